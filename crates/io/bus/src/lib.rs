@@ -1,0 +1,2 @@
+//! One bus trait, NATS and in-memory, one conformance suite.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! PostgreSQL through sqlx; idempotent batched writes.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! gRPC control: generated stubs and server plumbing.
+#![deny(missing_docs)]

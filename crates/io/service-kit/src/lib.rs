@@ -1,0 +1,2 @@
+//! Clock, configuration, telemetry, health, shutdown and the drive loop.
+#![deny(missing_docs)]

@@ -1,0 +1,233 @@
+//! Identifiers. Each is its own type; each bounds its text so that a hostile peer cannot grow it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Says why text is not an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be 1 to {max} characters from {allowed}, got {text:?}")]
+pub struct IdError {
+    what: &'static str,
+    max: usize,
+    allowed: &'static str,
+    text: String,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $allowed:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes text that follows the rule of this identifier.
+            ///
+            /// # Errors
+            /// Refuses empty, overlong or oddly spelt text.
+            pub fn new(text: &str) -> Result<Self, IdError> {
+                let check: fn(u8) -> bool = $check;
+                if text.is_empty() || text.len() > $max || !text.bytes().all(check) {
+                    let text = text.chars().take(80).collect();
+                    return Err(IdError { what: $what, max: $max, allowed: $allowed, text });
+                }
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// Gives the text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+fn is_name(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
+}
+
+fn is_instrument(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'-' || b == b'_'
+}
+
+fn is_asset(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+fn is_visible(b: u8) -> bool {
+    b.is_ascii_graphic()
+}
+
+text_id!(
+    /// Names a venue: one exchange product line with its own API and rules, such as `kraken-spot`.
+    VenueId, "venue", 32, "a-z 0-9 -", is_name
+);
+text_id!(
+    /// Names an instrument canonically, such as `BTC-USD` or `BTC-USD-PERP`; no dots or slashes.
+    InstrumentId, "instrument", 48, "A-Z a-z 0-9 - _", is_instrument
+);
+text_id!(
+    /// Names an asset, such as `BTC`.
+    Asset, "asset", 24, "A-Z a-z 0-9 _", is_asset
+);
+text_id!(
+    /// Names a trading account of ours, such as `paper` or `main`.
+    AccountId, "account", 32, "a-z 0-9 -", is_name
+);
+text_id!(
+    /// Names a strategy, such as `glft`.
+    StrategyId, "strategy", 32, "a-z 0-9 -", is_name
+);
+text_id!(
+    /// Names the producer of messages: service and instance, such as `ingestor-kraken-spot-0`.
+    ProducerId, "producer", 64, "a-z 0-9 -", is_name
+);
+text_id!(
+    /// Is our own order id (FIX 11). At most 18 characters: the tightest venue limit (Kraken, free text).
+    ClOrdId, "cl_ord_id", 18, "a-z 0-9 -", is_name
+);
+text_id!(
+    /// Is the venue's order id (FIX 37).
+    OrderId, "order_id", 64, "visible ASCII", is_visible
+);
+text_id!(
+    /// Is the venue's id of one execution (FIX 17).
+    ExecId, "exec_id", 64, "visible ASCII", is_visible
+);
+
+/// Writes venue text with the characters a subject allows; `_` and odd bytes become `_` and two hex digits.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("_{b:02X}"));
+        }
+    }
+    out
+}
+
+impl Asset {
+    /// Takes a venue's asset name, escaping odd characters reversibly (`XBT.F` becomes `XBT_2EF`).
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn from_venue(name: &str) -> Result<Self, IdError> {
+        Self::new(&escape(name))
+    }
+}
+
+impl InstrumentId {
+    /// Makes the canonical name of a spot pair: `BTC-USD`. Odd characters are escaped reversibly.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn of_pair(base: &str, quote: &str) -> Result<Self, IdError> {
+        Self::new(&format!("{}-{}", escape(base), escape(quote)))
+    }
+
+    /// Makes the canonical name of a linear perpetual: `BTC-USD-PERP`.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn of_linear_perpetual(base: &str, quote: &str) -> Result<Self, IdError> {
+        Self::new(&format!("{}-{}-PERP", escape(base), escape(quote)))
+    }
+}
+
+/// Identifies one run of a producer; a new one at every start, fixed by the seed in a replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    /// Takes a session number.
+    #[must_use]
+    pub const fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// Gives the session number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Identifies one message: who, in which run, the how-manieth. Consumers deduplicate on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// Who published.
+    pub producer: ProducerId,
+    /// In which run.
+    pub session: SessionId,
+    /// The how-manieth message of that run, from 1.
+    pub sequence: u64,
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.producer, self.session, self.sequence)
+    }
+}
+
+/// Identifies an instrument across venues.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstrumentKey {
+    /// Where it trades.
+    pub venue: VenueId,
+    /// Its canonical name there.
+    pub instrument: InstrumentId,
+}
+
+impl InstrumentKey {
+    /// Joins a venue and a canonical name.
+    #[must_use]
+    pub const fn new(venue: VenueId, instrument: InstrumentId) -> Self {
+        Self { venue, instrument }
+    }
+}
+
+impl fmt::Display for InstrumentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.venue, self.instrument)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_keeps_its_rule() {
+        assert!(ClOrdId::new("a-0123456789abcdef").is_ok());
+        assert!(ClOrdId::new("a-0123456789abcdefg").is_err());
+        assert!(InstrumentId::new("BTC/USD").is_err());
+        assert!(VenueId::new("").is_err());
+    }
+}

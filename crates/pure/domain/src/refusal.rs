@@ -1,0 +1,140 @@
+//! Refusals of the risk gate: which control, which limit, which value.
+
+use crate::{AccountId, ClOrdId, InstrumentKey};
+
+/// Names a control of the risk gate's catalogue (G01 to G41).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ControlId(u8);
+
+impl ControlId {
+    /// Takes the number of a control.
+    #[must_use]
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Gives the number of the control.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for ControlId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "G{:02}", self.0)
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $control:literal, $text:literal;)*) => {
+        /// Says why an order was refused by the gate. Each belongs to one control.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RefusalReason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl RefusalReason {
+            /// All reasons, in the order of their controls.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Gives the control the reason belongs to.
+            #[must_use]
+            pub const fn control(self) -> ControlId {
+                match self { $(Self::$name => ControlId::new($control),)* }
+            }
+
+            /// Gives the word used in metrics, reports and storage.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The account or strategy is not one of ours.
+    AccountUnknown = 1, "account_unknown";
+    /// No definition of the instrument is known.
+    InstrumentUnknown = 2, "instrument_unknown";
+    /// The venue does not allow new orders of this kind now.
+    InstrumentNotTradable = 2, "instrument_not_tradable";
+    /// The price is not on the tick.
+    PriceOffTick = 3, "price_off_tick";
+    /// The quantity is not on the lot.
+    QtyOffLot = 3, "qty_off_lot";
+    /// The quantity is below the venue's minimum.
+    QtyBelowMin = 3, "qty_below_min";
+    /// The order value is below the venue's minimum.
+    CostBelowMin = 3, "cost_below_min";
+    /// The venue has not said what its minimum order value is.
+    CostMinUnknown = 3, "cost_min_unknown";
+    /// An amount left the exact range.
+    AmountRange = 3, "amount_range";
+    /// The request was read after its deadline.
+    RequestExpired = 4, "request_expired";
+    /// The client order id was used before.
+    DuplicateClOrdId = 4, "duplicate_cl_ord_id";
+    /// The order value is above the limit.
+    NotionalAboveMax = 6, "notional_above_max";
+    /// No conversion rate to the reporting currency is configured.
+    ConversionUnknown = 6, "conversion_unknown";
+    /// The price is too far from the reference.
+    PriceOutsideCollar = 8, "price_outside_collar";
+    /// The order would meet one of our own.
+    CrossesOwnOrder = 10, "crosses_own_order";
+    /// A post-only order would take.
+    PostOnlyWouldCross = 11, "post_only_would_cross";
+    /// No fee tier is known for the account.
+    FeesUnknown = 12, "fees_unknown";
+    /// The worst case of this pair would pass its limit.
+    PairPositionAboveMax = 13, "pair_position_above_max";
+    /// The worst case of all pairs together would pass its limit.
+    TotalPositionAboveMax = 15, "total_position_above_max";
+    /// No balance of the account is known.
+    BalanceUnknown = 19, "balance_unknown";
+    /// The free balance does not cover the order.
+    BalanceInsufficient = 19, "balance_insufficient";
+    /// Too many orders in the window.
+    OrderRateAboveMax = 20, "order_rate_above_max";
+    /// No book is known.
+    BookUnknown = 31, "book_unknown";
+    /// The book is too old.
+    BookStale = 31, "book_stale";
+    /// The book failed a check and is not resynchronised yet.
+    BookInvalid = 32, "book_invalid";
+    /// The book is crossed, locked or one-sided.
+    BookCrossed = 32, "book_crossed";
+    /// New orders are halted.
+    Halted = 36, "halted";
+    /// The gate has no router that knows its epoch yet.
+    RouterNotReady = 36, "router_not_ready";
+    /// The venue is not open for new orders.
+    VenueNotOpen = 37, "venue_not_open";
+    /// No limit is configured for what is asked.
+    LimitUnknown = 41, "limit_unknown";
+}
+
+impl std::fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Is the gate's "no": which control, which limit, which value. Limit and value are exact text with a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRefusal {
+    /// Which request.
+    pub cl_ord_id: ClOrdId,
+    /// Of which account.
+    pub account: AccountId,
+    /// On which instrument.
+    pub instrument: InstrumentKey,
+    /// Why.
+    pub reason: RefusalReason,
+    /// The limit in force, such as `500 USD`; empty where the control has none.
+    pub limit: String,
+    /// The value that met it, such as `512.40 USD`.
+    pub value: String,
+}

@@ -1,0 +1,214 @@
+//! What venues say about orders, and what the router tells everybody.
+
+use crate::{
+    AccountId, Amount, Asset, Balances, ClOrdId, ExecId, Fee, FeeSchedule, InstrumentKey,
+    Liquidity, OrdStatus, OrderId, Price, Qty, Side, Timestamp,
+};
+
+/// Says what happened to an order (FIX 150, with our own steps before the venue knows it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExecType {
+    /// The router is about to send it; durable before the bytes leave.
+    Sending,
+    /// No answer came in time.
+    SubmitUnknown,
+    /// The venue accepted it.
+    New,
+    /// A fill.
+    Trade,
+    /// A cancel is under way.
+    CancelPending,
+    /// The venue refused the cancel (too late, usually).
+    CancelRejected,
+    /// Cancelled.
+    Cancelled,
+    /// Refused by the venue.
+    Rejected,
+    /// Expired at the venue.
+    Expired,
+    /// Never sent: the router refused the approval.
+    RouterRefused,
+}
+
+/// Says why, as far as anybody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrderEventReason {
+    /// Nothing to add.
+    None,
+    /// The signature does not fit the fields.
+    BadSignature,
+    /// The approval came too late.
+    ApprovalExpired,
+    /// The gate that signed has been replaced.
+    OldEpoch,
+    /// The client order id was used before.
+    Reused,
+    /// The router is halted.
+    Halted,
+    /// The instrument is not of this router's venue or account.
+    WrongVenue,
+    /// A post-only order would have taken.
+    PostOnlyWouldCross,
+    /// The account cannot pay for it.
+    InsufficientFunds,
+    /// The venue's own rules refuse it (tick, lot, minimum).
+    InstrumentRule,
+    /// The venue limits our message rate.
+    RateLimited,
+    /// The venue does not know the order.
+    UnknownOrder,
+    /// We asked for it.
+    UserRequested,
+    /// The venue gave another reason.
+    VenueOther,
+}
+
+/// Is one statement about one order, published by the router of its venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEvent {
+    /// Our id.
+    pub cl_ord_id: ClOrdId,
+    /// The venue's id, once known.
+    pub order_id: Option<OrderId>,
+    /// Of which account.
+    pub account: AccountId,
+    /// On which instrument.
+    pub instrument: InstrumentKey,
+    /// Which way.
+    pub side: Side,
+    /// Limit price.
+    pub price: Price,
+    /// Asked quantity.
+    pub order_qty: Qty,
+    /// What happened.
+    pub exec_type: ExecType,
+    /// Where the order stands now.
+    pub ord_status: OrdStatus,
+    /// Filled so far.
+    pub cum_qty: Qty,
+    /// Still open: asked − filled while live, 0 when terminal.
+    pub leaves_qty: Qty,
+    /// The fill, when this is one.
+    pub fill: Option<Fill>,
+    /// Why.
+    pub reason: OrderEventReason,
+    /// When the venue says it happened, when it says so.
+    pub venue_time: Option<Timestamp>,
+}
+
+/// Is one execution of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The venue's id of it; booked once per id.
+    pub exec_id: ExecId,
+    /// Price.
+    pub last_px: Price,
+    /// Quantity.
+    pub last_qty: Qty,
+    /// Added or removed liquidity.
+    pub liquidity: Liquidity,
+    /// What it cost.
+    pub fee: Fee,
+}
+
+/// Is an order that the venue says is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Our id, if it carries one.
+    pub cl_ord_id: Option<ClOrdId>,
+    /// The venue's id.
+    pub order_id: OrderId,
+    /// On which instrument.
+    pub instrument: InstrumentKey,
+    /// Which way.
+    pub side: Side,
+    /// Limit price.
+    pub price: Price,
+    /// Asked quantity.
+    pub order_qty: Qty,
+    /// Filled so far.
+    pub cum_qty: Qty,
+}
+
+/// Is anything a venue's order-entry session tells the router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VenueReport {
+    /// The venue accepted an order.
+    Accepted {
+        /// Which.
+        cl_ord_id: ClOrdId,
+        /// The venue's id.
+        order_id: OrderId,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// The venue refused an order.
+    Rejected {
+        /// Which.
+        cl_ord_id: ClOrdId,
+        /// Why.
+        reason: OrderEventReason,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// An order traded.
+    Filled {
+        /// Which.
+        cl_ord_id: ClOrdId,
+        /// The venue's id.
+        order_id: OrderId,
+        /// The execution.
+        fill: Fill,
+        /// Filled so far, this fill included.
+        cum_qty: Qty,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// An order ended without (further) fills.
+    Cancelled {
+        /// Which.
+        cl_ord_id: ClOrdId,
+        /// Why.
+        reason: OrderEventReason,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// A cancel failed: the order is already terminal or unknown.
+    CancelRejected {
+        /// Which.
+        cl_ord_id: ClOrdId,
+        /// Why.
+        reason: OrderEventReason,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// No answer came in time.
+    SubmitUnknown {
+        /// Which.
+        cl_ord_id: ClOrdId,
+    },
+    /// The answer to a query of open orders: all of them.
+    OpenOrders {
+        /// What is open.
+        orders: Vec<OpenOrder>,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// The account's balances, complete.
+    Balances(Balances),
+    /// The fee tier in force.
+    Fees(FeeSchedule),
+    /// The order-entry session came up or went down.
+    Session {
+        /// Whether orders can be sent.
+        is_up: bool,
+    },
+}
+
+impl Fill {
+    /// Gives the fee amount when it was charged in `asset`.
+    #[must_use]
+    pub fn fee_in(&self, asset: &Asset) -> Option<Amount> {
+        (self.fee.asset == *asset).then_some(self.fee.amount)
+    }
+}

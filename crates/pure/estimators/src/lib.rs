@@ -1,0 +1,2 @@
+//! Streaming statistics on floats: volatility, flow, markouts.
+#![deny(missing_docs)]

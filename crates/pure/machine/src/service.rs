@@ -1,0 +1,83 @@
+//! What joins a core to its service: bus messages in and out, the end of recovery, and the service's own
+//! effects. One shape for all services, so that one drive loop, one scheduler and one flight recorder serve them.
+
+use crate::Machine;
+use remora_domain::Envelope;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// Is anything that can happen to a service core.
+#[derive(Clone, Debug)]
+pub enum ServiceInput<L> {
+    /// A bus message. Before `CaughtUp` it is history (the core only rebuilds its state); after it, news.
+    Message(Arc<Envelope>),
+    /// The durable log has been read up to the instant of the start. Given exactly once; before it a core
+    /// publishes nothing and asks for nothing.
+    CaughtUp,
+    /// The outcome of an effect, or an input that only this service has.
+    Local(L),
+}
+
+/// Is anything a service core can ask for.
+#[derive(Clone, Debug)]
+pub enum ServiceOutput<L> {
+    /// Publish this message; its subject and delivery follow from its body.
+    Publish(Arc<Envelope>),
+    /// An effect that only this service has.
+    Local(L),
+    /// An impossible state: the service halts and cancels; tests and simulations fail on it.
+    Fault(&'static str),
+}
+
+impl<L> ServiceOutput<L> {
+    /// Publishes a message.
+    #[must_use]
+    pub fn publish(envelope: Envelope) -> Self {
+        Self::Publish(Arc::new(envelope))
+    }
+}
+
+/// Says why recorded bytes are not a local input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("decode recorded {what}: {problem}")]
+pub struct LocalCodecError {
+    /// Which input or output.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Writes and reads the inputs and outputs that only one service has, for its flight recording.
+pub trait LocalCodec: Sized {
+    /// Appends the bytes of the value.
+    fn encode(&self, bytes: &mut Vec<u8>);
+
+    /// Reads a value back.
+    ///
+    /// # Errors
+    /// Refuses bytes that `encode` would not have written.
+    fn decode(bytes: &[u8]) -> Result<Self, LocalCodecError>;
+}
+
+/// Is the local input or output of a service that has none.
+pub type NoLocal = Infallible;
+
+impl LocalCodec for NoLocal {
+    fn encode(&self, _: &mut Vec<u8>) {
+        match *self {}
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, LocalCodecError> {
+        Err(LocalCodecError { what: "local input", problem: "this service has none".to_owned() })
+    }
+}
+
+/// Is the core of a service: a machine over bus messages and the service's own effects.
+pub trait ServiceCore:
+    Machine<Input = ServiceInput<Self::LocalInput>, Output = ServiceOutput<Self::LocalOutput>>
+{
+    /// Inputs only this service has.
+    type LocalInput: LocalCodec + Clone + std::fmt::Debug + Send;
+    /// Effects only this service has.
+    type LocalOutput: LocalCodec + Clone + std::fmt::Debug + Send;
+}

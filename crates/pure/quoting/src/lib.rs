@@ -1,0 +1,2 @@
+//! Fair value, spread and skew formulas. Pure functions.
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! Builders, generators and the Machine contract suite.
+#![deny(missing_docs)]

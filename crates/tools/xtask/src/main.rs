@@ -1,0 +1,3 @@
+//! Every script: up, test, tidy, make-demo-data, compose-test.
+
+fn main() {}

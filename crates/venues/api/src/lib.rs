@@ -1,0 +1,12 @@
+//! The vocabulary a venue crate implements. A venue crate parses, builds and signs messages and keeps session
+//! rules as machines; it never opens a socket. In: frames, commands. Out: market events, reports, frames to send.
+//! Test alone: `cargo test -p remora-venue-api`.
+#![deny(missing_docs)]
+
+mod feed;
+mod orders;
+
+pub use feed::{
+    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, Problem, ProblemKind,
+};
+pub use orders::{OrderEntry, VenueCommand, VenueInput, VenueOutput};

@@ -1,0 +1,2 @@
+//! The one list of venues.
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! remora: every service in one process, and the command line.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Decision core: market and inventory to target quotes to order requests.
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! The decision process: its core joined to the bus.
+
+fn main() {}

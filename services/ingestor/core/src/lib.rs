@@ -1,0 +1,2 @@
+//! Ingestor core: venue frames to validated books and trades.
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! The ingestor process: its core joined to the bus.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The order-router process: its core joined to the bus.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The pair-discovery process: its core joined to the bus.
+
+fn main() {}

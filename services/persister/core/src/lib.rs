@@ -1,0 +1,2 @@
+//! Persister core: events to idempotent batches of history.
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! The persister process: its core joined to the bus.
+
+fn main() {}

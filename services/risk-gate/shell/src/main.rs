@@ -1,0 +1,3 @@
+//! The risk-gate process: its core joined to the bus.
+
+fn main() {}
