@@ -18,6 +18,7 @@ mod message;
 mod order;
 mod refusal;
 mod report;
+mod setting;
 mod subject;
 mod time;
 mod universe;
@@ -45,6 +46,7 @@ pub use order::{
 };
 pub use refusal::{ControlId, OrderRefusal, RefusalReason};
 pub use report::{ExecType, Fill, OpenOrder, OrderEvent, OrderEventReason, VenueReport};
+pub use setting::{Reporting, SettingProblem};
 pub use subject::{Kind, Subject, SubjectError};
 pub use time::{DurationNs, Timestamp};
 pub use universe::{PairReason, PairScore, Universe};
