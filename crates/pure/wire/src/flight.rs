@@ -1,0 +1,126 @@
+//! Flight recordings: the header and the entries. The file around them is `service-kit`'s.
+
+use crate::WireError;
+use crate::amounts::{id, need};
+use crate::generated::flight as wire;
+use bytes::Bytes;
+use prost::Message as _;
+use remora_domain::{ProducerId, SessionId, Timestamp};
+
+/// Is everything the constructor of a recorded core took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightHeader {
+    /// The service, such as `risk-gate`.
+    pub service: String,
+    /// Who published.
+    pub producer: ProducerId,
+    /// In which run.
+    pub session: SessionId,
+    /// The seed of its random numbers.
+    pub seed: u64,
+    /// Program version that wrote the recording.
+    pub version: String,
+    /// The effective settings as TOML text, secrets left out.
+    pub settings: String,
+}
+
+/// Is what happened to a recorded core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlightEvent {
+    /// Its deadline passed.
+    Tick,
+    /// A bus message arrived (encoded).
+    Message(Bytes),
+    /// The log was read up to the start.
+    CaughtUp,
+    /// An input only this service has (in its own encoding).
+    Local(Bytes),
+}
+
+/// Is one input of a recorded core, with a digest of what came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightEntry {
+    /// Counts entries from 1.
+    pub sequence: u64,
+    /// The instant the core was given.
+    pub now: Timestamp,
+    /// What happened.
+    pub event: FlightEvent,
+    /// SHA-256 over the encoded outputs, in order.
+    pub outputs_digest: [u8; 32],
+}
+
+impl FlightHeader {
+    /// Encodes the header.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let wire = wire::FlightHeader {
+            service: self.service.clone(),
+            producer: self.producer.to_string(),
+            session: self.session.get(),
+            seed: self.seed,
+            version: self.version.clone(),
+            settings: self.settings.clone(),
+        };
+        Bytes::from(wire.encode_to_vec())
+    }
+
+    /// Decodes a header.
+    ///
+    /// # Errors
+    /// Says which field is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let wire = wire::FlightHeader::decode(bytes).map_err(WireError::Protobuf)?;
+        Ok(Self {
+            producer: id("flight_header.producer", &wire.producer)?,
+            service: wire.service,
+            session: SessionId::new(wire.session),
+            seed: wire.seed,
+            version: wire.version,
+            settings: wire.settings,
+        })
+    }
+}
+
+impl FlightEntry {
+    /// Encodes the entry.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let event = match &self.event {
+            FlightEvent::Tick => wire::flight_entry::Event::Tick(true),
+            FlightEvent::Message(bytes) => wire::flight_entry::Event::Message(bytes.clone()),
+            FlightEvent::CaughtUp => wire::flight_entry::Event::CaughtUp(true),
+            FlightEvent::Local(bytes) => wire::flight_entry::Event::Local(bytes.clone()),
+        };
+        let wire = wire::FlightEntry {
+            sequence: self.sequence,
+            now_ns: self.now.as_ns(),
+            event: Some(event),
+            outputs_digest: Bytes::copy_from_slice(&self.outputs_digest),
+        };
+        Bytes::from(wire.encode_to_vec())
+    }
+
+    /// Decodes an entry.
+    ///
+    /// # Errors
+    /// Says which field is missing or wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let wire = wire::FlightEntry::decode(bytes).map_err(WireError::Protobuf)?;
+        let event = match need("flight_entry.event", wire.event)? {
+            wire::flight_entry::Event::Tick(_) => FlightEvent::Tick,
+            wire::flight_entry::Event::Message(bytes) => FlightEvent::Message(bytes),
+            wire::flight_entry::Event::CaughtUp(_) => FlightEvent::CaughtUp,
+            wire::flight_entry::Event::Local(bytes) => FlightEvent::Local(bytes),
+        };
+        let (field, len) = ("flight_entry.outputs_digest", wire.outputs_digest.len());
+        let outputs_digest = <[u8; 32]>::try_from(wire.outputs_digest.as_ref())
+            .map_err(|_| WireError::Length { field, len, want: 32 })?;
+        Ok(Self {
+            sequence: wire.sequence,
+            now: Timestamp::from_ns(wire.now_ns),
+            event,
+            outputs_digest,
+        })
+    }
+}
