@@ -1,11 +1,6 @@
 //! Generates the protobuf types at build time with a compiler written in Rust, so that a first build needs no
 //! external `protoc`.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the build tool reads its instructions from standard output"
-)]
-
 use std::path::Path;
 
 const FILES: [&str; 9] = [

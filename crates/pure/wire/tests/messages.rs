@@ -1,0 +1,395 @@
+//! Every message survives the wire; stored bytes of this version decode for ever; any bytes give a value or an error.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking; the samples are one long list on purpose"
+)]
+
+use proptest::prelude::*;
+use remora_domain::{
+    AccountFees, AccountId, Amount, ApprovalFields, Asset, Balance, Balances, Bar, Body, BookState,
+    BookTop, Bps, CancelReason, ClOrdId, ContractKind, ControlAction, ControlCommand, ControlScope,
+    ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, ExecId, ExecType, Fee,
+    FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, Instrument, InstrumentId,
+    InstrumentKey, InstrumentStatus, InvalidBook, Level, Liquidity, MarketStatus, MarketTrade,
+    MessageId, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
+    OrderId, OrderRefusal, OrderRequest, PairReason, PairScore, Position, PositionSnapshot, Price,
+    ProducerId, Qty, QuoteTarget, RefusalReason, ServiceState, SessionId, Side, StrategyId,
+    SystemStatus, Ticker, TimeInForce, Timestamp, Universe, VenueId,
+};
+use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
+use remora_wire::{WireError, decode, encode};
+use std::fmt::Write as _;
+
+fn px(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+
+fn qty(text: &str) -> Qty {
+    Qty::parse(text).unwrap()
+}
+
+fn key() -> InstrumentKey {
+    InstrumentKey::new(VenueId::new("kraken-spot").unwrap(), InstrumentId::new("BTC-USD").unwrap())
+}
+
+fn account() -> AccountId {
+    AccountId::new("paper").unwrap()
+}
+
+fn level(price: &str, size: &str) -> Level {
+    Level { price: px(price), qty: qty(size) }
+}
+
+fn request() -> OrderRequest {
+    OrderRequest {
+        cl_ord_id: ClOrdId::new("r00000007-1").unwrap(),
+        account: account(),
+        strategy: StrategyId::new("glft").unwrap(),
+        instrument: key(),
+        side: Side::Sell,
+        price: px("61000.10"),
+        qty: qty("0.00100000"),
+        tif: TimeInForce::Gtc,
+        is_post_only: true,
+        deadline: Timestamp::from_ns(1_700_000_000_500_000_000),
+    }
+}
+
+fn market() -> Vec<Body> {
+    let venue = VenueId::new("kraken-spot").unwrap();
+    vec![
+        Body::Book(BookTop {
+            instrument: key(),
+            book_sequence: 9,
+            state: BookState::Live,
+            bids: vec![level("61000.0", "0.50000000"), level("60999.9", "1.20000000")],
+            asks: vec![level("61000.1", "0.00000001")],
+        }),
+        Body::Book(BookTop {
+            instrument: key(),
+            book_sequence: 10,
+            state: BookState::Invalid(InvalidBook::Checksum),
+            bids: vec![],
+            asks: vec![],
+        }),
+        Body::Trade(MarketTrade {
+            instrument: key(),
+            trade_id: u64::MAX,
+            taker_side: Side::Buy,
+            price: px("61000.1"),
+            qty: qty("0.25"),
+        }),
+        Body::Ticker(Ticker {
+            instrument: key(),
+            bid: px("61000.0"),
+            ask: px("61000.1"),
+            last: px("61000.1"),
+            volume_24h: qty("1234.5"),
+            vwap_24h: px("60500"),
+            low_24h: px("59000"),
+            high_24h: px("62000"),
+        }),
+        Body::MarketStatus(MarketStatus { venue, status: SystemStatus::PostOnly }),
+        Body::FeedStatus(FeedStatus {
+            instrument: key(),
+            counters: FeedCounters {
+                frames: 6,
+                checksums_passed: 5,
+                checksums_failed: 1,
+                trades: 2,
+                resyncs: 1,
+                malformed: 0,
+            },
+            state: BookState::Live,
+            last_frame_time: Some(Timestamp::from_ns(-1)),
+        }),
+        Body::Instrument(Instrument {
+            key: key(),
+            symbol: "BTC/USD".to_owned(),
+            base: Asset::new("BTC").unwrap(),
+            quote: Asset::new("USD").unwrap(),
+            kind: ContractKind::Spot,
+            status: InstrumentStatus::Online,
+            tick: px("0.1"),
+            price_decimals: 1,
+            lot: qty("0.00000001"),
+            qty_decimals: 8,
+            qty_min: qty("0.00005"),
+            cost_min: Some(Notional::parse("0.5").unwrap()),
+            multiplier: qty("1"),
+            version: 2,
+            receive_time: Timestamp::from_ns(5),
+            is_synthetic: false,
+        }),
+        Body::Bar(Bar {
+            instrument: key(),
+            open_time: Timestamp::from_ns(60_000_000_000),
+            open: px("1"),
+            high: px("3"),
+            low: px("0.5"),
+            close: px("2"),
+            volume: qty("10"),
+            turnover: Notional::parse("15.5").unwrap(),
+            trades: 4,
+            spread_bps_est: 1.25,
+            touch_qty_est: 3.5,
+        }),
+    ]
+}
+
+fn orders() -> Vec<Body> {
+    let fill = Fill {
+        exec_id: ExecId::new("T1-1").unwrap(),
+        last_px: px("61000.10"),
+        last_qty: qty("0.0004"),
+        liquidity: Liquidity::Maker,
+        fee: Fee {
+            asset: Asset::new("USD").unwrap(),
+            amount: Amount::parse("-0.0610001").unwrap(),
+        },
+    };
+    let fields = ApprovalFields {
+        request: request(),
+        epoch: 3,
+        gate_session: SessionId::new(u64::MAX),
+        approval_sequence: 12,
+        expires_at: Timestamp::from_ns(1_700_000_001_000_000_000),
+    };
+    vec![
+        Body::OrderRequest(request()),
+        Body::OrderApproval(OrderApproval { fields, signature: [7; 64] }),
+        Body::OrderRefusal(OrderRefusal {
+            cl_ord_id: request().cl_ord_id,
+            account: account(),
+            instrument: key(),
+            reason: RefusalReason::NotionalAboveMax,
+            limit: "500 USD".to_owned(),
+            value: "512.40 USD".to_owned(),
+        }),
+        Body::OrderCancel(OrderCancel {
+            cl_ord_id: request().cl_ord_id,
+            account: account(),
+            instrument: key(),
+            reason: CancelReason::Requote,
+        }),
+        Body::OrderEvent(OrderEvent {
+            cl_ord_id: request().cl_ord_id,
+            order_id: Some(OrderId::new("O1").unwrap()),
+            account: account(),
+            instrument: key(),
+            side: Side::Sell,
+            price: px("61000.10"),
+            order_qty: qty("0.00100000"),
+            exec_type: ExecType::Trade,
+            ord_status: OrdStatus::Working,
+            cum_qty: qty("0.0004"),
+            leaves_qty: qty("0.0006"),
+            fill: Some(fill),
+            reason: OrderEventReason::None,
+            venue_time: Some(Timestamp::from_ns(77)),
+        }),
+    ]
+}
+
+fn others() -> Vec<Body> {
+    let venue = VenueId::new("kraken-spot").unwrap();
+    let target = QuoteTarget { price: px("60990.5"), qty: qty("0.001") };
+    vec![
+        Body::Universe(Universe {
+            version: 4,
+            valid_until: Timestamp::from_ns(99),
+            pairs: vec![PairScore {
+                instrument: key(),
+                is_selected: true,
+                rank: Some(1),
+                reason: PairReason::Selected,
+                spread_bps_est: Some(1.5),
+                volume_day_est: None,
+                volatility_bps_est: Some(2.5),
+                edge_bps_est: Some(-0.25),
+                score_est: Some(10.0),
+            }],
+        }),
+        Body::Balances(Balances {
+            account: account(),
+            venue: venue.clone(),
+            entries: vec![Balance {
+                asset: Asset::new("USD").unwrap(),
+                total: Amount::parse("10000.00").unwrap(),
+                held: Amount::parse("61.0001").unwrap(),
+            }],
+        }),
+        Body::Position(PositionSnapshot {
+            account: account(),
+            instrument: key(),
+            position: Position::parse("-0.5").unwrap(),
+            realised_pnl: Notional::parse("-1.25").unwrap(),
+            fees: Notional::parse("0.75").unwrap(),
+        }),
+        Body::AccountFees(AccountFees {
+            account: account(),
+            venue: venue.clone(),
+            schedule: FeeSchedule {
+                maker_bps: Bps::parse("-1.5").unwrap(),
+                taker_bps: Bps::parse("8").unwrap(),
+            },
+        }),
+        Body::DecisionRecord(DecisionRecord {
+            instrument: key(),
+            reason: DecisionReason::QuotingBidOnly,
+            bid: Some(target),
+            ask: None,
+            position: Position::parse("0.25").unwrap(),
+            fair_value_est: Some(61_000.05),
+            volatility_est: Some(3.5),
+            bid_offset_est: Some(9.5),
+            ask_offset_est: None,
+        }),
+        Body::ControlCommand(ControlCommand {
+            action: ControlAction::Halt,
+            scope: ControlScope::Instrument(key()),
+            actor: "ops".to_owned(),
+            reason: "drill".to_owned(),
+        }),
+        Body::ControlState(ControlState {
+            service: "order-router".to_owned(),
+            account: account(),
+            venue: Some(venue.clone()),
+            state: ServiceState::Halted,
+            epoch: 3,
+            halted: vec![ControlScope::Global, ControlScope::Venue(venue)],
+            reason: "drill".to_owned(),
+        }),
+        Body::Heartbeat(Heartbeat {
+            service: "decision".to_owned(),
+            version: "0.1.0".to_owned(),
+            state: ServiceState::Active,
+            data_age: Some(DurationNs::from_ms(5)),
+        }),
+    ]
+}
+
+fn samples() -> Vec<Envelope> {
+    let producer = ProducerId::new("ingestor-kraken-spot-0").unwrap();
+    let bodies = market().into_iter().chain(orders()).chain(others());
+    let wrap = |(index, body): (usize, Body)| {
+        let sequence = u64::try_from(index).unwrap() + 1;
+        let cause = (index % 2 == 0).then(|| MessageId {
+            producer: producer.clone(),
+            session: SessionId::new(1),
+            sequence,
+        });
+        let header = Header {
+            producer: producer.clone(),
+            session: SessionId::new(0xfeed),
+            sequence,
+            cause,
+            venue_time: (index % 3 == 0).then(|| Timestamp::from_ns(3)),
+            receive_time: (index % 2 == 1).then(|| Timestamp::from_ns(4)),
+            publish_time: Timestamp::from_ns(5),
+        };
+        Envelope { header, body }
+    };
+    bodies.enumerate().map(wrap).collect()
+}
+
+#[test]
+fn every_message_survives_the_wire() {
+    for sample in samples() {
+        let back = decode(&encode(&sample)).unwrap();
+        assert_eq!(back, sample);
+        // Equality of amounts ignores trailing zeros; the text must survive too.
+        assert_eq!(format!("{back:?}"), format!("{sample:?}"));
+    }
+}
+
+/// The bytes of version 1, one message a line in hexadecimal, written by `REMORA_BLESS=1`.
+const STORED: &str = include_str!("../fixtures/synthetic_envelopes_v1.hex");
+
+#[test]
+fn stored_bytes_of_the_previous_version_still_decode() {
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    };
+    let now: Vec<String> = samples().iter().map(|sample| hex(&encode(sample))).collect();
+    if std::env::var_os("REMORA_BLESS").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/synthetic_envelopes_v1.hex");
+        std::fs::write(path, now.join("\n") + "\n").unwrap();
+        return;
+    }
+    let stored: Vec<&str> = STORED.lines().collect();
+    assert_eq!(stored.len(), samples().len());
+    for (line, sample) in stored.iter().zip(samples()) {
+        let bytes: Vec<u8> = (0..line.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
+            .collect();
+        assert_eq!(decode(&bytes).unwrap(), sample);
+    }
+}
+
+#[test]
+fn fields_of_a_later_version_are_ignored() {
+    for sample in samples() {
+        let mut bytes = encode(&sample).to_vec();
+        // Field 1000 of the envelope, length-delimited: unknown to this version.
+        bytes.extend_from_slice(&[0xc2, 0x3e, 0x02, 0x01, 0x02]);
+        assert_eq!(decode(&bytes).unwrap(), sample);
+    }
+}
+
+#[test]
+fn a_message_without_a_body_or_header_is_refused() {
+    assert_eq!(decode(&[]), Err(WireError::Missing { field: "header" }));
+    let oversize = vec![0; remora_wire::MESSAGE_BYTES_MAX + 1];
+    assert!(matches!(decode(&oversize), Err(WireError::Oversize { .. })));
+}
+
+#[test]
+fn a_flight_entry_survives_the_wire() {
+    let header = FlightHeader {
+        service: "risk-gate".to_owned(),
+        producer: ProducerId::new("risk-gate").unwrap(),
+        session: SessionId::new(9),
+        seed: 42,
+        version: "0.1.0".to_owned(),
+        settings: "a = 1\n".to_owned(),
+    };
+    assert_eq!(FlightHeader::decode(&header.encode()).unwrap(), header);
+    let message = encode(&samples()[0]);
+    let events = [
+        FlightEvent::Tick,
+        FlightEvent::CaughtUp,
+        FlightEvent::Message(message.clone()),
+        FlightEvent::Local(message),
+    ];
+    for (sequence, event) in (1..).zip(events) {
+        let now = Timestamp::from_ns(8);
+        let entry = FlightEntry { sequence, now, event, outputs_digest: [3; 32] };
+        assert_eq!(FlightEntry::decode(&entry.encode()).unwrap(), entry);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes);
+        let _ = FlightEntry::decode(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_message_gives_a_message_or_an_error(which in 0_usize..21, at in 0_usize..2_000, with in any::<u8>(), cut in 0_usize..2_000) {
+        let samples = samples();
+        let mut bytes = encode(&samples[which % samples.len()]).to_vec();
+        let at = at % bytes.len();
+        bytes[at] = with;
+        let _ = decode(&bytes);
+        bytes.truncate(cut % bytes.len());
+        let _ = decode(&bytes);
+    }
+}
