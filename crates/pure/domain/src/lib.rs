@@ -18,6 +18,7 @@ mod message;
 mod order;
 mod refusal;
 mod report;
+mod service;
 mod setting;
 mod subject;
 mod time;
@@ -46,6 +47,7 @@ pub use order::{
 };
 pub use refusal::{ControlId, OrderRefusal, RefusalReason};
 pub use report::{ExecType, Fill, OpenOrder, OrderEvent, OrderEventReason, VenueReport};
+pub use service::Service;
 pub use setting::{Reporting, SettingProblem};
 pub use subject::{Kind, Subject, SubjectError};
 pub use time::{DurationNs, Timestamp};
