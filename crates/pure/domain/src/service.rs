@@ -3,6 +3,25 @@
 
 use crate::Kind;
 
+/// What becomes history, and the books that become hot views.
+const PERSISTED: &[Kind] = &[
+    Kind::MdBook,
+    Kind::MdInstrument,
+    Kind::MdBar,
+    Kind::PairsUniverse,
+    Kind::OrderRequest,
+    Kind::OrderApproval,
+    Kind::OrderRefusal,
+    Kind::OrderCancel,
+    Kind::OrderEvent,
+    Kind::AccountBalance,
+    Kind::AccountPosition,
+    Kind::AccountFee,
+    Kind::DecisionRecord,
+    Kind::ControlCommand,
+    Kind::ControlState,
+];
+
 /// Is a service of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -101,23 +120,7 @@ impl Service {
                 Kind::ControlCommand,
                 Kind::ControlState,
             ],
-            Self::Persister => &[
-                Kind::MdBook,
-                Kind::MdInstrument,
-                Kind::MdBar,
-                Kind::PairsUniverse,
-                Kind::OrderRequest,
-                Kind::OrderApproval,
-                Kind::OrderRefusal,
-                Kind::OrderCancel,
-                Kind::OrderEvent,
-                Kind::AccountBalance,
-                Kind::AccountPosition,
-                Kind::AccountFee,
-                Kind::DecisionRecord,
-                Kind::ControlCommand,
-                Kind::ControlState,
-            ],
+            Self::Persister => PERSISTED,
         }
     }
 
