@@ -2,7 +2,8 @@
 
 use remora_approval::ApprovedOrder;
 use remora_domain::{
-    BookTop, ClOrdId, Instrument, MarketTrade, OrderEvent, OrderId, Timestamp, VenueReport,
+    Body, BookTop, ClOrdId, Envelope, Instrument, MarketTrade, OrderEvent, OrderId, Timestamp,
+    VenueReport,
 };
 use remora_machine::Machine;
 
@@ -50,6 +51,23 @@ pub enum VenueInput {
     Restored(OrderEvent),
     /// Start: open the session.
     Start,
+}
+
+impl VenueInput {
+    /// Gives what a simulated venue sees of a bus message; `None` for everything but market data.
+    #[must_use]
+    pub fn of_market(message: &Envelope) -> Option<Self> {
+        let venue_time = message.header.venue_time;
+        if let Body::Book(top) = &message.body {
+            Some(Self::Book { top: top.clone(), venue_time })
+        } else if let Body::Trade(trade) = &message.body {
+            Some(Self::Trade { trade: trade.clone(), venue_time })
+        } else if let Body::Instrument(instrument) = &message.body {
+            Some(Self::Instrument(instrument.clone()))
+        } else {
+            None
+        }
+    }
 }
 
 /// Is anything an order-entry session gives.
