@@ -1,0 +1,148 @@
+//! Every stream, with its subjects and what it keeps. The only place where streams are declared.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Bounds how long a stream remembers message ids.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Is a durable log on the bus (closed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// `order.*`: requests, approvals, refusals, cancels and events, in one total order.
+    Orders,
+    /// `account.*`: balances, positions, fees.
+    Accounts,
+    /// `md.instrument`.
+    Instruments,
+    /// `md.bar`.
+    Bars,
+    /// `pairs.*`.
+    Pairs,
+    /// `decision.*`.
+    Decisions,
+    /// `control.*`.
+    Control,
+}
+
+/// Says what a stream stores and keeps. A limit of `None` means: never forgotten by the bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamDefinition {
+    /// Which.
+    pub stream: Stream,
+    /// Patterns of the subjects it stores; those of two streams never overlap.
+    pub subjects: Vec<String>,
+    /// How long a message is kept.
+    pub age_max: Option<Duration>,
+    /// How many messages are kept.
+    pub messages_max: Option<u64>,
+    /// How many messages of one subject are kept.
+    pub messages_per_subject_max: Option<u64>,
+}
+
+impl Stream {
+    /// All streams.
+    pub const ALL: [Self; 7] = [
+        Self::Orders,
+        Self::Accounts,
+        Self::Instruments,
+        Self::Bars,
+        Self::Pairs,
+        Self::Decisions,
+        Self::Control,
+    ];
+
+    /// Gives its name on the server.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "ORDERS",
+            Self::Accounts => "ACCOUNTS",
+            Self::Instruments => "INSTRUMENTS",
+            Self::Bars => "BARS",
+            Self::Pairs => "PAIRS",
+            Self::Decisions => "DECISIONS",
+            Self::Control => "CONTROL",
+        }
+    }
+
+    /// Gives the pattern of its subjects.
+    #[must_use]
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Self::Orders => "remora.v1.order.*.>",
+            Self::Accounts => "remora.v1.account.*.>",
+            Self::Instruments => "remora.v1.md.instrument.>",
+            Self::Bars => "remora.v1.md.bar.>",
+            Self::Pairs => "remora.v1.pairs.>",
+            Self::Decisions => "remora.v1.decision.>",
+            Self::Control => "remora.v1.control.>",
+        }
+    }
+
+    /// Finds the stream that stores a subject, if one does.
+    #[must_use]
+    pub fn of_subject(subject: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stream| crate::pattern::matches(stream.pattern(), subject))
+    }
+
+    /// Gives what it stores and keeps.
+    ///
+    /// Orders and control are never forgotten: a core is rebuilt from them, and forgetting an order is how money
+    /// is lost. A full disk makes the server refuse new ones instead. The others keep what their readers need.
+    #[must_use]
+    pub fn definition(self) -> StreamDefinition {
+        let (age_max, messages_max, messages_per_subject_max) = match self {
+            Self::Orders | Self::Control => (None, None, None),
+            Self::Accounts => (None, None, Some(1_000)),
+            Self::Instruments => (None, None, Some(16)),
+            Self::Bars => (Some(30 * DAY), None, Some(50_000)),
+            Self::Pairs => (None, None, Some(64)),
+            Self::Decisions => (Some(DAY), Some(1_000_000), None),
+        };
+        let subjects = vec![self.pattern().to_owned()];
+        StreamDefinition { stream: self, subjects, age_max, messages_max, messages_per_subject_max }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::overlap;
+    use remora_domain::Kind;
+
+    #[test]
+    fn no_two_streams_store_the_same_subject() {
+        for a in Stream::ALL {
+            for b in Stream::ALL {
+                assert!(a == b || !overlap(a.pattern(), b.pattern()), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn exactly_the_durable_kinds_are_stored() {
+        for kind in Kind::ALL {
+            let subject = kind.pattern().replace('>', "some.thing");
+            let is_stored = Stream::of_subject(&subject).is_some();
+            assert_eq!(is_stored, kind.is_durable(), "{}", kind.as_str());
+        }
+    }
+
+    #[test]
+    fn orders_and_control_are_never_forgotten() {
+        for stream in [Stream::Orders, Stream::Control] {
+            let kept = stream.definition();
+            assert_eq!((kept.age_max, kept.messages_max), (None, None));
+            assert_eq!(kept.messages_per_subject_max, None);
+        }
+    }
+}
