@@ -1,0 +1,191 @@
+//! One connection from its opening to its end.
+
+use super::{ReceiveClock, SocketSettings};
+use futures::{SinkExt, StreamExt};
+use remora_domain::Timestamp;
+use remora_venue_api::ConnId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Is what a connection is told.
+pub(super) enum Command {
+    /// Send a text frame.
+    Send(String),
+    /// Close.
+    Close,
+}
+
+/// Is what a connection reports.
+pub(super) enum Report {
+    /// It is open.
+    Connected,
+    /// A text frame arrived.
+    Frame {
+        /// When.
+        receive_time: Timestamp,
+        /// Its text.
+        text: String,
+    },
+    /// It ended, and why.
+    Disconnected(String),
+}
+
+/// Is a report with its sender.
+pub(super) struct Stamped {
+    pub(super) conn: ConnId,
+    pub(super) generation: u64,
+    pub(super) report: Report,
+}
+
+/// Is one connection.
+pub(super) struct Connection {
+    pub(super) conn: ConnId,
+    pub(super) generation: u64,
+    pub(super) url: String,
+    pub(super) settings: Arc<SocketSettings>,
+    pub(super) clock: ReceiveClock,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) inbound: mpsc::Sender<Stamped>,
+    pub(super) overflows: Arc<AtomicU64>,
+}
+
+impl Connection {
+    /// Opens the connection, carries frames until it ends, and reports the end exactly once.
+    pub(super) async fn run(mut self) {
+        let detail = match self.open().await {
+            Ok(socket) => self.carry(socket).await,
+            Err(detail) => detail,
+        };
+        tracing::debug!(conn = self.conn.get(), detail, "connection ended");
+        let stamped = self.stamp(Report::Disconnected(detail));
+        // Waits for a place: the end of a connection is never lost. A closed queue has no reader to tell.
+        let _ = self.inbound.send(stamped).await;
+    }
+
+    async fn open(&self) -> Result<Socket, String> {
+        let max = self.settings.frame_bytes_max;
+        let config =
+            WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
+        let connect = connect_async_with_config(self.url.as_str(), Some(config), true);
+        match timeout(self.settings.connect_timeout, connect).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(format!("connect to {}: {}", self.url, chain(&error))),
+            Err(_) => {
+                let waited = self.settings.connect_timeout;
+                Err(format!("connect to {}: no answer within {waited:?}", self.url))
+            }
+        }
+    }
+
+    /// Carries frames both ways; gives the reason why it stopped.
+    async fn carry(&mut self, mut socket: Socket) -> String {
+        if self.inbound.send(self.stamp(Report::Connected)).await.is_err() {
+            return "nobody reads".to_owned();
+        }
+        let mut heard = Instant::now();
+        let mut pinged = false;
+        loop {
+            let patience =
+                if pinged { self.settings.silence_max } else { self.settings.ping_after };
+            let ended = tokio::select! {
+                biased; // what we must say, then what arrived, then silence
+                command = self.commands.recv() => match command {
+                    Some(Command::Send(text)) => self.send(&mut socket, Message::text(text)).await,
+                    Some(Command::Close) | None => {
+                        self.close(&mut socket).await;
+                        Err("closed by us".to_owned())
+                    }
+                },
+                message = socket.next() => {
+                    (heard, pinged) = (Instant::now(), false);
+                    self.receive(message)
+                }
+                () = sleep_until(heard + patience) => if pinged {
+                    Err(format!("silent for {:?}, ping unanswered", self.settings.silence_max))
+                } else {
+                    pinged = true;
+                    self.send(&mut socket, Message::Ping(Bytes::new())).await
+                },
+            };
+            if let Err(detail) = ended {
+                return detail;
+            }
+        }
+    }
+
+    async fn send(&self, socket: &mut Socket, message: Message) -> Result<(), String> {
+        match timeout(self.settings.write_timeout, socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("send: {}", chain(&error))),
+            Err(_) => Err(format!("send: not taken within {:?}", self.settings.write_timeout)),
+        }
+    }
+
+    /// Closes politely, but not for longer than a write may take.
+    async fn close(&self, socket: &mut Socket) {
+        let farewell = async {
+            let _ = socket.close(None).await;
+            while let Some(Ok(_)) = socket.next().await {}
+        };
+        let _ = timeout(self.settings.write_timeout, farewell).await;
+    }
+
+    /// Passes on what arrived; pongs are answered below us, by the protocol library.
+    fn receive(&self, message: Option<Result<Message, Error>>) -> Result<(), String> {
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                let receive_time = (self.clock)();
+                self.pass(Report::Frame { receive_time, text: text.as_str().to_owned() })
+            }
+            Some(Ok(Message::Binary(bytes))) => {
+                Err(format!("binary message of {} bytes, want text", bytes.len()))
+            }
+            Some(Ok(Message::Close(Some(frame)))) => {
+                Err(format!("closed by the venue: {} {:?}", frame.code, frame.reason.as_str()))
+            }
+            Some(Ok(Message::Close(None))) | None => Err("closed by the venue".to_owned()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Some(Err(error)) => Err(format!("receive: {}", chain(&error))),
+        }
+    }
+
+    fn pass(&self, report: Report) -> Result<(), String> {
+        match self.inbound.try_send(self.stamp(report)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.overflows.fetch_add(1, Ordering::Relaxed);
+                let max = self.settings.inbound_frames_max;
+                Err(format!("inbound queue full: {max} frames wait unread"))
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err("nobody reads".to_owned()),
+        }
+    }
+
+    const fn stamp(&self, report: Report) -> Stamped {
+        Stamped { conn: self.conn, generation: self.generation, report }
+    }
+}
+
+/// Tells an error with everything behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Several layers of the library repeat the cause in their own text.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
