@@ -1,0 +1,109 @@
+//! The calling side, for the command line and for tests.
+
+use crate::error::RpcError;
+use crate::proto::{self, control_client};
+use crate::status::{self, ServiceStatus};
+use remora_domain::ControlScope;
+use std::fmt;
+use std::time::Duration;
+use tonic::Request;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+/// A service answers from memory; longer means that it is not there.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Calls the control server of one service. Cheap to clone.
+#[derive(Clone)]
+pub struct ControlClient {
+    stub: control_client::ControlClient<Channel>,
+    authorization: MetadataValue<Ascii>,
+}
+
+impl fmt::Debug for ControlClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ControlClient")
+    }
+}
+
+impl ControlClient {
+    /// Connects to `http://HOST:PORT`, or to `https://HOST:PORT` trusting the certificates in `authority_pem`.
+    ///
+    /// # Errors
+    /// Refuses a token that is not visible ASCII; tells when the peer cannot be reached.
+    pub async fn connect(
+        uri: &str,
+        token: &str,
+        authority_pem: Option<&str>,
+    ) -> Result<Self, RpcError> {
+        let mut authorization =
+            MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| RpcError::TokenText)?;
+        authorization.set_sensitive(true);
+        let mut endpoint = Endpoint::from_shared(uri.to_owned())
+            .map_err(RpcError::Transport)?
+            .connect_timeout(CALL_TIMEOUT)
+            .timeout(CALL_TIMEOUT);
+        if let Some(pem) = authority_pem {
+            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+            endpoint = endpoint.tls_config(tls).map_err(RpcError::Transport)?;
+        }
+        let channel = endpoint.connect().await.map_err(RpcError::Transport)?;
+        Ok(Self { stub: control_client::ControlClient::new(channel), authorization })
+    }
+
+    /// Asks for the condition of the service.
+    ///
+    /// # Errors
+    /// Tells when the call fails or the answer cannot be read.
+    pub async fn status(&mut self) -> Result<ServiceStatus, RpcError> {
+        let method = "status";
+        let request = self.request(proto::StatusRequest {});
+        let answer = self.stub.status(request).await.map_err(|cause| call(method, cause))?;
+        ServiceStatus::try_from(answer.into_inner())
+            .map_err(|cause| RpcError::Answer { method, cause })
+    }
+
+    /// Stops new orders in a scope.
+    ///
+    /// # Errors
+    /// Tells when the call fails or is refused.
+    pub async fn halt(
+        &mut self,
+        scope: &ControlScope,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), RpcError> {
+        let scope = Some(status::scope_to_wire(scope));
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        let request = self.request(proto::HaltRequest { scope, reason, actor });
+        self.stub.halt(request).await.map_err(|cause| call("halt", cause))?;
+        Ok(())
+    }
+
+    /// Allows quoting again in a scope.
+    ///
+    /// # Errors
+    /// Tells when the call fails or is refused.
+    pub async fn resume(
+        &mut self,
+        scope: &ControlScope,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), RpcError> {
+        let scope = Some(status::scope_to_wire(scope));
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        let request = self.request(proto::ResumeRequest { scope, reason, actor });
+        self.stub.resume(request).await.map_err(|cause| call("resume", cause))?;
+        Ok(())
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        request
+    }
+}
+
+fn call(method: &'static str, cause: tonic::Status) -> RpcError {
+    RpcError::Call { method, cause: Box::new(cause) }
+}

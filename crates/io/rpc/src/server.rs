@@ -1,0 +1,215 @@
+//! The control server of one service: token check, handler, health, reflection, shutdown.
+
+use crate::error::{CommandError, RpcError};
+use crate::proto::{self, control_server};
+use crate::status::{self, ServiceStatus};
+use crate::tokens::{Role, Tokens};
+use remora_domain::{ControlAction, ControlCommand, ControlScope};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status};
+
+/// Is the name under which gRPC health and reflection know the control service.
+pub const CONTROL_SERVICE: &str = "remora.control.v1.Control";
+
+/// A command is a few hundred bytes; anything longer is hostile.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// A status is built from memory and a command is put into a queue: both take microseconds.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Operators and screens, not a public service.
+const STREAMS_PER_CONNECTION_MAX: u32 = 32;
+
+/// Is what a service implements to be seen and controlled.
+#[tonic::async_trait]
+pub trait ControlHandler: Send + Sync + 'static {
+    /// Tells the condition of the service, from memory.
+    fn status(&self) -> ServiceStatus;
+
+    /// Hands a command to the core; returns once it is in the queue, not once it is done.
+    ///
+    /// # Errors
+    /// Refuses when the service takes no commands or its loop cannot take one now.
+    async fn command(&self, command: ControlCommand) -> Result<(), CommandError>;
+}
+
+/// Is a certificate chain with its key, both PEM.
+#[derive(Clone)]
+pub struct TlsIdentity {
+    /// The certificate chain.
+    pub certificate_pem: String,
+    /// Its private key; never printed.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsIdentity(***)")
+    }
+}
+
+/// Says where to listen and how.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// The address; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// The certificate; needed outside loopback.
+    pub tls: Option<TlsIdentity>,
+    /// Allows an address outside loopback without TLS, where the network itself is private (one machine's
+    /// container network). Off unless the configuration says otherwise.
+    pub is_plaintext_allowed: bool,
+}
+
+/// Is a running control server.
+#[derive(Debug)]
+pub struct ControlServer {
+    address: SocketAddr,
+    health: tonic_health::server::HealthReporter,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl ControlServer {
+    /// Binds the address and serves in a task of its own. Health says "not serving" until `set_ready`.
+    ///
+    /// # Errors
+    /// Refuses plain text outside loopback, an address that cannot be bound, an unusable certificate.
+    pub async fn start(
+        settings: ListenSettings,
+        tokens: Tokens,
+        handler: Arc<dyn ControlHandler>,
+    ) -> Result<Self, RpcError> {
+        let ListenSettings { address, tls, is_plaintext_allowed } = settings;
+        if !address.ip().is_loopback() && tls.is_none() && !is_plaintext_allowed {
+            return Err(RpcError::PlaintextOutsideLoopback { address });
+        }
+        let incoming =
+            TcpIncoming::bind(address).map_err(|cause| RpcError::Bind { address, cause })?;
+        let bound = incoming.local_addr().map_err(|cause| RpcError::Bind { address, cause })?;
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .map_err(RpcError::Reflection)?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let control = control_server::ControlServer::new(Control { tokens, handler })
+            .max_decoding_message_size(REQUEST_BYTES_MAX);
+        let mut server = Server::builder()
+            .timeout(CALL_TIMEOUT)
+            .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+        if let Some(TlsIdentity { certificate_pem, key_pem }) = tls {
+            let identity = Identity::from_pem(certificate_pem, key_pem);
+            let config = ServerTlsConfig::new().identity(identity);
+            server = server.tls_config(config).map_err(RpcError::Transport)?;
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router =
+            server.add_service(health_service).add_service(reflection).add_service(control);
+        let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, async move {
+            // A dropped sender also means stop.
+            let _ = stopped.await;
+        }));
+        let server = Self { address: bound, health, stop: Some(stop), task };
+        server.set_ready(false).await;
+        Ok(server)
+    }
+
+    /// Gives the address that was bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sets what gRPC health says about the whole server and about the control service.
+    pub async fn set_ready(&self, is_ready: bool) {
+        let status = if is_ready {
+            tonic_health::ServingStatus::Serving
+        } else {
+            tonic_health::ServingStatus::NotServing
+        };
+        for service in ["", CONTROL_SERVICE] {
+            self.health.set_service_status(service, status).await;
+        }
+    }
+
+    /// Stops listening, lets running calls end within their timeout, and waits for that.
+    ///
+    /// # Errors
+    /// Tells when the transport had failed.
+    pub async fn stop(mut self) -> Result<(), RpcError> {
+        drop(self.stop.take());
+        match tokio::time::timeout(CALL_TIMEOUT, &mut self.task).await {
+            Ok(Ok(result)) => result.map_err(RpcError::Transport),
+            // The task was cancelled with its runtime, or a peer keeps its connection open: both are the end.
+            Ok(Err(_)) => Ok(()),
+            Err(_) => {
+                self.task.abort();
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Control {
+    tokens: Tokens,
+    handler: Arc<dyn ControlHandler>,
+}
+
+impl Control {
+    async fn command(
+        &self,
+        action: ControlAction,
+        token_name: &str,
+        scope: Option<proto::Scope>,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), Status> {
+        let invalid = |error: crate::FieldError| Status::invalid_argument(error.to_string());
+        let scope: ControlScope = status::scope_from_wire(scope).map_err(invalid)?;
+        let reason = status::reason_from_wire(reason).map_err(invalid)?;
+        let actor = status::actor_from_wire(actor).map_err(invalid)?;
+        // Whoever holds the token is what was proven; the actor is what was claimed. Both are recorded.
+        let actor = format!("{actor} (token {token_name})");
+        tracing::info!(?action, ?scope, reason, actor, "control command received");
+        let command = ControlCommand { action, scope, actor, reason };
+        self.handler.command(command).await.map_err(|error| match error {
+            CommandError::NotSupported { .. } => Status::unimplemented(error.to_string()),
+            CommandError::Unavailable { .. } => Status::unavailable(error.to_string()),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl control_server::Control for Control {
+    async fn status(
+        &self,
+        request: Request<proto::StatusRequest>,
+    ) -> Result<Response<proto::StatusResponse>, Status> {
+        self.tokens.authorise(request.metadata(), Role::Viewer)?;
+        Ok(Response::new(self.handler.status().into()))
+    }
+
+    async fn halt(
+        &self,
+        request: Request<proto::HaltRequest>,
+    ) -> Result<Response<proto::HaltResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::HaltRequest { scope, reason, actor } = request.into_inner();
+        self.command(ControlAction::Halt, &name, scope, &reason, &actor).await?;
+        Ok(Response::new(proto::HaltResponse {}))
+    }
+
+    async fn resume(
+        &self,
+        request: Request<proto::ResumeRequest>,
+    ) -> Result<Response<proto::ResumeResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::ResumeRequest { scope, reason, actor } = request.into_inner();
+        self.command(ControlAction::Resume, &name, scope, &reason, &actor).await?;
+        Ok(Response::new(proto::ResumeResponse {}))
+    }
+}
