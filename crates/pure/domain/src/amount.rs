@@ -183,6 +183,15 @@ amount!(
 );
 
 impl Price {
+    /// Computes the exact middle of two prices.
+    ///
+    /// # Errors
+    /// Refuses a result outside the exact range.
+    pub fn checked_mid(self, other: Self) -> Result<Self, AmountError> {
+        let sum = add("price sum", self.0, other.0)?;
+        Ok(Self(mul("mid price", sum, Decimal::new(5, 1))?))
+    }
+
     /// Computes price × quantity × multiplier exactly.
     ///
     /// # Errors

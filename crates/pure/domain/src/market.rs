@@ -64,6 +64,15 @@ impl BookTop {
     pub fn best_ask(&self) -> Option<&Level> {
         self.asks.first()
     }
+
+    /// Gives the exact middle of best bid and best ask; `None` unless the book is live and two-sided.
+    #[must_use]
+    pub fn mid(&self) -> Option<Price> {
+        if self.state != BookState::Live {
+            return None;
+        }
+        self.best_bid()?.price.checked_mid(self.best_ask()?.price).ok()
+    }
 }
 
 /// Is someone's public execution.
