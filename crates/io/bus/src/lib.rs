@@ -1,6 +1,6 @@
 //! The bus: one trait ([`Bus`]), two implementations, one conformance suite (`tests/conformance`).
 //!
-//! What it is: moves encoded messages between services. NATS between processes, memory
+//! What it is: moves encoded messages between services. NATS ([`connect_nats`]) between processes, memory
 //! ([`in_memory`]) within one. It never looks into a payload.
 //! In: subjects, message ids, headers, bytes. Out: the same, with the stream sequence where a stream stores it.
 //!
@@ -17,9 +17,11 @@
 #![deny(missing_docs)]
 
 mod api;
+mod check;
 mod error;
 mod health;
 mod memory;
+mod nats;
 mod pattern;
 mod reader;
 mod stream;
@@ -29,6 +31,9 @@ pub use api::{Bus, InMessage, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, StoredAt}
 pub use error::{BusError, Call, Cause};
 pub use health::{BusHealth, Connection};
 pub use memory::{InMemoryBus, in_memory};
+pub use nats::{
+    Credentials, NatsBus, NatsSettings, PasswordSource, SERVER_VERSION_MIN, connect_nats,
+};
 pub use pattern::{PatternProblem, dead_letter_subject};
 pub use reader::{Consumer, Delivery, LogEntry, LogReader};
 pub use stream::{DUPLICATE_WINDOW, Stream, StreamDefinition};
