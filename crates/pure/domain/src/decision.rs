@@ -50,6 +50,8 @@ decision_reasons! {
     NoBalance = "no_balance";
     /// No conversion rate is configured.
     NoConversion = "no_conversion";
+    /// The venue has not said what its minimum order value is.
+    CostMinUnknown = "cost_min_unknown";
     /// The smallest allowed order is above what we may risk.
     SizeBelowMin = "size_below_min";
     /// Neither side has funds or inventory room.

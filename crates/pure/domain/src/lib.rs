@@ -48,7 +48,7 @@ pub use order::{
 pub use refusal::{ControlId, OrderRefusal, RefusalReason};
 pub use report::{ExecType, Fill, OpenOrder, OrderEvent, OrderEventReason, VenueReport};
 pub use service::Service;
-pub use setting::{Reporting, SettingProblem};
+pub use setting::{Reporting, SettingCheck, SettingProblem};
 pub use subject::{Kind, Subject, SubjectError};
 pub use time::{DurationNs, Timestamp};
 pub use universe::{PairReason, PairScore, Universe};

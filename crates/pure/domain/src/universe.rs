@@ -52,6 +52,8 @@ pair_reasons! {
     FeesUnknown = "fees_unknown";
     /// Out: no conversion rate for its quote currency.
     ConversionUnknown = "conversion_unknown";
+    /// Out: the venue has not said what its minimum order value is.
+    CostMinUnknown = "cost_min_unknown";
     /// Out: the smallest order is above the budget of a pair.
     MinimumAboveBudget = "minimum_above_budget";
 }
