@@ -75,8 +75,13 @@ impl SettingCheck {
     }
 
     /// Wants a number between two bounds, both allowed.
-    pub fn range<T: PartialOrd + fmt::Display>(&mut self, key: &str, value: T, min: T, max: T) {
-        if !(min..=max).contains(&value) {
+    pub fn range<T>(&mut self, key: &str, value: T, min: T, max: T)
+    where
+        T: PartialOrd + fmt::Display,
+    {
+        // Written so that NaN is outside.
+        let is_inside = value >= min && value <= max;
+        if !is_inside {
             self.problem(key, value, format!("{min} to {max}"));
         }
     }
@@ -124,8 +129,7 @@ mod tests {
         check.range("count", 3, 1, 2);
         check.range("ratio", f64::NAN, 0.0, 1.0);
         assert_eq!(check.ms("pause_ms", 5, 1, 10), DurationNs::from_ms(5));
-        let none: Option<Notional> =
-            check.text("order_usd", "x", "a number above 0", |n| !n.is_zero());
+        let none = check.text("order_usd", "x", "a number above 0", |n: &Notional| !n.is_zero());
         assert_eq!(none, None);
         let problems = check.finish(Some(())).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
