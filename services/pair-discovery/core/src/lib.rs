@@ -1,2 +1,20 @@
-//! Pair-discovery core: instruments to a ranked, versioned universe with reasons.
+//! Pair-discovery core: instruments to a ranked, versioned universe with a reason for every pair in or out.
+//!
+//! In: instruments, books, trades, tickers, feed health, fee tier, its own earlier universes. Out: `Universe`s.
+//! Invariants: every known pair is in every universe, each with one reason; versions only grow, also across restarts;
+//! a pair with anything missing (data, fee, conversion rate) is out with that reason. A perpetual is reference only.
+//! Must never happen: a pair selected on stale or invalid data; a default in place of a missing number.
+//!
+//! Score: expected net maker edge per day in the reporting currency,
+//! `edge_bps / 10,000 × volume_day × participation`, with `edge = spread/2 − maker fee − adverse selection`
+//! (`quant-methods.md`, section 16, "edge at touch"; adverse selection is a configured assumption until it is measured).
+//! Test alone: `cargo test -p remora-pair-discovery-core`.
 #![deny(missing_docs)]
+
+mod assess;
+mod core;
+mod observed;
+mod settings;
+
+pub use core::PairDiscoveryCore;
+pub use settings::{PairDiscoveryConfig, PairDiscoverySettings};

@@ -1,0 +1,198 @@
+//! The filters, in the order in which they are asked, and the ranking.
+
+use crate::observed::Observed;
+use crate::settings::PairDiscoveryConfig;
+use remora_domain::{
+    ContractKind, FeeSchedule, Instrument, InstrumentKey, InstrumentStatus, Notional, PairReason,
+    PairScore, Timestamp,
+};
+use std::collections::BTreeMap;
+
+/// Assesses every pair and ranks those that pass.
+pub(crate) fn assess(
+    config: &PairDiscoveryConfig,
+    fees: impl Fn(&InstrumentKey) -> Option<FeeSchedule>,
+    pairs: &BTreeMap<InstrumentKey, Observed>,
+    now: Timestamp,
+) -> Vec<PairScore> {
+    let score = |(key, pair): (&InstrumentKey, &Observed)| score(config, fees(key), pair, now);
+    let mut scores: Vec<PairScore> = pairs.iter().map(score).collect();
+    rank(config, pairs, &mut scores);
+    scores
+}
+
+/// Fills the numbers that are known and finds the first reason that keeps the pair out.
+fn score(
+    config: &PairDiscoveryConfig,
+    fees: Option<FeeSchedule>,
+    pair: &Observed,
+    now: Timestamp,
+) -> PairScore {
+    let settings = &config.settings;
+    let instrument = &pair.instrument;
+    let spread_bps_est = pair.spread_bps_est(now);
+    let rate_est = config.reporting.rate_est(&instrument.quote);
+    let volume_day_est = pair.volume_day_quote_est(now).zip(rate_est).map(|(v, rate)| v * rate);
+    let edge_bps_est = spread_bps_est
+        .zip(fees)
+        .map(|(spread, fees)| spread / 2.0 - fees.maker_bps.to_est() - settings.adverse_bps);
+    let score_est = edge_bps_est
+        .zip(volume_day_est)
+        .map(|(edge, volume)| edge / 1e4 * volume * settings.participation_frac);
+    let mut score = PairScore {
+        instrument: instrument.key.clone(),
+        is_selected: false,
+        rank: None,
+        reason: PairReason::RankTooLow,
+        spread_bps_est,
+        volume_day_est,
+        volatility_bps_est: pair.volatility_bps_est(),
+        edge_bps_est,
+        score_est,
+    };
+    let excluded = excluded_by_kind(config, instrument)
+        .or_else(|| excluded_by_data(config, pair, fees, &score, now))
+        .or_else(|| excluded_by_numbers(config, instrument, &score));
+    score.reason = excluded.unwrap_or(PairReason::Selected);
+    score
+}
+
+fn excluded_by_kind(config: &PairDiscoveryConfig, instrument: &Instrument) -> Option<PairReason> {
+    let name = instrument.key.instrument.as_str();
+    let is_in = |list: &[String]| list.iter().any(|pattern| matches(pattern, name));
+    if instrument.kind != ContractKind::Spot {
+        Some(PairReason::ReferenceOnly)
+    } else if is_in(&config.settings.deny) {
+        Some(PairReason::Denied)
+    } else if !is_in(&config.settings.allow) {
+        Some(PairReason::NotAllowed)
+    } else if !matches!(
+        instrument.status,
+        InstrumentStatus::Online | InstrumentStatus::PostOnly | InstrumentStatus::LimitOnly
+    ) {
+        Some(PairReason::NotTradable)
+    } else {
+        None
+    }
+}
+
+fn excluded_by_data(
+    config: &PairDiscoveryConfig,
+    pair: &Observed,
+    fees: Option<FeeSchedule>,
+    score: &PairScore,
+    now: Timestamp,
+) -> Option<PairReason> {
+    let observed_ms = pair.observed_for(now).as_ms();
+    if fees.is_none() {
+        Some(PairReason::FeesUnknown)
+    } else if config.reporting.rate_est(&pair.instrument.quote).is_none() {
+        Some(PairReason::ConversionUnknown)
+    } else if score.spread_bps_est.is_some() && !pair.is_live() {
+        Some(PairReason::FeedUnhealthy)
+    } else if observed_ms < config.settings.observation_ms_min || score.score_est.is_none() {
+        Some(PairReason::NotEnoughData)
+    } else {
+        None
+    }
+}
+
+fn excluded_by_numbers(
+    config: &PairDiscoveryConfig,
+    instrument: &Instrument,
+    score: &PairScore,
+) -> Option<PairReason> {
+    let settings = &config.settings;
+    let spread = score.spread_bps_est?;
+    if score.volume_day_est? < config.volume_day_min_est {
+        Some(PairReason::VolumeTooLow)
+    } else if spread < settings.spread_bps_min {
+        Some(PairReason::SpreadTooTight)
+    } else if spread > settings.spread_bps_max {
+        Some(PairReason::SpreadTooWide)
+    } else if score.volatility_bps_est.is_some_and(|v| v > settings.volatility_bps_max) {
+        Some(PairReason::VolatilityTooHigh)
+    } else if score.edge_bps_est? < settings.edge_bps_min {
+        Some(PairReason::EdgeTooSmall)
+    } else if !minimum_fits(config, instrument) {
+        Some(PairReason::MinimumAboveBudget)
+    } else {
+        None
+    }
+}
+
+/// Tells whether the venue's smallest order value fits the budget. An order below the smallest quantity is refused later,
+/// where the price is known exactly.
+fn minimum_fits(config: &PairDiscoveryConfig, instrument: &Instrument) -> bool {
+    let minimum = instrument.cost_min.unwrap_or(Notional::ZERO);
+    let converted = config.reporting.convert(&instrument.quote, minimum);
+    matches!(converted, Ok(Some(value)) if value <= config.pair_budget)
+}
+
+/// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line.
+fn rank(
+    config: &PairDiscoveryConfig,
+    pairs: &BTreeMap<InstrumentKey, Observed>,
+    scores: &mut [PairScore],
+) {
+    let mut order: Vec<&mut PairScore> =
+        scores.iter_mut().filter(|score| score.reason == PairReason::Selected).collect();
+    let value = |score: &PairScore| score.score_est.unwrap_or(f64::NEG_INFINITY);
+    order.sort_by(|a, b| {
+        value(b).total_cmp(&value(a)).then_with(|| a.instrument.cmp(&b.instrument))
+    });
+    let (pairs_max, extra) = (config.settings.pairs_max, config.settings.hysteresis_ranks);
+    let was_selected = |key| pairs.get(key).is_some_and(|pair: &Observed| pair.is_selected);
+    let mut places = pairs_max;
+    for (place, score) in (1_u32..).zip(order.iter_mut()) {
+        score.rank = Some(place);
+        let stays = was_selected(&score.instrument) && place <= pairs_max.saturating_add(extra);
+        score.is_selected = stays && places > 0;
+        places = places.saturating_sub(u32::from(score.is_selected));
+    }
+    for score in order {
+        let enters = !score.is_selected && places > 0 && score.rank.is_some_and(|r| r <= pairs_max);
+        score.is_selected |= enters;
+        places = places.saturating_sub(u32::from(enters));
+        if !score.is_selected {
+            score.reason = PairReason::RankTooLow;
+        }
+    }
+}
+
+/// Tells whether a name fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at.saturating_add(part.len())..).unwrap_or(""),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, name, expected) in [
+            ("*", "BTC-USD", true),
+            ("*-USD", "BTC-USD", true),
+            ("*-USD", "BTC-USDT", false),
+            ("BTC-*", "BTC-USD", true),
+            ("BTC-USD", "BTC-USD", true),
+            ("BTC-USD", "BTC-USDT", false),
+            ("*T*-U*D", "BTC-USD", true),
+            ("", "BTC-USD", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
+
+use remora_domain::{DurationNs, Notional, Reporting, SettingProblem};
+
+/// Is the `[pair_discovery]` section as written.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairDiscoverySettings {
+    /// The most pairs selected at once, 1 to 1,000.
+    pub pairs_max: u32,
+    /// Places below `pairs_max` a selected pair may fall before it leaves, 0 to 1,000.
+    pub hysteresis_ranks: u32,
+    /// Pairs allowed, in canonical names; `*` stands for any text. At least one.
+    pub allow: Vec<String>,
+    /// Pairs denied, in canonical names; `*` stands for any text.
+    pub deny: Vec<String>,
+    /// Observation a pair needs before it is assessed, 1 to 86,400,000 ms.
+    pub observation_ms_min: i64,
+    /// How often pairs are assessed, 10 to 3,600,000 ms.
+    pub assess_interval_ms: i64,
+    /// How often an unchanged universe is published again, `assess_interval_ms` to 3,600,000 ms.
+    pub publish_interval_ms: i64,
+    /// How long a universe may be used, more than `publish_interval_ms`, to 86,400,000 ms.
+    pub validity_ms: i64,
+    /// Half-life of spread, volume and volatility, 100 to 86,400,000 ms.
+    pub half_life_ms: i64,
+    /// Smallest distance of two volatility samples, 1 to 3,600,000 ms.
+    pub volatility_sample_ms: i64,
+    /// Traded value per day a pair must have, in the reporting currency.
+    pub volume_day_usd_min: String,
+    /// Smallest time-weighted spread, basis points.
+    pub spread_bps_min: f64,
+    /// Largest time-weighted spread, basis points.
+    pub spread_bps_max: f64,
+    /// Largest volatility, basis points per square-root minute.
+    pub volatility_bps_max: f64,
+    /// Smallest half-spread minus maker fee minus adverse selection, basis points; may be negative.
+    pub edge_bps_min: f64,
+    /// Assumed loss to better-informed takers, basis points a fill.
+    pub adverse_bps: f64,
+    /// Share of a pair's volume that we expect to trade, above 0 to 1.
+    pub participation_frac: f64,
+    /// What one pair may hold, in the reporting currency; its smallest order must fit.
+    pub pair_budget_usd: String,
+}
+
+/// Is the checked configuration of pair discovery.
+#[derive(Clone, Debug)]
+pub struct PairDiscoveryConfig {
+    pub(crate) settings: PairDiscoverySettings,
+    pub(crate) volume_day_min_est: f64,
+    pub(crate) pair_budget: Notional,
+    pub(crate) reporting: Reporting,
+}
+
+impl PairDiscoverySettings {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// Gives all problems at once.
+    pub fn validate(
+        &self,
+        reporting: &Reporting,
+    ) -> Result<PairDiscoveryConfig, Vec<SettingProblem>> {
+        let mut problems = Problems(Vec::new());
+        problems.range("pairs_max", self.pairs_max, 1, 1_000);
+        problems.range("hysteresis_ranks", self.hysteresis_ranks, 0, 1_000);
+        problems.range("observation_ms_min", self.observation_ms_min, 1, 86_400_000);
+        problems.range("assess_interval_ms", self.assess_interval_ms, 10, 3_600_000);
+        let assess = self.assess_interval_ms.clamp(10, 3_600_000);
+        problems.range("publish_interval_ms", self.publish_interval_ms, assess, 3_600_000);
+        let validity_min = self.publish_interval_ms.saturating_add(1).clamp(1, 86_400_000);
+        problems.range("validity_ms", self.validity_ms, validity_min, 86_400_000);
+        problems.range("half_life_ms", self.half_life_ms, 100, 86_400_000);
+        problems.range("volatility_sample_ms", self.volatility_sample_ms, 1, 3_600_000);
+        problems.range("spread_bps_min", self.spread_bps_min, 0.0, 10_000.0);
+        problems.range(
+            "spread_bps_max",
+            self.spread_bps_max,
+            self.spread_bps_min.max(0.0),
+            10_000.0,
+        );
+        problems.range("volatility_bps_max", self.volatility_bps_max, 0.0, 100_000.0);
+        problems.range("edge_bps_min", self.edge_bps_min, -10_000.0, 10_000.0);
+        problems.range("adverse_bps", self.adverse_bps, 0.0, 10_000.0);
+        problems.range("participation_frac", self.participation_frac, 1e-9, 1.0);
+        if self.allow.is_empty() {
+            problems.add("allow", "[]", "at least one pattern, such as \"*\" for every pair");
+        }
+        let volume = problems.amount("volume_day_usd_min", &self.volume_day_usd_min);
+        let budget = problems.amount("pair_budget_usd", &self.pair_budget_usd);
+        match (problems.0.is_empty(), volume, budget) {
+            (true, Some(volume), Some(pair_budget)) => Ok(PairDiscoveryConfig {
+                settings: self.clone(),
+                volume_day_min_est: volume.to_est(),
+                pair_budget,
+                reporting: reporting.clone(),
+            }),
+            _ => Err(problems.0),
+        }
+    }
+}
+
+impl PairDiscoveryConfig {
+    pub(crate) const fn half_life(&self) -> DurationNs {
+        DurationNs::from_ms(self.settings.half_life_ms)
+    }
+
+    pub(crate) const fn assess_interval(&self) -> DurationNs {
+        DurationNs::from_ms(self.settings.assess_interval_ms)
+    }
+
+    pub(crate) const fn publish_interval(&self) -> DurationNs {
+        DurationNs::from_ms(self.settings.publish_interval_ms)
+    }
+
+    pub(crate) const fn validity(&self) -> DurationNs {
+        DurationNs::from_ms(self.settings.validity_ms)
+    }
+}
+
+struct Problems(Vec<SettingProblem>);
+
+impl Problems {
+    fn add(&mut self, key: &str, value: &str, allowed: &str) {
+        self.0.push(SettingProblem {
+            key: format!("pair_discovery.{key}"),
+            value: value.to_owned(),
+            allowed: allowed.to_owned(),
+        });
+    }
+
+    fn range<T: PartialOrd + std::fmt::Display>(&mut self, key: &str, value: T, min: T, max: T) {
+        // Written so that NaN is outside.
+        let is_inside = value >= min && value <= max;
+        if !is_inside {
+            self.add(key, &value.to_string(), &format!("{min} to {max}"));
+        }
+    }
+
+    fn amount(&mut self, key: &str, text: &str) -> Option<Notional> {
+        let amount = Notional::parse(text).ok().filter(|amount| *amount >= Notional::ZERO);
+        if amount.is_none() {
+            self.add(key, text, "an amount of the reporting currency, such as \"1000\"");
+        }
+        amount
+    }
+}
