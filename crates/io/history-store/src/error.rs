@@ -12,6 +12,19 @@ pub struct WriteOutcome {
     pub duplicates: u64,
 }
 
+impl WriteOutcome {
+    /// Adds a statement that offered `offered` rows, of which `inserted` were new.
+    #[must_use]
+    pub fn plus(self, offered: usize, inserted: u64) -> Self {
+        let offered = u64::try_from(offered).unwrap_or(u64::MAX);
+        let known = offered.saturating_sub(inserted);
+        Self {
+            inserted: self.inserted.saturating_add(inserted),
+            duplicates: self.duplicates.saturating_add(known),
+        }
+    }
+}
+
 /// Says whether the same call can ever succeed. When to try again is the persister core's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {

@@ -175,10 +175,7 @@ impl HistoryStore {
         for (table, rows) in set.iter() {
             for rows in rows.chunks(ROWS_MAX) {
                 let inserted = insert(&mut transaction, table, rows).await?;
-                let offered = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-                outcome.inserted = outcome.inserted.saturating_add(inserted);
-                let known = offered.saturating_sub(inserted);
-                outcome.duplicates = outcome.duplicates.saturating_add(known);
+                outcome = outcome.plus(rows.len(), inserted);
             }
         }
         transaction.commit().await.map_err(failed)?;
