@@ -1,6 +1,6 @@
 //! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
 
-use remora_domain::{DurationNs, Notional, Reporting, SettingProblem};
+use remora_domain::{DurationNs, Notional, Reporting, SettingCheck, SettingProblem};
 
 /// Is the `[pair_discovery]` section as written.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -62,42 +62,36 @@ impl PairDiscoverySettings {
         &self,
         reporting: &Reporting,
     ) -> Result<PairDiscoveryConfig, Vec<SettingProblem>> {
-        let mut problems = Problems(Vec::new());
-        problems.range("pairs_max", self.pairs_max, 1, 1_000);
-        problems.range("hysteresis_ranks", self.hysteresis_ranks, 0, 1_000);
-        problems.range("observation_ms_min", self.observation_ms_min, 1, 86_400_000);
-        problems.range("assess_interval_ms", self.assess_interval_ms, 10, 3_600_000);
+        let mut check = SettingCheck::new("pair_discovery");
+        check.range("pairs_max", self.pairs_max, 1, 1_000);
+        check.range("hysteresis_ranks", self.hysteresis_ranks, 0, 1_000);
+        check.range("observation_ms_min", self.observation_ms_min, 1, 86_400_000);
+        check.range("assess_interval_ms", self.assess_interval_ms, 10, 3_600_000);
         let assess = self.assess_interval_ms.clamp(10, 3_600_000);
-        problems.range("publish_interval_ms", self.publish_interval_ms, assess, 3_600_000);
+        check.range("publish_interval_ms", self.publish_interval_ms, assess, 3_600_000);
         let validity_min = self.publish_interval_ms.saturating_add(1).clamp(1, 86_400_000);
-        problems.range("validity_ms", self.validity_ms, validity_min, 86_400_000);
-        problems.range("half_life_ms", self.half_life_ms, 100, 86_400_000);
-        problems.range("volatility_sample_ms", self.volatility_sample_ms, 1, 3_600_000);
-        problems.range("spread_bps_min", self.spread_bps_min, 0.0, 10_000.0);
-        problems.range(
-            "spread_bps_max",
-            self.spread_bps_max,
-            self.spread_bps_min.max(0.0),
-            10_000.0,
-        );
-        problems.range("volatility_bps_max", self.volatility_bps_max, 0.0, 100_000.0);
-        problems.range("edge_bps_min", self.edge_bps_min, -10_000.0, 10_000.0);
-        problems.range("adverse_bps", self.adverse_bps, 0.0, 10_000.0);
-        problems.range("participation_frac", self.participation_frac, 1e-9, 1.0);
+        check.range("validity_ms", self.validity_ms, validity_min, 86_400_000);
+        check.range("half_life_ms", self.half_life_ms, 100, 86_400_000);
+        check.range("volatility_sample_ms", self.volatility_sample_ms, 1, 3_600_000);
+        check.range("spread_bps_min", self.spread_bps_min, 0.0, 10_000.0);
+        check.range("spread_bps_max", self.spread_bps_max, self.spread_bps_min.max(0.0), 10_000.0);
+        check.range("volatility_bps_max", self.volatility_bps_max, 0.0, 100_000.0);
+        check.range("edge_bps_min", self.edge_bps_min, -10_000.0, 10_000.0);
+        check.range("adverse_bps", self.adverse_bps, 0.0, 10_000.0);
+        check.range("participation_frac", self.participation_frac, 1e-9, 1.0);
         if self.allow.is_empty() {
-            problems.add("allow", "[]", "at least one pattern, such as \"*\" for every pair");
+            check.problem("allow", "[]", "at least one pattern, such as \"*\" for every pair");
         }
-        let volume = problems.amount("volume_day_usd_min", &self.volume_day_usd_min);
-        let budget = problems.amount("pair_budget_usd", &self.pair_budget_usd);
-        match (problems.0.is_empty(), volume, budget) {
-            (true, Some(volume), Some(pair_budget)) => Ok(PairDiscoveryConfig {
-                settings: self.clone(),
-                volume_day_min_est: volume.to_est(),
-                pair_budget,
-                reporting: reporting.clone(),
-            }),
-            _ => Err(problems.0),
-        }
+        let allowed = "an amount of the reporting currency, such as \"1000\"";
+        let is_amount = |amount: &Notional| *amount >= Notional::ZERO;
+        let volume = check.text("volume_day_usd_min", &self.volume_day_usd_min, allowed, is_amount);
+        let budget = check.text("pair_budget_usd", &self.pair_budget_usd, allowed, is_amount);
+        check.finish(volume.zip(budget).map(|(volume, pair_budget)| PairDiscoveryConfig {
+            settings: self.clone(),
+            volume_day_min_est: volume.to_est(),
+            pair_budget,
+            reporting: reporting.clone(),
+        }))
     }
 }
 
@@ -116,33 +110,5 @@ impl PairDiscoveryConfig {
 
     pub(crate) const fn validity(&self) -> DurationNs {
         DurationNs::from_ms(self.settings.validity_ms)
-    }
-}
-
-struct Problems(Vec<SettingProblem>);
-
-impl Problems {
-    fn add(&mut self, key: &str, value: &str, allowed: &str) {
-        self.0.push(SettingProblem {
-            key: format!("pair_discovery.{key}"),
-            value: value.to_owned(),
-            allowed: allowed.to_owned(),
-        });
-    }
-
-    fn range<T: PartialOrd + std::fmt::Display>(&mut self, key: &str, value: T, min: T, max: T) {
-        // Written so that NaN is outside.
-        let is_inside = value >= min && value <= max;
-        if !is_inside {
-            self.add(key, &value.to_string(), &format!("{min} to {max}"));
-        }
-    }
-
-    fn amount(&mut self, key: &str, text: &str) -> Option<Notional> {
-        let amount = Notional::parse(text).ok().filter(|amount| *amount >= Notional::ZERO);
-        if amount.is_none() {
-            self.add(key, text, "an amount of the reporting currency, such as \"1000\"");
-        }
-        amount
     }
 }
