@@ -1,0 +1,71 @@
+//! What can be wrong with a frame: the field, an excerpt of its value, and what is allowed.
+
+/// The most characters of a foreign text that an error keeps.
+const EXCERPT_CHARS: usize = 80;
+
+/// Says why a frame, or a part of it, was not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The frame is longer than any the venue sends.
+    #[error("frame of {bytes} bytes: at most {max} are read")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The JSON is broken or has another structure.
+    #[error("decode {what} from {excerpt:?}")]
+    Shape {
+        /// What was being read.
+        what: &'static str,
+        /// The start of the text.
+        excerpt: String,
+        /// Why it failed.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// A field is missing.
+    #[error("{what} has no {field}")]
+    Missing {
+        /// Of what.
+        what: &'static str,
+        /// Which field.
+        field: &'static str,
+    },
+    /// A field has an impossible value.
+    #[error("{field} is {excerpt:?}: want {allowed}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// The start of its value.
+        excerpt: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A number has more digits than its instrument prints.
+    #[error("{field} is {excerpt:?}: want at most {decimals} decimals")]
+    Decimals {
+        /// Which field.
+        field: &'static str,
+        /// The start of its value.
+        excerpt: String,
+        /// What the instrument allows.
+        decimals: u32,
+    },
+}
+
+impl FrameError {
+    pub(crate) fn field(field: &'static str, value: &str, allowed: &'static str) -> Self {
+        Self::Field { field, excerpt: excerpt(value), allowed }
+    }
+
+    pub(crate) fn shape(what: &'static str, text: &str, cause: serde_json::Error) -> Self {
+        Self::Shape { what, excerpt: excerpt(text), cause }
+    }
+}
+
+/// Cuts foreign text to what an error may carry.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT_CHARS).collect()
+}
