@@ -1,2 +1,74 @@
-//! The one list of venues.
+//! The one list of venues; the only file to edit when adding one. Holds nothing but the list.
+//!
+//! In: a venue id, or the name a recording gives its venue. Out: its `VenueEntry`.
+//! What must never happen here: anything a venue decides. Test alone: `cargo test -p remora-venue-registry`.
 #![deny(missing_docs)]
+
+use remora_domain::VenueId;
+use remora_kraken::KrakenFeed;
+use remora_venue_api::{FeedSession, FeedSettings};
+
+/// Is one venue.
+#[derive(Clone, Copy, Debug)]
+pub struct VenueEntry {
+    /// Its id, as in `VenueId`.
+    pub id: &'static str,
+    /// Its name for people.
+    pub display_name: &'static str,
+    /// Where its public feed is served unless configured otherwise.
+    pub public_url: &'static str,
+    /// The depths a book can be subscribed at, in levels a side, ascending.
+    pub depths: &'static [u32],
+    /// What recordings that this venue's session reads call their venue.
+    pub recording_names: &'static [&'static str],
+    /// Makes its market-data session.
+    pub feed: fn(FeedSettings) -> Box<dyn FeedSession>,
+}
+
+/// Every venue.
+pub const VENUES: &[VenueEntry] = &[VenueEntry {
+    id: "kraken-spot",
+    display_name: "Kraken Spot",
+    public_url: remora_kraken::PUBLIC_URL,
+    depths: &remora_kraken::DEPTHS,
+    recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken"],
+    feed: |settings| Box::new(KrakenFeed::new(settings)),
+}];
+
+/// Finds a venue by its id.
+#[must_use]
+pub fn find(venue: &VenueId) -> Option<&'static VenueEntry> {
+    VENUES.iter().find(|entry| entry.id == venue.as_str())
+}
+
+/// Finds the venue whose session reads recordings of that name.
+#[must_use]
+pub fn of_recording(name: &str) -> Option<&'static VenueEntry> {
+    VENUES.iter().find(|entry| entry.recording_names.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_valid_and_no_name_is_listed_twice() {
+        let ids: BTreeSet<_> = VENUES.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids.len(), VENUES.len());
+        let names: Vec<_> = VENUES.iter().flat_map(|entry| entry.recording_names).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        for entry in VENUES {
+            let found = find(&VenueId::new(entry.id).unwrap()).unwrap();
+            assert_eq!(found.id, entry.id);
+        }
+    }
+
+    #[test]
+    fn recordings_find_their_session() {
+        for name in ["kraken", "binance_as_kraken", "bitstamp_as_kraken"] {
+            assert_eq!(of_recording(name).map(|entry| entry.id), Some("kraken-spot"));
+        }
+        assert!(of_recording("binance_spot").is_none());
+    }
+}
