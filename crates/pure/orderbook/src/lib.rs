@@ -20,6 +20,8 @@ mod book;
 mod checksum;
 mod error;
 mod ladder;
+#[cfg(test)]
+mod sample;
 mod sequence;
 
 pub use book::{LevelChange, OrderBook, Touch, Verify};

@@ -1,6 +1,7 @@
 //! The book against the worked example of the checksum and against a plain map.
 
 use super::*;
+use crate::sample;
 use proptest::prelude::*;
 use remora_domain::{InstrumentId, VenueId};
 use std::collections::BTreeMap;
@@ -27,37 +28,12 @@ fn crc(expected: u32) -> Verify {
 }
 
 fn worked_example() -> Vec<LevelChange> {
-    both(
-        &[
-            (5020, 100_000_000_000),
-            (5019, 3_330_000_000),
-            (5018, 25_000_000),
-            (5015, 7_700_000_001),
-            (5010, 512_050_000_000),
-            (5008, 1_200_000_000),
-            (5005, 64_006_400_000),
-            (5001, 314_159_265),
-            (5000, 9_999_990_000_000),
-            (4990, 100_000),
-        ],
-        &[
-            (5021, 12_000_000_000),
-            (5022, 5_000_000),
-            (5023, 710_000_000),
-            (5025, 250_075_000_000),
-            (5026, 3_333_333_333),
-            (5030, 41_012_340_000),
-            (5031, 900_000_000),
-            (5040, 1_800_000_000_000),
-            (5050, 10_000),
-            (5100, 6_450_000_000),
-        ],
-    )
+    both(&sample::BIDS, &sample::ASKS)
 }
 
 fn after_first_update() -> OrderBook {
     let mut book = OrderBook::new(key(), 10);
-    book.apply_snapshot(10, worked_example(), crc(430_052_079)).unwrap();
+    book.apply_snapshot(10, worked_example(), crc(sample::CRC32)).unwrap();
     let update =
         both(&[(5019, 0), (4985, 500_000_000)], &[(5024, 1_550_000_000), (5021, 11_900_000_000)]);
     book.apply_update(update, crc(2_825_815_933)).unwrap();
@@ -104,7 +80,7 @@ fn a_wrong_checksum_empties_the_book_until_the_next_snapshot() {
     assert_eq!((book.best_bid(), book.best_ask()), (None, None));
     let refused = book.apply_update(second_update(), crc(1_769_047_479));
     assert_eq!(refused, Err(BookError::NoSnapshot { instrument: key() }));
-    book.apply_snapshot(10, worked_example(), crc(430_052_079)).unwrap();
+    book.apply_snapshot(10, worked_example(), crc(sample::CRC32)).unwrap();
     assert!(book.is_live());
 }
 
