@@ -328,16 +328,15 @@ fn system_status(word: &str) -> SystemStatus {
 
 /// Is what can still be told of a frame that could not be read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Named<'a> {
+pub(crate) struct Named<'a> {
     /// Whether it was of the book channel.
-    pub is_book: bool,
+    pub(crate) is_book: bool,
     /// The symbols it names.
-    pub symbols: Vec<Cow<'a, str>>,
+    pub(crate) symbols: Vec<Cow<'a, str>>,
 }
 
 /// Finds the symbols that an unreadable data frame names, so that only they are distrusted.
-#[must_use]
-pub fn named_symbols(text: &str) -> Named<'_> {
+pub(crate) fn named_symbols(text: &str) -> Named<'_> {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow)]

@@ -33,8 +33,7 @@ mod time;
 pub use error::FrameError;
 pub use feed::KrakenFeed;
 pub use frame::{
-    BookItem, Decoded, Frame, MessageKind, Named, RawLevel, Reply, Request, TickerItem, TradeItem,
-    decode, named_symbols,
+    BookItem, Decoded, Frame, MessageKind, RawLevel, Reply, Request, TickerItem, TradeItem, decode,
 };
 pub use selection::shard_of;
 

@@ -448,6 +448,20 @@ fn the_ticker_is_told() {
     assert_eq!(driver.counters("EXA-USD").frames, 2);
 }
 
+#[test]
+fn the_same_inputs_give_the_same_outputs() {
+    let run = || {
+        let mut driver = Driver::live();
+        let mut out = driver.text(&corrupt("a_update_deep"));
+        out.extend(driver.live_for(20));
+        out.extend(driver.run_for(DurationNs::from_s(200)));
+        out
+    };
+    let (first, second) = (run(), run());
+    assert!(first.len() > 20);
+    assert_eq!(first, second);
+}
+
 /// Frames of ours with one piece cut, doubled or replaced.
 fn mutated() -> impl Strategy<Value = String> {
     let frames: Vec<String> = include_str!("../../fixtures/synthetic_frames.jsonl")
