@@ -321,6 +321,11 @@ fn silence_takes_every_book_back_and_reconnects_on_a_new_number() {
     assert_eq!(out, [FeedOutput::Connect { conn: ConnId::new(1), url }]);
     // What still comes from the old connection is not believed.
     assert!(driver.frames(&["a_snapshot"]).is_empty());
+    driver.input(FeedInput::Connected { conn: ConnId::new(1) });
+    assert!(driver.frames(&["status", "instruments", "a_snapshot"]).is_empty());
+    driver.conn = ConnId::new(1);
+    let out = driver.frames(&["status", "a_snapshot"]);
+    assert_eq!(states(&out), [("EXA-USD", BookState::Live)]);
 }
 
 #[test]
