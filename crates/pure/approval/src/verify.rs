@@ -92,6 +92,12 @@ impl Verifier {
         self.used.insert(cl_ord_id);
     }
 
+    /// Tells whether an id was used, in this run or an earlier one.
+    #[must_use]
+    pub fn is_used(&self, cl_ord_id: &ClOrdId) -> bool {
+        self.used.contains(cl_ord_id)
+    }
+
     /// Checks signature, epoch, expiry and single use, in this order, and uses the approval up.
     ///
     /// # Errors

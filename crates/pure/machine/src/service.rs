@@ -78,6 +78,6 @@ pub trait ServiceCore:
 {
     /// Inputs only this service has.
     type LocalInput: LocalCodec + Clone + std::fmt::Debug + Send;
-    /// Effects only this service has.
-    type LocalOutput: LocalCodec + Clone + std::fmt::Debug + Send;
+    /// Effects only this service has. Not `Clone`: an approved order must not be doubled on its way out.
+    type LocalOutput: LocalCodec + std::fmt::Debug + Send;
 }

@@ -1,0 +1,333 @@
+//! The bytes of local inputs and outputs in a flight recording. Layout: one tag byte, then the fields in order.
+
+use crate::bytes::{Reader, Writer};
+use crate::{RouterInput, RouterOutput};
+use remora_domain::{
+    Balance, Balances, Fee, FeeSchedule, Fill, InstrumentKey, Liquidity, OpenOrder,
+    OrderEventReason, OrderRequest, Side, TimeInForce, Timestamp, VenueReport,
+};
+use remora_machine::{LocalCodec, LocalCodecError};
+use remora_venue_api::VenueCommand;
+
+type Read<T> = Result<T, LocalCodecError>;
+
+impl LocalCodec for RouterInput {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut to = Writer(bytes);
+        match self {
+            Self::Stored { cl_ord_id } => {
+                to.tag(1);
+                to.text(cl_ord_id);
+            }
+            Self::StoreFailed { cl_ord_id } => {
+                to.tag(2);
+                to.text(cl_ord_id);
+            }
+            Self::Venue(report) => put_report(&mut to, report),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Read<Self> {
+        let mut from = Reader::new("router input", bytes);
+        let input = match from.tag()? {
+            1 => Self::Stored { cl_ord_id: from.text()? },
+            2 => Self::StoreFailed { cl_ord_id: from.text()? },
+            tag => Self::Venue(get_report(&mut from, tag)?),
+        };
+        from.end(input)
+    }
+}
+
+impl LocalCodec for RouterOutput {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut to = Writer(bytes);
+        match self {
+            Self::StoreIntent(envelope) => {
+                to.tag(1);
+                to.bytes(&remora_wire::encode(envelope));
+            }
+            Self::Venue(VenueCommand::Submit(order)) => {
+                to.tag(2);
+                put_request(&mut to, order.request());
+                to.number(order.expires_at().as_ns());
+            }
+            Self::Venue(VenueCommand::Cancel { cl_ord_id, order_id }) => {
+                to.tag(3);
+                to.text(cl_ord_id);
+                to.option(order_id.as_ref(), Writer::text);
+            }
+            Self::Venue(VenueCommand::QueryOpenOrders) => to.tag(4),
+            Self::Venue(VenueCommand::QueryAccount) => to.tag(5),
+        }
+    }
+
+    /// Outputs are compared by their bytes and never read back: an approved order must not come out of a file.
+    fn decode(_: &[u8]) -> Read<Self> {
+        let problem = "outputs are compared, never read back".to_owned();
+        Err(LocalCodecError { what: "router output", problem })
+    }
+}
+
+fn put_request(to: &mut Writer<'_>, request: &OrderRequest) {
+    to.text(&request.cl_ord_id);
+    to.text(&request.account);
+    to.text(&request.strategy);
+    put_key(to, &request.instrument);
+    put_side(to, request.side);
+    to.text(&request.price);
+    to.text(&request.qty);
+    to.tag(match request.tif {
+        TimeInForce::Gtc => 1,
+        TimeInForce::Ioc => 2,
+    });
+    to.flag(request.is_post_only);
+    to.number(request.deadline.as_ns());
+}
+
+fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
+    match report {
+        VenueReport::Accepted { cl_ord_id, order_id, venue_time } => {
+            to.tag(10);
+            to.text(cl_ord_id);
+            to.text(order_id);
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::Rejected { cl_ord_id, reason, venue_time } => {
+            to.tag(11);
+            to.text(cl_ord_id);
+            to.tag(tag_of(*reason));
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::Filled { cl_ord_id, order_id, fill, cum_qty, venue_time } => {
+            to.tag(12);
+            to.text(cl_ord_id);
+            to.text(order_id);
+            put_fill(to, fill);
+            to.text(cum_qty);
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::Cancelled { cl_ord_id, reason, venue_time } => {
+            to.tag(13);
+            to.text(cl_ord_id);
+            to.tag(tag_of(*reason));
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::CancelRejected { cl_ord_id, reason, venue_time } => {
+            to.tag(14);
+            to.text(cl_ord_id);
+            to.tag(tag_of(*reason));
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::SubmitUnknown { cl_ord_id } => {
+            to.tag(15);
+            to.text(cl_ord_id);
+        }
+        VenueReport::OpenOrders { orders, venue_time } => {
+            to.tag(16);
+            to.count(orders.len());
+            orders.iter().for_each(|open| put_open(to, open));
+            to.number(venue_time.as_ns());
+        }
+        VenueReport::Balances(balances) => {
+            to.tag(17);
+            put_balances(to, balances);
+        }
+        VenueReport::Fees(FeeSchedule { maker_bps, taker_bps }) => {
+            to.tag(18);
+            to.text(maker_bps);
+            to.text(taker_bps);
+        }
+        VenueReport::Session { is_up } => {
+            to.tag(19);
+            to.flag(*is_up);
+        }
+    }
+}
+
+fn get_report(from: &mut Reader<'_>, tag: u8) -> Read<VenueReport> {
+    Ok(match tag {
+        10 => VenueReport::Accepted {
+            cl_ord_id: from.text()?,
+            order_id: from.text()?,
+            venue_time: get_time(from)?,
+        },
+        11 => VenueReport::Rejected {
+            cl_ord_id: from.text()?,
+            reason: get_reason(from)?,
+            venue_time: get_time(from)?,
+        },
+        12 => VenueReport::Filled {
+            cl_ord_id: from.text()?,
+            order_id: from.text()?,
+            fill: get_fill(from)?,
+            cum_qty: from.text()?,
+            venue_time: get_time(from)?,
+        },
+        13 => VenueReport::Cancelled {
+            cl_ord_id: from.text()?,
+            reason: get_reason(from)?,
+            venue_time: get_time(from)?,
+        },
+        14 => VenueReport::CancelRejected {
+            cl_ord_id: from.text()?,
+            reason: get_reason(from)?,
+            venue_time: get_time(from)?,
+        },
+        15 => VenueReport::SubmitUnknown { cl_ord_id: from.text()? },
+        16 => VenueReport::OpenOrders { orders: from.list(get_open)?, venue_time: get_time(from)? },
+        17 => VenueReport::Balances(get_balances(from)?),
+        18 => VenueReport::Fees(FeeSchedule { maker_bps: from.text()?, taker_bps: from.text()? }),
+        19 => VenueReport::Session { is_up: from.flag()? },
+        other => return Err(from.error(format!("tag {other} is unknown"))),
+    })
+}
+
+fn put_fill(to: &mut Writer<'_>, fill: &Fill) {
+    to.text(&fill.exec_id);
+    to.text(&fill.last_px);
+    to.text(&fill.last_qty);
+    to.tag(match fill.liquidity {
+        Liquidity::Maker => 1,
+        Liquidity::Taker => 2,
+    });
+    to.text(&fill.fee.asset);
+    to.text(&fill.fee.amount);
+}
+
+fn get_fill(from: &mut Reader<'_>) -> Read<Fill> {
+    Ok(Fill {
+        exec_id: from.text()?,
+        last_px: from.text()?,
+        last_qty: from.text()?,
+        liquidity: match from.tag()? {
+            1 => Liquidity::Maker,
+            2 => Liquidity::Taker,
+            other => return Err(from.error(format!("liquidity {other}, want 1 or 2"))),
+        },
+        fee: Fee { asset: from.text()?, amount: from.text()? },
+    })
+}
+
+fn put_open(to: &mut Writer<'_>, open: &OpenOrder) {
+    to.option(open.cl_ord_id.as_ref(), Writer::text);
+    to.text(&open.order_id);
+    put_key(to, &open.instrument);
+    put_side(to, open.side);
+    to.text(&open.price);
+    to.text(&open.order_qty);
+    to.text(&open.cum_qty);
+}
+
+fn get_open(from: &mut Reader<'_>) -> Read<OpenOrder> {
+    Ok(OpenOrder {
+        cl_ord_id: from.option(Reader::text)?,
+        order_id: from.text()?,
+        instrument: InstrumentKey::new(from.text()?, from.text()?),
+        side: get_side(from)?,
+        price: from.text()?,
+        order_qty: from.text()?,
+        cum_qty: from.text()?,
+    })
+}
+
+fn put_balances(to: &mut Writer<'_>, balances: &Balances) {
+    to.text(&balances.account);
+    to.text(&balances.venue);
+    to.count(balances.entries.len());
+    for entry in &balances.entries {
+        to.text(&entry.asset);
+        to.text(&entry.total);
+        to.text(&entry.held);
+    }
+}
+
+fn get_balances(from: &mut Reader<'_>) -> Read<Balances> {
+    let entry = |from: &mut Reader<'_>| {
+        Ok(Balance { asset: from.text()?, total: from.text()?, held: from.text()? })
+    };
+    Ok(Balances { account: from.text()?, venue: from.text()?, entries: from.list(entry)? })
+}
+
+fn put_key(to: &mut Writer<'_>, key: &InstrumentKey) {
+    to.text(&key.venue);
+    to.text(&key.instrument);
+}
+
+fn put_side(to: &mut Writer<'_>, side: Side) {
+    to.tag(match side {
+        Side::Buy => 1,
+        Side::Sell => 2,
+    });
+}
+
+fn get_side(from: &mut Reader<'_>) -> Read<Side> {
+    match from.tag()? {
+        1 => Ok(Side::Buy),
+        2 => Ok(Side::Sell),
+        other => Err(from.error(format!("side {other}, want 1 or 2"))),
+    }
+}
+
+fn get_time(from: &mut Reader<'_>) -> Read<Timestamp> {
+    from.number().map(Timestamp::from_ns)
+}
+
+/// All reasons; a reason's tag is its place, checked by a test against `tag_of`.
+const REASONS: [OrderEventReason; 14] = [
+    OrderEventReason::None,
+    OrderEventReason::BadSignature,
+    OrderEventReason::ApprovalExpired,
+    OrderEventReason::OldEpoch,
+    OrderEventReason::Reused,
+    OrderEventReason::Halted,
+    OrderEventReason::WrongVenue,
+    OrderEventReason::PostOnlyWouldCross,
+    OrderEventReason::InsufficientFunds,
+    OrderEventReason::InstrumentRule,
+    OrderEventReason::RateLimited,
+    OrderEventReason::UnknownOrder,
+    OrderEventReason::UserRequested,
+    OrderEventReason::VenueOther,
+];
+
+const fn tag_of(reason: OrderEventReason) -> u8 {
+    match reason {
+        OrderEventReason::None => 0,
+        OrderEventReason::BadSignature => 1,
+        OrderEventReason::ApprovalExpired => 2,
+        OrderEventReason::OldEpoch => 3,
+        OrderEventReason::Reused => 4,
+        OrderEventReason::Halted => 5,
+        OrderEventReason::WrongVenue => 6,
+        OrderEventReason::PostOnlyWouldCross => 7,
+        OrderEventReason::InsufficientFunds => 8,
+        OrderEventReason::InstrumentRule => 9,
+        OrderEventReason::RateLimited => 10,
+        OrderEventReason::UnknownOrder => 11,
+        OrderEventReason::UserRequested => 12,
+        OrderEventReason::VenueOther => 13,
+    }
+}
+
+fn get_reason(from: &mut Reader<'_>) -> Read<OrderEventReason> {
+    let tag = from.tag()?;
+    let reason = REASONS.get(usize::from(tag)).copied();
+    reason.ok_or_else(|| from.error(format!("reason {tag} is unknown")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reasons_tag_is_its_place_in_the_list() {
+        for (place, reason) in REASONS.into_iter().enumerate() {
+            assert_eq!(usize::from(tag_of(reason)), place);
+        }
+    }
+
+    #[test]
+    fn an_output_is_never_read_back() {
+        assert!(RouterOutput::decode(&[4]).is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! Comparing our orders with the venue's: at start, every interval, and whenever something is unknown.
+//!
+//! An order the venue does not list is closed only if the question left well after the last news of it, and, but for
+//! the first comparison of a run, only on the second such answer in a row: its end may travel on another road.
+//! A closed order keeps the fills that were reported; the venue session must report fills before it answers a query
+//! that no longer lists their order (the paper venue does: its reports leave in one line).
+
+use crate::RouterOutput;
+use crate::core::{OrderRouterCore, Out};
+use crate::counters::add;
+use crate::orders::What;
+use crate::transition::Heard;
+use remora_domain::{
+    ClOrdId, DurationNs, ExecType, OpenOrder, OrdStatus, OrderEventReason, Timestamp,
+};
+use remora_machine::ServiceOutput;
+use remora_venue_api::VenueCommand;
+use std::collections::BTreeSet;
+
+/// How many unanswered queries are told apart; beyond it the oldest stands for all, which errs towards waiting.
+const QUERIES_MAX: usize = 16;
+
+impl OrderRouterCore {
+    /// Follows the order-entry session up and down.
+    pub(crate) fn session(&mut self, now: Timestamp, is_up: bool, out: &mut Out) {
+        if std::mem::replace(&mut self.link.is_up, is_up) == is_up {
+            return;
+        }
+        self.link.queries.clear();
+        self.link.has_open_orders = false;
+        self.link.has_balances = false;
+        self.link.has_fees = false;
+        self.link.is_ready = false;
+        if is_up && self.link.is_caught_up {
+            self.start_comparing(now, out);
+        }
+        self.publish_state(now, None, out);
+    }
+
+    /// Gives when the next query is wanted; none while nobody could answer it.
+    pub(crate) fn next_query(&self) -> Option<Timestamp> {
+        let link = &self.link;
+        let at = link.query_soon_at.map_or(link.query_at, |soon| soon.min(link.query_at));
+        (link.is_up && link.is_caught_up).then_some(at)
+    }
+
+    /// Asks for everything that must be known before orders flow.
+    pub(crate) fn start_comparing(&mut self, now: Timestamp, out: &mut Out) {
+        self.link.reconcile_at = now;
+        self.query(now, out);
+    }
+
+    /// Wants a query of open orders no later than after `delay`.
+    pub(crate) fn query_soon(&mut self, now: Timestamp, delay: DurationNs) {
+        self.query_by(now.saturating_add(delay));
+    }
+
+    fn query_by(&mut self, at: Timestamp) {
+        let soon_at = &mut self.link.query_soon_at;
+        *soon_at = Some(soon_at.map_or(at, |soon| soon.min(at)));
+    }
+
+    /// Asks which orders are open; when a comparison is due, or nothing flows yet, also for the account.
+    pub(crate) fn query(&mut self, now: Timestamp, out: &mut Out) {
+        self.link.query_soon_at = None;
+        if self.link.queries.len() < QUERIES_MAX {
+            self.link.queries.push_back(now);
+        }
+        out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::QueryOpenOrders)));
+        if !self.link.is_ready || self.link.reconcile_at <= now {
+            self.link.reconcile_at = now.saturating_add(self.config.reconcile_interval);
+            out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::QueryAccount)));
+        }
+        self.link.query_at = if self.link.is_ready {
+            self.link.reconcile_at
+        } else {
+            now.saturating_add(self.config.query_timeout)
+        };
+    }
+
+    /// Takes in the venue's complete list of open orders.
+    pub(crate) fn compare(
+        &mut self,
+        now: Timestamp,
+        orders: &[OpenOrder],
+        venue_time: Timestamp,
+        out: &mut Out,
+    ) {
+        let Some(asked_at) = self.link.queries.pop_front() else {
+            add(&mut self.counters.anomalies); // an answer nobody waits for says nothing about absence
+            return;
+        };
+        self.counters.foreign_open = 0;
+        let mut listed = BTreeSet::new();
+        for open in orders {
+            let id = open.cl_ord_id.as_ref().filter(|id| self.carries_our_name(id));
+            match id {
+                None => add(&mut self.counters.foreign_open),
+                Some(id) => {
+                    listed.insert(id.clone());
+                    self.seen_open(now, asked_at, id, open, out);
+                }
+            }
+        }
+        let live = self.orders.live().filter(|order| order.is_sent);
+        let missing = live.filter(|order| !listed.contains(&order.cl_ord_id));
+        let missing: Vec<ClOrdId> = missing.map(|order| order.cl_ord_id.clone()).collect();
+        for id in missing {
+            self.seen_absent(now, asked_at, &id, venue_time, out);
+        }
+        self.link.has_open_orders = true;
+        self.link.has_compared_once = true;
+        self.check_ready(now, out);
+    }
+
+    /// Lets orders flow once everything is compared.
+    pub(crate) fn check_ready(&mut self, now: Timestamp, out: &mut Out) {
+        let link = &mut self.link;
+        let is_complete = link.has_open_orders && link.has_balances && link.has_fees;
+        if link.is_ready || !is_complete {
+            return;
+        }
+        link.is_ready = true;
+        link.query_at = link.reconcile_at;
+        self.cancel_halted(now, out);
+        self.publish_state(now, None, out);
+        self.admit_waiting(now, out);
+    }
+
+    fn carries_our_name(&self, id: &ClOrdId) -> bool {
+        id.as_str().starts_with(&self.config.cl_ord_id_prefix) || self.verifier.is_used(id)
+    }
+
+    fn seen_open(
+        &mut self,
+        now: Timestamp,
+        asked_at: Timestamp,
+        id: &ClOrdId,
+        open: &OpenOrder,
+        out: &mut Out,
+    ) {
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
+            self.cancel_orphan(id, open, out);
+            return;
+        };
+        if order.order_id.is_none() {
+            order.order_id = Some(open.order_id.clone());
+        }
+        let has_missing_fills = open.cum_qty > order.cum_qty;
+        let is_cancel_due = order.is_cancel_wanted
+            && order
+                .cancel_sent_at
+                .is_none_or(|at| at.saturating_add(self.config.submit_timeout) <= asked_at);
+        let what = What::ours(ExecType::New, OrderEventReason::None);
+        self.hear(now, id, Heard::SeenOpen, what, out);
+        if has_missing_fills {
+            self.contradicted(now);
+        }
+        if is_cancel_due {
+            self.repeat_cancel(now, id, out);
+        }
+    }
+
+    /// Sends a cancel again that had no effect.
+    fn repeat_cancel(&mut self, now: Timestamp, id: &ClOrdId, out: &mut Out) {
+        match self.orders.get(id).map(|order| (order.status, order.cancel_sent_at)) {
+            Some((OrdStatus::Working, _)) => self.want_cancel(now, id, out),
+            Some((OrdStatus::CancelPending, at)) if at != Some(now) => {
+                self.send_cancel(now, id, out);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Takes back an open order that carries our name and that nobody here knows.
+    fn cancel_orphan(&mut self, id: &ClOrdId, open: &OpenOrder, out: &mut Out) {
+        self.verifier.observe_used(id.clone());
+        add(&mut self.counters.orphans_cancelled);
+        add(&mut self.counters.cancels_sent);
+        let (cl_ord_id, order_id) = (id.clone(), Some(open.order_id.clone()));
+        let command = VenueCommand::Cancel { cl_ord_id, order_id };
+        out.push(ServiceOutput::Local(RouterOutput::Venue(command)));
+    }
+
+    fn seen_absent(
+        &mut self,
+        now: Timestamp,
+        asked_at: Timestamp,
+        id: &ClOrdId,
+        venue_time: Timestamp,
+        out: &mut Out,
+    ) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        let counts_from = order.touched_at.saturating_add(self.config.absent_grace);
+        if asked_at < counts_from {
+            order.answers_without_it = 0;
+            self.query_by(counts_from.max(now));
+            return;
+        }
+        order.answers_without_it = order.answers_without_it.saturating_add(1);
+        if order.answers_without_it < 2 && self.link.has_compared_once {
+            self.query_soon(now, self.config.absent_grace);
+            return;
+        }
+        add(&mut self.counters.closed_as_absent);
+        let reason = OrderEventReason::UnknownOrder;
+        let what = What::theirs(ExecType::Cancelled, reason, venue_time);
+        self.hear(now, id, Heard::SeenAbsent, what, out);
+    }
+}

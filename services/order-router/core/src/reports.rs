@@ -1,0 +1,217 @@
+//! What the venue says about orders and the account.
+
+use crate::core::{OrderRouterCore, Out};
+use crate::counters::add;
+use crate::orders::What;
+use crate::transition::{Heard, Step, step};
+use remora_domain::{
+    AccountFees, Balances, Body, ClOrdId, DurationNs, ExecType, FeeSchedule, Fill, OrdStatus,
+    OrderEventReason, OrderId, Qty, Timestamp, VenueReport,
+};
+use remora_machine::ServiceOutput;
+
+/// Is one execution as reported.
+struct Execution {
+    order_id: OrderId,
+    fill: Fill,
+    cum_qty: Qty,
+    venue_time: Timestamp,
+}
+
+impl OrderRouterCore {
+    pub(crate) fn report(&mut self, now: Timestamp, report: VenueReport, out: &mut Out) {
+        if let VenueReport::Session { is_up } = report {
+            self.session(now, is_up, out);
+            return;
+        }
+        if !self.link.is_caught_up {
+            add(&mut self.counters.anomalies); // nothing was asked yet
+            return;
+        }
+        match report {
+            VenueReport::Accepted { cl_ord_id: id, order_id, venue_time } => {
+                self.learn_order_id(&id, order_id);
+                let what = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
+                self.hear(now, &id, Heard::Accepted, what, out);
+            }
+            VenueReport::Rejected { cl_ord_id: id, reason, venue_time } => {
+                let what = What::theirs(ExecType::Rejected, reason, venue_time);
+                self.hear(now, &id, Heard::Rejected, what, out);
+            }
+            VenueReport::Filled { cl_ord_id: id, order_id, fill, cum_qty, venue_time } => {
+                self.filled(now, &id, Execution { order_id, fill, cum_qty, venue_time }, out);
+            }
+            VenueReport::Cancelled { cl_ord_id: id, reason, venue_time } => {
+                let what = What::theirs(ExecType::Cancelled, reason, venue_time);
+                self.hear(now, &id, Heard::Cancelled, what, out);
+            }
+            VenueReport::CancelRejected { cl_ord_id: id, reason, venue_time } => {
+                let what = What::theirs(ExecType::CancelRejected, reason, venue_time);
+                self.hear(now, &id, Heard::CancelRejected, what, out);
+            }
+            VenueReport::SubmitUnknown { cl_ord_id } => self.silent(now, &cl_ord_id, out),
+            VenueReport::OpenOrders { orders, venue_time } => {
+                self.compare(now, &orders, venue_time, out);
+            }
+            VenueReport::Balances(balances) => self.balances(now, balances, out),
+            VenueReport::Fees(schedule) => self.fees(now, schedule, out),
+            VenueReport::Session { is_up: _ } => {}
+        }
+    }
+
+    /// Notes that a send has had no answer; the venue is asked what it has.
+    pub(crate) fn silent(&mut self, now: Timestamp, id: &ClOrdId, out: &mut Out) {
+        let what = What::ours(ExecType::SubmitUnknown, OrderEventReason::None);
+        self.hear(now, id, Heard::NoAnswer, what, out);
+    }
+
+    /// Applies the transition table to anything heard but fills.
+    pub(crate) fn hear(
+        &mut self,
+        now: Timestamp,
+        id: &ClOrdId,
+        heard: Heard,
+        what: What,
+        out: &mut Out,
+    ) {
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
+            // An orphan that we took back ends like this; anything else about an order never sent is odd.
+            if !matches!(heard, Heard::Cancelled | Heard::CancelRejected) {
+                self.contradicted(now);
+            }
+            return;
+        };
+        let before = order.status;
+        if !matches!(heard, Heard::NoAnswer | Heard::SeenAbsent) {
+            order.touched_at = now;
+            order.answers_without_it = 0;
+        }
+        match step(order.status, heard) {
+            Step::To(status) => {
+                self.orders.set_status(id, status);
+                self.say(now, id, what, out);
+                self.follow(now, id, before, status, out);
+            }
+            Step::Reap => {
+                add(&mut self.counters.orphans_cancelled);
+                self.send_cancel(now, id, out);
+            }
+            // Late fills come from `filled` only.
+            Step::Impossible | Step::LateFill(_) => self.contradicted(now),
+            Step::Stay => {}
+        }
+        if heard == Heard::CancelRejected {
+            // Already ended, or refused for its rate: the next comparison ends or repeats it.
+            self.query_soon(now, self.config.submit_timeout);
+        }
+    }
+
+    /// Does what a new status calls for.
+    fn follow(
+        &mut self,
+        now: Timestamp,
+        id: &ClOrdId,
+        before: OrdStatus,
+        status: OrdStatus,
+        out: &mut Out,
+    ) {
+        match status {
+            OrdStatus::SubmitUnknown => {
+                add(&mut self.counters.submit_unknown);
+                self.query_soon(now, DurationNs::ZERO);
+                self.send_wanted_cancel(now, id, out);
+            }
+            // A cancel that waited for the order to be known, or that may have overtaken it.
+            OrdStatus::Working if before != OrdStatus::CancelPending && before != status => {
+                self.send_wanted_cancel(now, id, out);
+            }
+            OrdStatus::InFlight
+            | OrdStatus::Working
+            | OrdStatus::CancelPending
+            | OrdStatus::Filled
+            | OrdStatus::Cancelled
+            | OrdStatus::Rejected
+            | OrdStatus::Expired => {}
+        }
+    }
+
+    fn filled(&mut self, now: Timestamp, id: &ClOrdId, said: Execution, out: &mut Out) {
+        self.learn_order_id(id, said.order_id);
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
+            self.contradicted(now);
+            return;
+        };
+        let before = order.status;
+        if order.exec_ids.contains(&said.fill.exec_id) {
+            add(&mut self.counters.fills_repeated);
+            return;
+        }
+        let cum = order.cum_qty.checked_add(said.fill.last_qty);
+        let Some(cum) = cum.ok().filter(|cum| *cum <= order.order_qty) else {
+            out.push(ServiceOutput::Fault("fills exceed the quantity of their order"));
+            return;
+        };
+        let heard = if cum == order.order_qty { Heard::FullFill } else { Heard::PartFill };
+        let (status, is_late) = match step(order.status, heard) {
+            Step::To(status) => (status, false),
+            Step::LateFill(status) => (status, true),
+            Step::Stay | Step::Reap | Step::Impossible => {
+                self.contradicted(now);
+                return;
+            }
+        };
+        order.exec_ids.insert(said.fill.exec_id.clone());
+        order.cum_qty = cum;
+        order.touched_at = now;
+        order.answers_without_it = 0;
+        if cum != said.cum_qty {
+            self.contradicted(now); // an execution is missing, or on its way
+        }
+        add(&mut self.counters.fills);
+        if is_late {
+            add(&mut self.counters.fills_late);
+        }
+        self.orders.set_status(id, status);
+        let what = What::theirs(ExecType::Trade, OrderEventReason::None, said.venue_time);
+        self.say(now, id, What { fill: Some(said.fill), ..what }, out);
+        self.follow(now, id, before, status, out);
+    }
+
+    fn learn_order_id(&mut self, id: &ClOrdId, order_id: OrderId) {
+        if let Some(order) = self.orders.get_mut(id)
+            && order.order_id.is_none()
+        {
+            order.order_id = Some(order_id);
+        }
+    }
+
+    /// Counts a report that cannot be; the venue is asked what it has.
+    pub(crate) fn contradicted(&mut self, now: Timestamp) {
+        add(&mut self.counters.anomalies);
+        self.query_soon(now, self.config.absent_grace);
+    }
+
+    fn balances(&mut self, now: Timestamp, balances: Balances, out: &mut Out) {
+        if balances.account != self.config.account || balances.venue != self.config.venue {
+            add(&mut self.counters.not_ours);
+            return;
+        }
+        if self.published.balances.as_ref() != Some(&balances) {
+            self.published.balances = Some(balances.clone());
+            self.publish(now, None, Body::Balances(balances), out);
+        }
+        self.link.has_balances = true;
+        self.check_ready(now, out);
+    }
+
+    fn fees(&mut self, now: Timestamp, schedule: FeeSchedule, out: &mut Out) {
+        if self.published.fees != Some(schedule) {
+            self.published.fees = Some(schedule);
+            let (account, venue) = (self.config.account.clone(), self.config.venue.clone());
+            let fees = AccountFees { account, venue, schedule };
+            self.publish(now, None, Body::AccountFees(fees), out);
+        }
+        self.link.has_fees = true;
+        self.check_ready(now, out);
+    }
+}

@@ -1,0 +1,140 @@
+//! The `[order_router]` section of a profile.
+
+use remora_domain::{AccountId, ClOrdId, DurationNs, SettingProblem, VenueId};
+
+/// Is the section as written.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderRouterSettings {
+    /// Which venue, such as `kraken-spot`.
+    pub venue: String,
+    /// What every client order id of ours begins with, 1 to 8 characters. An open order at the venue that carries it
+    /// and has no owner is cancelled; one without it is somebody else's and is left alone. It has no default.
+    pub cl_ord_id_prefix: String,
+    /// After how long a send without an answer is `SubmitUnknown`, 10 to 60,000 ms; 2,000 when absent.
+    #[serde(default = "submit_timeout_default")]
+    pub submit_timeout_ms: i64,
+    /// How often open orders and balances are compared with the venue's, 1,000 to 600,000 ms; 30,000 when absent.
+    #[serde(default = "reconcile_interval_default")]
+    pub reconcile_interval_ms: i64,
+    /// After how long an unanswered query is sent again while orders wait for it, 100 to 60,000 ms; 5,000 when absent.
+    #[serde(default = "query_timeout_default")]
+    pub query_timeout_ms: i64,
+    /// How long after the last news of an order the venue's silence about it counts as its absence, 10 to 60,000 ms;
+    /// 2,000 when absent.
+    #[serde(default = "absent_grace_default")]
+    pub absent_grace_ms: i64,
+}
+
+const fn submit_timeout_default() -> i64 {
+    2_000
+}
+
+const fn reconcile_interval_default() -> i64 {
+    30_000
+}
+
+const fn query_timeout_default() -> i64 {
+    5_000
+}
+
+const fn absent_grace_default() -> i64 {
+    2_000
+}
+
+/// Is the checked configuration of a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRouterConfig {
+    /// For which account.
+    pub account: AccountId,
+    /// At which venue.
+    pub venue: VenueId,
+    /// What every client order id of ours begins with.
+    pub cl_ord_id_prefix: String,
+    /// After how long a send without an answer is unknown.
+    pub submit_timeout: DurationNs,
+    /// How often our state is compared with the venue's.
+    pub reconcile_interval: DurationNs,
+    /// After how long an unanswered query is sent again while orders wait for it.
+    pub query_timeout: DurationNs,
+    /// How long after the last news of an order its absence counts.
+    pub absent_grace: DurationNs,
+}
+
+impl OrderRouterSettings {
+    /// Checks the section.
+    ///
+    /// # Errors
+    /// Gives every problem found, each with key, value and what is allowed.
+    pub fn validate(&self, account: &AccountId) -> Result<OrderRouterConfig, Vec<SettingProblem>> {
+        let mut problems = Vec::new();
+        let venue = VenueId::new(&self.venue);
+        if venue.is_err() {
+            problems.push(problem("venue", &self.venue, "1 to 32 characters from a-z 0-9 -"));
+        }
+        let prefix = &self.cl_ord_id_prefix;
+        if prefix.len() > 8 || ClOrdId::new(prefix).is_err() {
+            problems.push(problem("cl_ord_id_prefix", prefix, "1 to 8 characters from a-z 0-9 -"));
+        }
+        let mut duration = |key, ms: i64, (least, most): (i64, i64)| {
+            if !(least..=most).contains(&ms) {
+                problems.push(problem(key, &ms.to_string(), &format!("{least} to {most} ms")));
+            }
+            DurationNs::from_ms(ms)
+        };
+        let submit_timeout = duration("submit_timeout_ms", self.submit_timeout_ms, (10, 60_000));
+        let reconcile_interval =
+            duration("reconcile_interval_ms", self.reconcile_interval_ms, (1_000, 600_000));
+        let query_timeout = duration("query_timeout_ms", self.query_timeout_ms, (100, 60_000));
+        let absent_grace = duration("absent_grace_ms", self.absent_grace_ms, (10, 60_000));
+        match venue {
+            Ok(venue) if problems.is_empty() => Ok(OrderRouterConfig {
+                account: account.clone(),
+                venue,
+                cl_ord_id_prefix: prefix.clone(),
+                submit_timeout,
+                reconcile_interval,
+                query_timeout,
+                absent_grace,
+            }),
+            Ok(_) | Err(_) => Err(problems),
+        }
+    }
+}
+
+fn problem(key: &str, value: &str, allowed: &str) -> SettingProblem {
+    SettingProblem {
+        key: format!("order_router.{key}"),
+        value: value.to_owned(),
+        allowed: allowed.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let settings = OrderRouterSettings {
+            venue: "Kraken".to_owned(),
+            cl_ord_id_prefix: String::new(),
+            submit_timeout_ms: 0,
+            reconcile_interval_ms: 1,
+            query_timeout_ms: 1,
+            absent_grace_ms: -1,
+        };
+        let account = AccountId::new("paper").unwrap();
+        let keys: Vec<String> =
+            settings.validate(&account).unwrap_err().into_iter().map(|p| p.key).collect();
+        let expected = [
+            "order_router.venue",
+            "order_router.cl_ord_id_prefix",
+            "order_router.submit_timeout_ms",
+            "order_router.reconcile_interval_ms",
+            "order_router.query_timeout_ms",
+            "order_router.absent_grace_ms",
+        ];
+        assert_eq!(keys, expected);
+    }
+}

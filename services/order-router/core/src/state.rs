@@ -1,0 +1,131 @@
+//! Halts, the gate's epoch, and what the router says about itself.
+
+use crate::core::{OrderRouterCore, Out};
+use remora_domain::{
+    Balances, Body, ClOrdId, ControlAction, ControlCommand, ControlScope, ControlState,
+    FeeSchedule, Header, InstrumentKey, Service, ServiceState, Timestamp, VenueId,
+};
+use std::collections::BTreeMap;
+
+/// Is the set of halted scopes that touch this venue, each with who halted it and why.
+#[derive(Debug, Default)]
+pub(crate) struct Halts {
+    scopes: BTreeMap<ControlScope, String>,
+    reason_last: String,
+}
+
+/// Is what was last published about ourselves and the account, so that only changes are.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) state: Option<ControlState>,
+    pub(crate) balances: Option<Balances>,
+    pub(crate) fees: Option<FeeSchedule>,
+}
+
+impl Halts {
+    /// Tells whether new orders on an instrument are stopped.
+    pub(crate) fn covers(&self, instrument: &InstrumentKey) -> bool {
+        self.scopes.keys().any(|scope| match scope {
+            ControlScope::Global | ControlScope::Venue(_) => true,
+            ControlScope::Instrument(key) => key == instrument,
+        })
+    }
+
+    /// Tells whether everything this router routes is stopped.
+    pub(crate) fn is_total(&self) -> bool {
+        self.scopes.keys().any(|scope| match scope {
+            ControlScope::Global | ControlScope::Venue(_) => true,
+            ControlScope::Instrument(_) => false,
+        })
+    }
+
+    /// Obeys a command; one that touches another venue only is nothing to us. Resuming ends exactly the halt of
+    /// the same scope: a halt of one pair outlives the resumption of everything, because somebody wanted it.
+    fn obey(&mut self, venue: &VenueId, command: &ControlCommand) {
+        let is_ours = match &command.scope {
+            ControlScope::Global => true,
+            ControlScope::Venue(other) => other == venue,
+            ControlScope::Instrument(key) => key.venue == *venue,
+        };
+        match command.action {
+            ControlAction::Halt if is_ours => {
+                self.reason_last = format!("{}: {}", command.actor, command.reason);
+                self.scopes.insert(command.scope.clone(), self.reason_last.clone());
+            }
+            ControlAction::Resume => {
+                self.scopes.remove(&command.scope);
+                if !self.scopes.values().any(|reason| *reason == self.reason_last) {
+                    self.reason_last =
+                        self.scopes.values().next_back().cloned().unwrap_or_default();
+                }
+            }
+            ControlAction::Halt => {}
+        }
+    }
+}
+
+impl OrderRouterCore {
+    pub(crate) fn command(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        command: &ControlCommand,
+        out: &mut Out,
+    ) {
+        if !self.commands_seen.insert(header.message_id()) {
+            return;
+        }
+        self.halts.obey(&self.config.venue, command);
+        if self.link.is_caught_up {
+            self.cancel_halted(now, out);
+            self.publish_state(now, Some(header), out);
+        }
+    }
+
+    /// Takes back every live order in a halted scope.
+    pub(crate) fn cancel_halted(&mut self, now: Timestamp, out: &mut Out) {
+        let halted = self.orders.live().filter(|order| self.halts.covers(&order.instrument));
+        let halted: Vec<ClOrdId> = halted.map(|order| order.cl_ord_id.clone()).collect();
+        for cl_ord_id in halted {
+            self.want_cancel(now, &cl_ord_id, out);
+        }
+    }
+
+    /// Learns the gate's epoch and acknowledges it.
+    pub(crate) fn observe(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        state: &ControlState,
+        out: &mut Out,
+    ) {
+        if state.service == Service::RiskGate.name() && state.account == self.config.account {
+            self.verifier.observe_epoch(state.epoch);
+            self.publish_state(now, Some(header), out);
+        }
+    }
+
+    /// Publishes our state when it changed. The first one says that orders flow: the gate waits for it.
+    pub(crate) fn publish_state(&mut self, now: Timestamp, cause: Option<&Header>, out: &mut Out) {
+        if !self.link.is_ready && self.published.state.is_none() {
+            return;
+        }
+        let state = ControlState {
+            service: Service::OrderRouter.name().to_owned(),
+            account: self.config.account.clone(),
+            venue: Some(self.config.venue.clone()),
+            state: match (self.link.is_ready, self.halts.is_total()) {
+                (_, true) => ServiceState::Halted,
+                (true, false) => ServiceState::Active,
+                (false, false) => ServiceState::Starting,
+            },
+            epoch: self.verifier.epoch_newest(),
+            halted: self.halts.scopes.keys().cloned().collect(),
+            reason: self.halts.reason_last.clone(),
+        };
+        if self.published.state.as_ref() != Some(&state) {
+            self.published.state = Some(state.clone());
+            self.publish(now, cause, Body::ControlState(state), out);
+        }
+    }
+}
