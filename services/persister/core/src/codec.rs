@@ -54,19 +54,20 @@ pub enum PersisterOutput {
         /// Which batch.
         number: u64,
     },
-    /// A repeat of a message stored before: acknowledge this delivery.
+    /// Repeats of messages stored before: acknowledge these deliveries.
     AlreadyStored {
-        /// Which message.
-        id: MessageId,
+        /// Which messages.
+        ids: Vec<MessageId>,
     },
-    /// The message was not taken: forget the delivery without acknowledging it; it will come again.
-    Declined {
+    /// Too much is held and the message was not taken: forget the delivery without acknowledging it, so that it
+    /// comes again. Whoever cannot have it again obeys `Pause`, before which nothing is declined.
+    Decline {
         /// Which message.
         id: MessageId,
     },
     /// The store refuses this message: put it where a person can look at it. Its batch is acknowledged next.
-    DeadLetter(Arc<Envelope>),
-    /// Stop reading deliveries.
+    SetAside(Arc<Envelope>),
+    /// Stop reading deliveries: three quarters of what may be held is held.
     Pause,
     /// Read deliveries again.
     Resume,
@@ -133,15 +134,17 @@ impl LocalCodec for PersisterOutput {
                 bytes.push(2);
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
-            Self::AlreadyStored { id } => {
+            Self::AlreadyStored { ids } => {
                 bytes.push(3);
-                put_id(bytes, id);
+                for id in ids {
+                    put_id(bytes, id);
+                }
             }
-            Self::Declined { id } => {
+            Self::Decline { id } => {
                 bytes.push(4);
                 put_id(bytes, id);
             }
-            Self::DeadLetter(message) => {
+            Self::SetAside(message) => {
                 bytes.push(5);
                 put_id(bytes, &message.header.message_id());
             }

@@ -11,6 +11,9 @@ use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// Repeats acknowledged together at most: enough to be cheap, few enough to cost no memory.
+const REPEATS_MAX: usize = 1_000;
+
 type Outputs = Vec<ServiceOutput<PersisterOutput>>;
 
 /// Turns durable messages into batches of history. Nobody waits for it.
@@ -27,6 +30,9 @@ pub struct PersisterCore {
     in_flight: Option<InFlight>,
     pending: BTreeSet<MessageId>,
     stored: StoredWindow,
+    /// Repeats of stored messages, acknowledged together a little later.
+    repeats: Vec<MessageId>,
+    repeats_at: Option<Timestamp>,
     views: HotViews,
     batch_number: u64,
     hot_at: Option<Timestamp>,
@@ -85,6 +91,8 @@ impl PersisterCore {
             singles: 0,
             in_flight: None,
             pending: BTreeSet::new(),
+            repeats: Vec::new(),
+            repeats_at: None,
             views: HotViews::default(),
             batch_number: 0,
             hot_at: None,
@@ -123,17 +131,29 @@ impl PersisterCore {
         let id = message.header.message_id();
         if self.stored.contains(&id) {
             self.counts.duplicates = self.counts.duplicates.saturating_add(1);
-            out.push(ServiceOutput::Local(PersisterOutput::AlreadyStored { id }));
+            self.repeats.push(id);
+            self.repeats_at.get_or_insert(now.saturating_add(self.config.batch_age_max));
+            if self.repeats.len() >= REPEATS_MAX {
+                self.flush_repeats(out);
+            }
         } else if self.pending.contains(&id) {
             // Its delivery is acknowledged with the batch that holds the first one.
             self.counts.duplicates = self.counts.duplicates.saturating_add(1);
-        } else if self.pending.len() >= self.config.pending_messages_max {
+        } else if self.is_caught_up && self.pending.len() >= self.config.pending_messages_max {
             self.counts.declined = self.counts.declined.saturating_add(1);
-            out.push(ServiceOutput::Local(PersisterOutput::Declined { id }));
+            out.push(ServiceOutput::Local(PersisterOutput::Decline { id }));
         } else {
             self.counts.accepted = self.counts.accepted.saturating_add(1);
             self.pending.insert(id);
             self.queue.push_back(Held { at: now, message: Arc::clone(message) });
+        }
+    }
+
+    fn flush_repeats(&mut self, out: &mut Outputs) {
+        self.repeats_at = None;
+        if !self.repeats.is_empty() {
+            let ids = std::mem::take(&mut self.repeats);
+            out.push(ServiceOutput::Local(PersisterOutput::AlreadyStored { ids }));
         }
     }
 
@@ -173,7 +193,7 @@ impl PersisterCore {
     fn isolate(&mut self, now: Timestamp, flight: InFlight, out: &mut Outputs) {
         if let [culprit] = &*flight.batch.messages {
             self.counts.dead_letters = self.counts.dead_letters.saturating_add(1);
-            let letter = PersisterOutput::DeadLetter(Arc::clone(culprit));
+            let letter = PersisterOutput::SetAside(Arc::clone(culprit));
             out.push(ServiceOutput::Local(letter));
             self.release(&flight.batch, out);
             return;
@@ -290,6 +310,7 @@ impl Machine for PersisterCore {
                 self.is_flushing = true;
                 if self.is_caught_up {
                     self.flush_hot(out);
+                    self.flush_repeats(out);
                 }
             }
         }
@@ -299,6 +320,9 @@ impl Machine for PersisterCore {
     fn tick(&mut self, now: Timestamp, out: &mut Outputs) {
         if self.hot_at.is_some_and(|at| at <= now) {
             self.flush_hot(out);
+        }
+        if self.repeats_at.is_some_and(|at| at <= now) {
+            self.flush_repeats(out);
         }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             self.beat(now, out);
@@ -316,7 +340,7 @@ impl Machine for PersisterCore {
             }
             None => None,
         };
-        [batch, self.hot_at, self.heartbeat_at].into_iter().flatten().min()
+        [batch, self.hot_at, self.repeats_at, self.heartbeat_at].into_iter().flatten().min()
     }
 }
 

@@ -4,10 +4,12 @@
 //! acknowledge, latest values for the hot store, heartbeats. Nobody waits for this service.
 //!
 //! Invariants: one write is under way at a time; a message is acknowledged only after the batch that holds it
-//! is stored; what is held never exceeds `pending_messages_max` (the rest is declined and delivered again later);
+//! is stored; after `CaughtUp` what is held stays below `pending_messages_max` (the rest is declined, and delivered
+//! again later), and nothing is declined before `Pause` was said;
 //! a message that the store can never take is set aside alone and holds up nothing.
 //! Must never happen: a message acknowledged but not stored and not set aside; a failed write given up.
-//! Before `CaughtUp` messages are only held. A shell that is fed by acknowledged deliveries gives `CaughtUp` first.
+//! Before `CaughtUp` messages are only held, all of them: a log gives nothing twice. A shell that is fed by
+//! acknowledged deliveries gives `CaughtUp` first, as its place in the log is kept by the bus.
 //! Test alone: `cargo test -p remora-persister-core`.
 #![deny(missing_docs)]
 

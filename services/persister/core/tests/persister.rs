@@ -1,25 +1,24 @@
 //! What the persister promises: every message stored once, acknowledged after, nothing lost, memory bounded.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use proptest::prelude::*;
 use remora_domain::{
-    AccountId, Body, BookState, BookTop, CancelReason, ClOrdId, ControlAction, ControlCommand,
-    ControlScope, Envelope, Header, InstrumentId, InstrumentKey, MessageId, OrderCancel,
-    ProducerId, Sequencer, SessionId, Timestamp, VenueId,
+    Body, CancelReason, ControlScope, Envelope, Header, MessageId, ProducerId, Sequencer,
+    SessionId, Timestamp,
 };
-use remora_machine::{Machine, ServiceInput, ServiceOutput};
+use remora_machine::{Machine, ServiceInput, ServiceOutput, SplitMix64};
 use remora_persister_core::{
     Batch, PersisterCore, PersisterInput, PersisterOutput, PersisterSettings, StoreFailure,
 };
+use remora_testkit::{self as kit, at_ms as at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-const MS: i64 = 1_000_000;
-
-fn at(ms: i64) -> Timestamp {
-    Timestamp::from_ns(ms * MS)
-}
 
 fn settings() -> PersisterSettings {
     PersisterSettings {
@@ -39,10 +38,6 @@ fn core_of(settings: &PersisterSettings) -> PersisterCore {
     PersisterCore::new(settings.validate().unwrap(), sequencer)
 }
 
-fn key(name: &str) -> InstrumentKey {
-    InstrumentKey::new(VenueId::new("kraken-spot").unwrap(), InstrumentId::new(name).unwrap())
-}
-
 fn envelope(producer: &str, sequence: u64, body: Body) -> Arc<Envelope> {
     let header = Header {
         producer: ProducerId::new(producer).unwrap(),
@@ -57,24 +52,13 @@ fn envelope(producer: &str, sequence: u64, body: Body) -> Arc<Envelope> {
 }
 
 fn cancel(sequence: u64) -> Arc<Envelope> {
-    let body = OrderCancel {
-        cl_ord_id: ClOrdId::new(&format!("c-{sequence}")).unwrap(),
-        account: AccountId::new("paper").unwrap(),
-        instrument: key("BTC-USD"),
-        reason: CancelReason::Requote,
-    };
+    let request = kit::request(&format!("c-{sequence}"));
+    let body = kit::cancel(&request, CancelReason::Requote);
     envelope("decision", sequence, Body::OrderCancel(body))
 }
 
 fn book(instrument: &str, sequence: u64) -> Arc<Envelope> {
-    let body = BookTop {
-        instrument: key(instrument),
-        book_sequence: sequence,
-        state: BookState::Live,
-        bids: vec![],
-        asks: vec![],
-    };
-    envelope("ingestor", sequence, Body::Book(body))
+    envelope("ingestor", sequence, Body::Book(kit::book(instrument, "1", "2")))
 }
 
 /// Drives a core and keeps only what the persister alone asks for.
@@ -147,14 +131,17 @@ fn a_full_batch_is_written_at_once_and_a_partial_one_when_it_is_old() {
 #[test]
 fn history_is_held_until_the_log_is_read_and_nothing_is_asked_before() {
     let mut driver = Driver { core: core_of(&settings()) };
-    let m: Vec<_> = (0..3).map(cancel).collect();
+    let m: Vec<_> = (0..10).map(cancel).collect();
     for message in &m {
-        assert_eq!(driver.message(1, message), []);
+        assert_eq!(driver.message(1, message), [], "history comes once, so none is declined");
     }
     assert_eq!(driver.message(1, &book("BTC-USD", 1)), []);
     assert_eq!(driver.core.next_deadline(), None);
     assert_eq!(driver.tick(5_000), []);
-    assert_eq!(driver.give(5_001, ServiceInput::CaughtUp), [write(1, &[&m[0], &m[1], &m[2]])]);
+    assert_eq!(
+        driver.give(5_001, ServiceInput::CaughtUp),
+        [write(1, &[&m[0], &m[1], &m[2]]), PersisterOutput::Pause]
+    );
 }
 
 #[test]
@@ -164,8 +151,9 @@ fn a_repeat_is_never_written_twice() {
     assert_eq!(driver.message(1, &m), [write(1, &[&m])]);
     assert_eq!(driver.message(2, &m), [], "its delivery waits for the same batch");
     driver.local(3, PersisterInput::Stored { number: 1 });
-    let id = m.header.message_id();
-    assert_eq!(driver.message(4, &m), [PersisterOutput::AlreadyStored { id }]);
+    assert_eq!(driver.message(4, &m), []);
+    let ids = vec![m.header.message_id()];
+    assert_eq!(driver.tick(204), [PersisterOutput::AlreadyStored { ids }]);
     assert_eq!(driver.core.counts().duplicates, 2);
 }
 
@@ -205,7 +193,7 @@ fn a_message_the_store_can_never_take_is_set_aside_alone() {
     assert_eq!(
         driver.local(4, failed(3, StoreFailure::Refused)),
         [
-            PersisterOutput::DeadLetter(Arc::clone(&m[1])),
+            PersisterOutput::SetAside(Arc::clone(&m[1])),
             PersisterOutput::Acknowledge { number: 3 },
             write(4, &[&m[2]])
         ]
@@ -224,11 +212,7 @@ fn a_full_persister_pauses_declines_and_resumes_without_losing_anything() {
     let id = m[8].header.message_id();
     assert_eq!(
         said,
-        [
-            write(1, &[&m[0], &m[1], &m[2]]),
-            PersisterOutput::Pause,
-            PersisterOutput::Declined { id }
-        ]
+        [write(1, &[&m[0], &m[1], &m[2]]), PersisterOutput::Pause, PersisterOutput::Decline { id }]
     );
     assert_eq!(driver.core.counts().pending, 8);
     driver.local(2, PersisterInput::Stored { number: 1 });
@@ -270,12 +254,7 @@ fn hot_views_are_coalesced_and_an_older_message_never_replaces_a_newer() {
 #[test]
 fn a_control_command_is_history_but_no_view() {
     let mut driver = Driver::started(&settings());
-    let command = ControlCommand {
-        action: ControlAction::Halt,
-        scope: ControlScope::Global,
-        actor: "operator".to_owned(),
-        reason: "test".to_owned(),
-    };
+    let command = kit::halt(ControlScope::Global);
     driver.message(1, &envelope("console", 1, Body::ControlCommand(command)));
     assert_eq!(driver.core.counts().accepted, 1);
     assert_eq!(driver.core.next_deadline(), Some(at(201)));
@@ -300,6 +279,30 @@ fn a_heartbeat_tells_how_old_the_newest_message_is() {
     assert_eq!(beat.data_age.unwrap().as_ms(), 999);
 }
 
+#[test]
+fn the_contract_of_cores_is_kept() {
+    let mut log = vec![
+        (at(1), ServiceInput::Message(cancel(1))),
+        (at(2), ServiceInput::Message(book("BTC-USD", 1))),
+        (at(3), ServiceInput::CaughtUp),
+    ];
+    for n in 2..8 {
+        let now = i64::try_from(n).unwrap() * 10;
+        log.push((at(now), ServiceInput::Message(cancel(n))));
+        log.push((at(now + 1), ServiceInput::Message(book("BTC-USD", n))));
+    }
+    for (ms, outcome) in [
+        (81, PersisterInput::Stored { number: 1 }),
+        (82, failed(2, StoreFailure::Unavailable)),
+        (300, PersisterInput::Stored { number: 2 }),
+        (600, failed(3, StoreFailure::Refused)),
+        (601, PersisterInput::Flush),
+    ] {
+        log.push((at(ms), ServiceInput::Local(outcome)));
+    }
+    kit::contract::check(|| core_of(&settings()), &log);
+}
+
 /// A store and a consumer with at-least-once delivery, as the persister's shell sees them.
 #[derive(Default)]
 struct World {
@@ -312,7 +315,7 @@ struct World {
 impl World {
     /// Answers every output until there is nothing to answer; `luck` decides which writes fail.
     fn settle(&mut self, driver: &mut Driver, now: i64, mut said: Vec<PersisterOutput>, luck: u64) {
-        let mut dice = remora_machine::SplitMix64::new(luck);
+        let mut dice = SplitMix64::new(luck);
         while !said.is_empty() {
             let mut next = Vec::new();
             for output in said {
@@ -327,7 +330,7 @@ impl World {
         driver: &mut Driver,
         now: i64,
         output: PersisterOutput,
-        dice: &mut remora_machine::SplitMix64,
+        dice: &mut SplitMix64,
     ) -> Vec<PersisterOutput> {
         match output {
             PersisterOutput::Write(batch) => {
@@ -354,16 +357,18 @@ impl World {
                 }
                 vec![]
             }
-            PersisterOutput::AlreadyStored { id } => {
-                assert!(self.rows.contains_key(&id) || self.dead.contains(&id));
-                self.undelivered.remove(&id);
+            PersisterOutput::AlreadyStored { ids } => {
+                for id in ids {
+                    assert!(self.rows.contains_key(&id) || self.dead.contains(&id));
+                    self.undelivered.remove(&id);
+                }
                 vec![]
             }
-            PersisterOutput::DeadLetter(message) => {
+            PersisterOutput::SetAside(message) => {
                 self.dead.insert(message.header.message_id());
                 vec![]
             }
-            PersisterOutput::Declined { .. }
+            PersisterOutput::Decline { .. }
             | PersisterOutput::Pause
             | PersisterOutput::Resume
             | PersisterOutput::Hot(_) => vec![],
