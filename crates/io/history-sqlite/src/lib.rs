@@ -10,8 +10,8 @@
 #![deny(missing_docs)]
 
 use remora_domain::Envelope;
-use remora_history_store::rows::{Cell, Row, RowSet, TABLES, Table};
-use remora_history_store::{CHECKS, HistoryError, Summary, WriteOutcome};
+use remora_history_store::rows::{Cell, Row, RowSet, Table};
+use remora_history_store::{HistoryError, Summary, WriteOutcome};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -19,6 +19,7 @@ use sqlx::sqlite::{
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, Sqlite, SqliteConnection,
 };
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,16 +81,11 @@ impl HistorySqlite {
     /// # Errors
     /// Reports a query that failed.
     pub async fn summary(&self) -> Result<Summary, HistoryError> {
-        let mut summary = Summary::default();
-        for table in TABLES {
-            let sql = format!("SELECT count(*) FROM {}", table.name);
-            summary.rows.insert(table.name, self.count(table.name, sql).await?);
+        let mut answers = BTreeMap::new();
+        for (name, sql) in Summary::questions() {
+            answers.insert(name, self.count(name, sql).await?);
         }
-        for check in &CHECKS {
-            let offenders = self.count(check.name, check.sql.to_owned()).await?;
-            summary.offenders.insert(check.name, offenders);
-        }
-        Ok(summary)
+        Ok(Summary::of(&answers))
     }
 
     /// Has the database check the statement that writes a table, without writing.
@@ -115,7 +111,7 @@ impl HistorySqlite {
     async fn count(&self, what: &'static str, sql: String) -> Result<u64, HistoryError> {
         let counted = within("query", async {
             let mut connection = self.acquire().await?;
-            // The text is made of our own table names and checks only.
+            // The text is one of the questions.
             let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql));
             let counted = counted.fetch_one(&mut *connection).await;
             counted.map_err(|cause| HistoryError::Query { what, cause })

@@ -1,5 +1,6 @@
 //! Counts, and what must not be in a history: the same queries for both stores.
 
+use crate::rows::TABLES;
 use std::collections::BTreeMap;
 
 /// Is one question whose answer should be zero rows.
@@ -20,6 +21,41 @@ pub struct Summary {
     pub rows: BTreeMap<&'static str, u64>,
     /// Offenders found by each check; all zero in a good history after a quiet end.
     pub offenders: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    /// Gives every question by its name, with SQL that both stores understand and that answers with one number.
+    pub fn questions() -> impl Iterator<Item = (&'static str, String)> {
+        let rows = |name| (name, format!("SELECT count(*) FROM {name}"));
+        let tables = TABLES.into_iter().map(move |table| rows(table.name));
+        tables.chain(CHECKS.into_iter().map(|check| (check.name, check.sql.to_owned())))
+    }
+
+    /// Sorts the answers to all questions.
+    #[must_use]
+    pub fn of(answers: &BTreeMap<&'static str, u64>) -> Self {
+        let pick = |name: &'static str| answers.get(name).map(|count| (name, *count));
+        Self {
+            rows: TABLES.into_iter().filter_map(|table| pick(table.name)).collect(),
+            offenders: CHECKS.into_iter().filter_map(|check| pick(check.name)).collect(),
+        }
+    }
+
+    /// Tells whether nothing is wrong that orders under way could not explain.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        CHECKS.iter().all(|check| check.is_quiet_only || self.is_clear_of(check))
+    }
+
+    /// Tells whether nothing is wrong and nothing is missing, as after a quiet end.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        CHECKS.iter().all(|check| self.is_clear_of(check))
+    }
+
+    fn is_clear_of(&self, check: &Check) -> bool {
+        self.offenders.get(check.name) == Some(&0)
+    }
 }
 
 /// Everything a good history never holds. A request that reuses an id is refused as `duplicate_cl_ord_id`, which

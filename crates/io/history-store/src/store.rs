@@ -1,13 +1,14 @@
 //! The PostgreSQL store: one transaction a batch, one UNNEST statement a table.
 
-use crate::rows::{Cell, ColumnKind, Row, RowSet, TABLES, Table};
-use crate::{CHECKS, HistoryError, Summary, WriteOutcome};
+use crate::rows::{Cell, ColumnKind, Row, RowSet, Table};
+use crate::{HistoryError, Summary, WriteOutcome};
 use remora_domain::Envelope;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Postgres, SqlSafeStr as _,
 };
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,16 +124,11 @@ impl HistoryStore {
     /// # Errors
     /// Reports a query that failed.
     pub async fn summary(&self) -> Result<Summary, HistoryError> {
-        let mut summary = Summary::default();
-        for table in TABLES {
-            let sql = format!("SELECT count(*) FROM {}", table.name);
-            summary.rows.insert(table.name, self.count(table.name, sql).await?);
+        let mut answers = BTreeMap::new();
+        for (name, sql) in Summary::questions() {
+            answers.insert(name, self.count(name, sql).await?);
         }
-        for check in &CHECKS {
-            let offenders = self.count(check.name, check.sql.to_owned()).await?;
-            summary.offenders.insert(check.name, offenders);
-        }
-        Ok(summary)
+        Ok(Summary::of(&answers))
     }
 
     /// Has the database check the statement that writes a table, without writing.
@@ -158,7 +154,7 @@ impl HistoryStore {
     async fn count(&self, what: &'static str, sql: String) -> Result<u64, HistoryError> {
         let answer = async {
             let mut connection = self.acquire().await?;
-            // The text is made of our own table names and checks only.
+            // The text is one of the questions.
             let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql));
             let counted = counted.fetch_one(&mut *connection).await;
             counted.map_err(|cause| HistoryError::Query { what, cause })
