@@ -61,12 +61,12 @@ pub enum PersisterOutput {
     },
     /// Too much is held and the message was not taken: forget the delivery without acknowledging it, so that it
     /// comes again. Whoever cannot have it again obeys `Pause`, before which nothing is declined.
-    Decline {
+    Declined {
         /// Which message.
         id: MessageId,
     },
     /// The store refuses this message: put it where a person can look at it. Its batch is acknowledged next.
-    SetAside(Arc<Envelope>),
+    DeadLetter(Arc<Envelope>),
     /// Stop reading deliveries: three quarters of what may be held is held.
     Pause,
     /// Read deliveries again.
@@ -140,11 +140,11 @@ impl LocalCodec for PersisterOutput {
                     put_id(bytes, id);
                 }
             }
-            Self::Decline { id } => {
+            Self::Declined { id } => {
                 bytes.push(4);
                 put_id(bytes, id);
             }
-            Self::SetAside(message) => {
+            Self::DeadLetter(message) => {
                 bytes.push(5);
                 put_id(bytes, &message.header.message_id());
             }

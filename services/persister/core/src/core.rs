@@ -141,7 +141,7 @@ impl PersisterCore {
             self.counts.duplicates = self.counts.duplicates.saturating_add(1);
         } else if self.is_caught_up && self.pending.len() >= self.config.pending_messages_max {
             self.counts.declined = self.counts.declined.saturating_add(1);
-            out.push(ServiceOutput::Local(PersisterOutput::Decline { id }));
+            out.push(ServiceOutput::Local(PersisterOutput::Declined { id }));
         } else {
             self.counts.accepted = self.counts.accepted.saturating_add(1);
             self.pending.insert(id);
@@ -193,7 +193,7 @@ impl PersisterCore {
     fn isolate(&mut self, now: Timestamp, flight: InFlight, out: &mut Outputs) {
         if let [culprit] = &*flight.batch.messages {
             self.counts.dead_letters = self.counts.dead_letters.saturating_add(1);
-            let letter = PersisterOutput::SetAside(Arc::clone(culprit));
+            let letter = PersisterOutput::DeadLetter(Arc::clone(culprit));
             out.push(ServiceOutput::Local(letter));
             self.release(&flight.batch, out);
             return;

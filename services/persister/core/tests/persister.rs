@@ -193,7 +193,7 @@ fn a_message_the_store_can_never_take_is_set_aside_alone() {
     assert_eq!(
         driver.local(4, failed(3, StoreFailure::Refused)),
         [
-            PersisterOutput::SetAside(Arc::clone(&m[1])),
+            PersisterOutput::DeadLetter(Arc::clone(&m[1])),
             PersisterOutput::Acknowledge { number: 3 },
             write(4, &[&m[2]])
         ]
@@ -212,7 +212,11 @@ fn a_full_persister_pauses_declines_and_resumes_without_losing_anything() {
     let id = m[8].header.message_id();
     assert_eq!(
         said,
-        [write(1, &[&m[0], &m[1], &m[2]]), PersisterOutput::Pause, PersisterOutput::Decline { id }]
+        [
+            write(1, &[&m[0], &m[1], &m[2]]),
+            PersisterOutput::Pause,
+            PersisterOutput::Declined { id }
+        ]
     );
     assert_eq!(driver.core.counts().pending, 8);
     driver.local(2, PersisterInput::Stored { number: 1 });
@@ -364,11 +368,11 @@ impl World {
                 }
                 vec![]
             }
-            PersisterOutput::SetAside(message) => {
+            PersisterOutput::DeadLetter(message) => {
                 self.dead.insert(message.header.message_id());
                 vec![]
             }
-            PersisterOutput::Decline { .. }
+            PersisterOutput::Declined { .. }
             | PersisterOutput::Pause
             | PersisterOutput::Resume
             | PersisterOutput::Hot(_) => vec![],
