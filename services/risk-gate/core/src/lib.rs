@@ -1,2 +1,42 @@
-//! Risk-gate core: requests to signed approvals or refusals; reservations; halt.
+//! Risk-gate core: whether each order may exist.
+//!
+//! In: order requests; everything said about orders (its own earlier answers included); books, venue status,
+//! instruments; balances, fee tier; operator commands; the states of routers. Out: for each request one signed
+//! approval or one refusal (control, limit, value); its own state and epoch.
+//!
+//! Invariants
+//! - An approval never raises the worst case (position plus everything that may still fill) above a limit.
+//! - What was approved stays reserved until an order event ends it: never by time, and what may have filled
+//!   unheard stays reserved too. A fill is booked once per ExecID.
+//! - Anything not known is a refusal that says what is missing. Cancels are counted, never refused.
+//! - A halt outlives a restart: it is rebuilt from the log of commands. A resume lifts exactly its own scope.
+//! - One request, one answer, across restarts; a message seen twice changes nothing; silence before `CaughtUp`.
+//! - The epoch is one more than the highest in the log; a gate that sees a newer one falls silent for good.
+//!
+//! Cost of a decision: proportional to pairs with a position or open orders, not to history. Memory grows with
+//! client order ids and executions, which are never forgotten.
+//!
+//! Must never happen: a limit with a default; a float; a clock; an order event that shrinks what may be owed.
+//! A driver that injects commands of its own (gRPC) numbers them under a producer of their own.
+//! Test alone: `cargo test -p remora-risk-gate-core`.
 #![deny(missing_docs)]
+
+mod answers;
+mod checks;
+mod control;
+mod core;
+mod exposure;
+mod facts;
+mod funds;
+mod intake;
+mod orders;
+mod rate;
+mod recovery;
+mod refused;
+mod seen;
+mod settings;
+mod status;
+
+pub use core::RiskGateCore;
+pub use settings::{RiskGateConfig, RiskGateSettings};
+pub use status::{Exposure, GateStatus, PairExposure};

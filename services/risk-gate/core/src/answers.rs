@@ -1,0 +1,129 @@
+//! What the gate says: approvals, refusals, its own state.
+
+use crate::checks;
+use crate::core::{Out, RiskGateCore};
+use crate::orders::{IdState, Reservation};
+use crate::refused::Refused;
+use crate::seen::Stamp;
+use remora_domain::{
+    ApprovalFields, Body, ControlCommand, ControlState, Header, OrderRefusal, OrderRequest,
+    Service, ServiceState, Timestamp,
+};
+use remora_machine::ServiceOutput;
+
+impl RiskGateCore {
+    /// Answers a request: yes with a reservation, or no with a reason.
+    pub(crate) fn answer(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        request: &OrderRequest,
+        out: &mut Out,
+    ) {
+        let body = match checks::check(&self.facts, now, request) {
+            Ok(()) => self.approve(now, request),
+            Err(refused) => self.refuse(request, refused),
+        };
+        out.push(ServiceOutput::publish(self.sequencer.reply(now, header, body)));
+    }
+
+    fn approve(&mut self, now: Timestamp, request: &OrderRequest) -> Body {
+        self.reserve(request);
+        self.facts.rate.note(now);
+        self.approvals = self.approvals.saturating_add(1);
+        Body::OrderApproval(self.signer.sign(ApprovalFields {
+            request: request.clone(),
+            epoch: self.facts.epoch,
+            gate_session: self.sequencer.session(),
+            approval_sequence: self.approvals,
+            expires_at: now.saturating_add(self.facts.config.approval_ttl),
+        }))
+    }
+
+    pub(crate) fn reserve(&mut self, request: &OrderRequest) {
+        let id = &request.cl_ord_id;
+        self.facts.ids.insert(id.clone(), IdState::Open);
+        let orders = &mut self.facts.pair(&request.instrument).orders;
+        orders.insert(id.clone(), Reservation::of_request(request));
+    }
+
+    fn refuse(&mut self, request: &OrderRequest, refused: Refused) -> Body {
+        if request.account == self.facts.config.account {
+            self.facts.ids.entry(request.cl_ord_id.clone()).or_insert(IdState::Refused);
+        }
+        let count = self.refusals.entry(refused.reason).or_default();
+        *count = count.saturating_add(1);
+        Body::OrderRefusal(OrderRefusal {
+            cl_ord_id: request.cl_ord_id.clone(),
+            account: request.account.clone(),
+            instrument: request.instrument.clone(),
+            reason: refused.reason,
+            limit: refused.limit,
+            value: refused.value,
+        })
+    }
+
+    pub(crate) fn on_command(&mut self, now: Timestamp, command: &ControlCommand, out: &mut Out) {
+        if self.facts.halts.apply(command) && self.is_live {
+            self.tell_state(now, out);
+        }
+    }
+
+    pub(crate) fn on_control_state(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        state: &ControlState,
+        out: &mut Out,
+    ) {
+        if state.service == Service::RiskGate.name() {
+            self.on_other_gate(header, state.epoch);
+        } else if let Some(venue) = &state.venue
+            && state.service == Service::OrderRouter.name()
+        {
+            self.facts.venue(venue).router.set(Stamp::of(header), state);
+            if self.is_live && self.state() != self.state_told {
+                self.tell_state(now, out);
+            }
+        }
+    }
+
+    /// Takes the word of a gate that is not this run. Of two with one epoch the later session stays.
+    fn on_other_gate(&mut self, header: &Header, epoch: u64) {
+        self.epoch_highest = self.epoch_highest.max(epoch);
+        let theirs = (epoch, header.session);
+        if self.is_live && theirs > (self.facts.epoch, self.sequencer.session()) {
+            self.is_superseded = true;
+            self.due = None;
+        }
+    }
+
+    /// Gives the state to publish.
+    pub(crate) fn state(&self) -> ServiceState {
+        let is_ready = |epoch| self.facts.venues.values().any(|v| v.router.is_ready(epoch));
+        if !self.is_live {
+            ServiceState::Starting
+        } else if self.facts.halts.is_global() {
+            ServiceState::Halted
+        } else if is_ready(self.facts.epoch) {
+            ServiceState::Active
+        } else {
+            ServiceState::Starting
+        }
+    }
+
+    pub(crate) fn tell_state(&mut self, now: Timestamp, out: &mut Out) {
+        self.state_told = self.state();
+        self.due = Some(now.saturating_add(self.facts.config.state_interval));
+        let body = Body::ControlState(ControlState {
+            service: Service::RiskGate.name().to_owned(),
+            account: self.facts.config.account.clone(),
+            venue: None,
+            state: self.state_told,
+            epoch: self.facts.epoch,
+            halted: self.facts.halts.scopes(),
+            reason: self.facts.halts.last_why(),
+        });
+        out.push(ServiceOutput::publish(self.sequencer.wrap(now, body)));
+    }
+}

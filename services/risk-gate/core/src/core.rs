@@ -1,0 +1,222 @@
+//! The gate as a machine: which message goes where, what is told when.
+
+use crate::facts::{Facts, Pair};
+use crate::recovery::Unanswered;
+use crate::seen::{Seen, Stamp};
+use crate::settings::RiskGateConfig;
+use crate::status::{Exposure, GateStatus, PairExposure};
+use remora_approval::Signer;
+use remora_domain::{
+    AccountId, Body, Envelope, Header, InstrumentKey, Kind, Notional, RefusalReason, Sequencer,
+    ServiceState, Side, Timestamp,
+};
+use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) type Out = Vec<ServiceOutput<NoLocal>>;
+
+/// Decides whether each order may exist. One per account; the only holder of the signing key.
+#[derive(Debug)]
+pub struct RiskGateCore {
+    pub(crate) facts: Facts,
+    pub(crate) signer: Signer,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) seen: Seen,
+    pub(crate) unanswered: Unanswered,
+    pub(crate) epoch_highest: u64,
+    pub(crate) is_live: bool,
+    pub(crate) is_superseded: bool,
+    pub(crate) due: Option<Timestamp>,
+    pub(crate) state_told: ServiceState,
+    pub(crate) approvals: u64,
+    pub(crate) refusals: BTreeMap<RefusalReason, u64>,
+}
+
+impl RiskGateCore {
+    /// Makes a gate that knows nothing yet. `sequencer` must be of a session that was never used before.
+    #[must_use]
+    pub fn new(config: RiskGateConfig, signer: Signer, sequencer: Sequencer) -> Self {
+        Self {
+            facts: Facts::new(config),
+            signer,
+            sequencer,
+            seen: Seen::default(),
+            unanswered: Unanswered::default(),
+            epoch_highest: 0,
+            is_live: false,
+            is_superseded: false,
+            due: None,
+            state_told: ServiceState::Starting,
+            approvals: 0,
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the condition of the gate.
+    #[must_use]
+    pub fn status(&self) -> GateStatus {
+        let venues = self.facts.venues.iter();
+        GateStatus {
+            state: self.state(),
+            epoch: self.facts.epoch,
+            is_superseded: self.is_superseded,
+            halted: self.facts.halts.scopes(),
+            router_epochs: venues
+                .filter_map(|(venue, known)| Some((venue.clone(), known.router.epoch()?)))
+                .collect(),
+            approvals: self.approvals,
+            refusals: self.refusals.clone(),
+        }
+    }
+
+    /// Gives the worst cases as they stand. Cost: proportional to the pairs known.
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        let all = self.facts.pairs.iter().map(|(key, pair)| self.pair_exposure(key, pair));
+        let pairs: Vec<PairExposure> =
+            all.filter(|of| of.orders > 0 || !of.position.is_zero()).collect();
+        let total =
+            pairs.iter().try_fold(Notional::ZERO, |sum, of| sum.checked_add(of.worst?).ok());
+        Exposure { pairs, total, limit: self.facts.config.total_position_max }
+    }
+
+    fn pair_exposure(&self, key: &InstrumentKey, pair: &Pair) -> PairExposure {
+        let open = |side| pair.orders.sum(side).ok().map(|sum| sum.qty);
+        PairExposure {
+            instrument: key.clone(),
+            position: self.facts.ledger.position(&self.facts.config.account, key),
+            open_buys: open(Side::Buy),
+            open_sells: open(Side::Sell),
+            orders: pair.orders.len(),
+            worst: self.facts.worst(key, pair).ok(),
+            limit: self.facts.config.pair_position_max(key),
+        }
+    }
+
+    fn on_message(&mut self, now: Timestamp, envelope: &Arc<Envelope>, out: &mut Out) {
+        let header = &envelope.header;
+        if self.is_superseded || self.is_own(header, out) {
+            return;
+        }
+        let stamp = Stamp::of(header);
+        match &envelope.body {
+            Body::Book(m) => self.facts.pair(&m.instrument).set_book(now, header, m),
+            Body::MarketStatus(m) => self.facts.venue(&m.venue).set_status(stamp, m.status),
+            Body::Instrument(m) => {
+                if self.facts.pair(&m.key).set_instrument(stamp, m) {
+                    self.book_waiting(&m.key, out);
+                }
+            }
+            Body::OrderRequest(m) if self.seen.is_new(header, Kind::OrderRequest) => {
+                if self.is_live {
+                    self.answer(now, header, m, out);
+                } else {
+                    self.unanswered.add(Arc::clone(envelope));
+                }
+            }
+            Body::OrderApproval(m)
+                if self.is_news(header, Kind::OrderApproval, &m.fields.request.account) =>
+            {
+                self.on_approval(now, header, m);
+            }
+            Body::OrderRefusal(m) if self.is_news(header, Kind::OrderRefusal, &m.account) => {
+                self.on_refusal(header, m);
+            }
+            Body::OrderCancel(m) if self.is_news(header, Kind::OrderCancel, &m.account) => {
+                self.facts.rate.note(header.publish_time.min(now));
+            }
+            Body::OrderEvent(m) if self.is_news(header, Kind::OrderEvent, &m.account) => {
+                self.on_event(stamp, m, out);
+            }
+            Body::Balances(m) if self.is_news(header, Kind::AccountBalance, &m.account) => {
+                self.on_balances(stamp, m, out);
+            }
+            Body::AccountFees(m) if self.is_news(header, Kind::AccountFee, &m.account) => {
+                self.facts.venue(&m.venue).set_fees(stamp, m.schedule);
+            }
+            Body::ControlCommand(m) if self.seen.is_new(header, Kind::ControlCommand) => {
+                self.on_command(now, m, out);
+            }
+            Body::ControlState(m) if self.is_news(header, Kind::ControlState, &m.account) => {
+                self.on_control_state(now, header, m, out);
+            }
+            // Repeats, other accounts, and what the gate does not decide on.
+            Body::OrderRequest(_)
+            | Body::OrderApproval(_)
+            | Body::OrderRefusal(_)
+            | Body::OrderCancel(_)
+            | Body::OrderEvent(_)
+            | Body::Balances(_)
+            | Body::AccountFees(_)
+            | Body::ControlCommand(_)
+            | Body::ControlState(_)
+            | Body::Trade(_)
+            | Body::Ticker(_)
+            | Body::FeedStatus(_)
+            | Body::Bar(_)
+            | Body::Universe(_)
+            | Body::Position(_)
+            | Body::DecisionRecord(_)
+            | Body::Heartbeat(_) => {}
+        }
+    }
+
+    /// Tells whether we published the message in this run: its effect is in our state already.
+    fn is_own(&self, header: &Header, out: &mut Out) -> bool {
+        let is_own = header.session == self.sequencer.session()
+            && header.producer == *self.sequencer.producer();
+        if is_own && !self.is_live {
+            out.push(ServiceOutput::Fault("the session of this run was used by an earlier one"));
+        }
+        is_own
+    }
+
+    /// Tells whether a message is about our account and was not applied before.
+    fn is_news(&mut self, header: &Header, kind: Kind, account: &AccountId) -> bool {
+        *account == self.facts.config.account && self.seen.is_new(header, kind)
+    }
+
+    fn on_caught_up(&mut self, now: Timestamp, out: &mut Out) {
+        if self.is_live {
+            out.push(ServiceOutput::Fault("recovery ended twice"));
+            return;
+        }
+        self.is_live = true;
+        self.facts.epoch = self.epoch_highest.saturating_add(1);
+        self.tell_state(now, out);
+        for envelope in self.unanswered.take() {
+            if let Body::OrderRequest(request) = &envelope.body {
+                self.answer(now, &envelope.header, request, out);
+            }
+        }
+    }
+}
+
+impl Machine for RiskGateCore {
+    type Input = ServiceInput<NoLocal>;
+    type Output = ServiceOutput<NoLocal>;
+
+    fn handle(&mut self, now: Timestamp, input: Self::Input, out: &mut Out) {
+        match input {
+            ServiceInput::Message(envelope) => self.on_message(now, &envelope, out),
+            ServiceInput::CaughtUp => self.on_caught_up(now, out),
+            ServiceInput::Local(never) => match never {},
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.tell_state(now, out);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.due
+    }
+}
+
+impl ServiceCore for RiskGateCore {
+    type LocalInput = NoLocal;
+    type LocalOutput = NoLocal;
+}
