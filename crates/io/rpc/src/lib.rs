@@ -18,6 +18,8 @@ mod tokens;
 
 pub use client::ControlClient;
 pub use error::{CommandError, FieldError, RpcError};
-pub use server::{CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, TlsIdentity};
+pub use server::{
+    CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Readiness, TlsIdentity,
+};
 pub use status::{DependencyStatus, ServiceStatus};
 pub use tokens::{Role, TokenError, Tokens};

@@ -64,17 +64,35 @@ pub struct ListenSettings {
     pub is_plaintext_allowed: bool,
 }
 
+/// Sets what gRPC health says; clones set the same.
+#[derive(Clone, Debug)]
+pub struct Readiness(tonic_health::server::HealthReporter);
+
+impl Readiness {
+    /// Sets it for the whole server and for the control service.
+    pub async fn set(&self, is_ready: bool) {
+        let status = if is_ready {
+            tonic_health::ServingStatus::Serving
+        } else {
+            tonic_health::ServingStatus::NotServing
+        };
+        for service in ["", CONTROL_SERVICE] {
+            self.0.set_service_status(service, status).await;
+        }
+    }
+}
+
 /// Is a running control server.
 #[derive(Debug)]
 pub struct ControlServer {
     address: SocketAddr,
-    health: tonic_health::server::HealthReporter,
+    readiness: Readiness,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
 impl ControlServer {
-    /// Binds the address and serves in a task of its own. Health says "not serving" until `set_ready`.
+    /// Binds the address and serves in a task of its own. Health says "not serving" until `Readiness::set`.
     ///
     /// # Errors
     /// Refuses plain text outside loopback, an address that cannot be bound, an unusable certificate.
@@ -113,9 +131,9 @@ impl ControlServer {
             // A dropped sender also means stop.
             let _ = stopped.await;
         }));
-        let server = Self { address: bound, health, stop: Some(stop), task };
-        server.set_ready(false).await;
-        Ok(server)
+        let readiness = Readiness(health);
+        readiness.set(false).await;
+        Ok(Self { address: bound, readiness, stop: Some(stop), task })
     }
 
     /// Gives the address that was bound.
@@ -124,16 +142,10 @@ impl ControlServer {
         self.address
     }
 
-    /// Sets what gRPC health says about the whole server and about the control service.
-    pub async fn set_ready(&self, is_ready: bool) {
-        let status = if is_ready {
-            tonic_health::ServingStatus::Serving
-        } else {
-            tonic_health::ServingStatus::NotServing
-        };
-        for service in ["", CONTROL_SERVICE] {
-            self.health.set_service_status(service, status).await;
-        }
+    /// Gives the handle that sets what gRPC health says.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Stops listening, lets running calls end within their timeout, and waits for that.

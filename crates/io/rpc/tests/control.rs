@@ -181,7 +181,7 @@ async fn grpc_health_follows_readiness_without_a_token() {
     let mut health = HealthClient::new(channel(uri).await);
     for (is_ready, expected) in [(true, ServingStatus::Serving), (false, ServingStatus::NotServing)]
     {
-        server.set_ready(is_ready).await;
+        server.readiness().set(is_ready).await;
         for service in ["", CONTROL_SERVICE] {
             let request = HealthCheckRequest { service: service.to_owned() };
             let answer = health.check(request).await.unwrap().into_inner();

@@ -1,2 +1,61 @@
-//! Clock, configuration, telemetry, health, shutdown and the drive loop.
+//! Clock, configuration, telemetry, health, shutdown, flight recordings and the drive loop. No domain decisions.
+//!
+//! In: a profile file and the environment; bus messages, operators' commands, local inputs. Out: what the core
+//! publishes, performed effects, log lines, spans, metrics, `/livez` `/readyz` `/metrics` `/status`, recordings.
+//! Invariants: history before news; every input recorded before its outputs leave; nothing on the loop waits;
+//! durable messages leave in order; all configuration problems at once; secrets never shown.
+//! Must never happen: an order message dropped silently, a command that needs the bus, a recording that delays an order.
+//! Test alone: `cargo nextest run -p remora-service-kit` (loopback only). The `main.rs` of a service:
+//! ```ignore
+//! fn main() -> ExitCode {
+//!     run_main("remora-risk-gate", env!("CARGO_PKG_VERSION"), "Approves or refuses orders", run)
+//! }
+//!
+//! async fn run(args: ServiceArgs) -> anyhow::Result<()> {
+//!     let mut config = Config::open(&args.config)?;
+//!     let (process, profile) = (config.process(), config.profile());
+//!     let gate = config.section::<RiskGateSettings>("risk_gate").zip(profile).and_then(|(raw, profile)| {
+//!         config.check("risk_gate", raw.validate(&profile.account, &profile.reporting))
+//!     });
+//!     let ((process, gate), effective) = config.finish(process.zip(gate))?;
+//!     if args.is_only_check(&effective)? {
+//!         return Ok(());
+//!     }
+//!     let (service, version) = ("risk-gate", env!("CARGO_PKG_VERSION"));
+//!     let about = About { service, producer: "risk-gate", version, is_controllable: true };
+//!     let host = Host::start(process, &effective, about).await?;
+//!     let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+//!     let id = host.identity();
+//!     let core = RiskGateCore::new(gate, id.producer().clone(), id.session(), id.seed());
+//!     let logs = vec![LogSubscription::all(Stream::Orders), LogSubscription::latest(Stream::Instruments)];
+//!     let plan = Plan { patterns: vec![Kind::MdBook.pattern()], logs, ..Plan::default() };
+//!     let publisher = Publisher::start(Arc::clone(&bus));
+//!     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, None).await?)
+//! }
+//! ```
 #![deny(missing_docs)]
+
+mod clock;
+pub mod config;
+pub mod drive;
+pub mod flight;
+mod health;
+mod host;
+mod http;
+mod main_fn;
+mod publish;
+mod secret;
+mod shutdown;
+mod telemetry;
+mod trace;
+
+pub use clock::Clock;
+pub use health::Health;
+pub use host::{About, Host, HostError};
+pub use http::{HttpError, HttpServer};
+pub use main_fn::{ServiceArgs, run_main};
+pub use publish::{PublishError, Publisher};
+pub use secret::Secret;
+pub use shutdown::Shutdown;
+pub use telemetry::{Telemetry, TelemetryError};
+pub use trace::TraceContext;

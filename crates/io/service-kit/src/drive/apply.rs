@@ -1,0 +1,274 @@
+//! One event: into the core, and out of it to the recording, the bus and the effects.
+
+use super::runner::{DriveError, Event, Runner};
+use crate::flight::{Encoded, digest, encode};
+use crate::publish::chain;
+use crate::trace::{TRACE_TARGET, TraceContext};
+use bytes::Bytes;
+use remora_bus::{InMessage, OutMessage, Subscription, dead_letter_subject};
+use remora_domain::{
+    Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, Subject,
+    Timestamp,
+};
+use remora_machine::{LocalCodec, ServiceCore, ServiceInput};
+use remora_wire::WireError;
+use remora_wire::flight::FlightEvent;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::Span;
+
+/// A header value of the bus is short; the log has the rest.
+const DEAD_REASON_LENGTH_MAX: usize = 200;
+
+impl<C: ServiceCore> Runner<C> {
+    /// Takes one message from the bus: history or news.
+    pub(super) fn receive(&mut self, message: InMessage) {
+        let envelope = match remora_wire::decode(&message.payload) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.bury(message, &error),
+        };
+        if self.identity.is_own(&envelope.header) {
+            return;
+        }
+        let mut context = TraceContext::none();
+        if self.is_caught_up {
+            let now = self.clock.now();
+            self.health.heard(now);
+            measure(&envelope, now);
+            context = TraceContext::extract(&message.headers);
+        }
+        let (envelope, bytes) = (Arc::new(envelope), message.payload);
+        self.apply(Event::Message { envelope, bytes, context });
+    }
+
+    /// Takes a command an operator gave to this service directly: it works at once, and is told to everybody when the
+    /// bus can be reached.
+    pub(super) fn command(&mut self, command: ControlCommand) {
+        let now = self.clock.now();
+        let envelope = self.shell.wrap(now, Body::ControlCommand(command));
+        self.publisher.publish_report(&envelope, &TraceContext::none());
+        let bytes = remora_wire::encode(&envelope);
+        let envelope = Arc::new(envelope);
+        self.pending.push_back(Event::Message { envelope, bytes, context: TraceContext::none() });
+    }
+
+    /// Gives the core an order to stop that comes from its own shell.
+    pub(super) fn halt(&mut self, reason: &str) {
+        self.command(ControlCommand {
+            action: ControlAction::Halt,
+            scope: ControlScope::Global,
+            actor: self.identity.shell().to_string(),
+            reason: reason.chars().take(DEAD_REASON_LENGTH_MAX).collect(),
+        });
+    }
+
+    /// Gives one event to the core and carries out what it asks for.
+    pub(super) fn apply(&mut self, event: Event<C::LocalInput>) {
+        let now = self.clock.now();
+        let (span, before) = self.span(&event);
+        let recorded = self.recorder.is_some().then(|| recorded(&event));
+        let is_message = matches!(event, Event::Message { .. });
+        let cause = match &event {
+            Event::Message { envelope, .. } => Some(envelope.header.message_id()),
+            Event::Tick | Event::CaughtUp | Event::Local { .. } => None,
+        };
+        let started = Instant::now();
+        span.in_scope(|| match event {
+            Event::Tick => {
+                self.ticked_at = now;
+                self.core.tick(now, &mut self.out);
+            }
+            Event::CaughtUp => self.core.handle(now, ServiceInput::CaughtUp, &mut self.out),
+            Event::Message { envelope, .. } => {
+                self.core.handle(now, ServiceInput::Message(envelope), &mut self.out);
+            }
+            Event::Local { input, .. } => {
+                self.core.handle(now, ServiceInput::Local(input), &mut self.out);
+            }
+        });
+        if self.is_caught_up {
+            metrics::histogram!("remora_core_handle_us").record(micros(started.elapsed()));
+        }
+        let context = TraceContext::of(&span, &before);
+        if let Some(cause) = cause {
+            self.causes.remember(cause, &context);
+        }
+        let outputs = encode(&mut self.out);
+        if let (Some(recorder), Some(recorded)) = (&mut self.recorder, recorded) {
+            recorder.record(now, recorded, digest(&outputs));
+        }
+        self.health.beat();
+        let is_inherited = is_message && before.is_some();
+        for output in outputs {
+            self.carry_out(now, output, &context, is_inherited);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Timestamp,
+        output: Encoded<C::LocalOutput>,
+        context: &TraceContext,
+        is_inherited: bool,
+    ) {
+        match output {
+            Encoded::Publish(envelope, bytes) => {
+                if !self.is_caught_up {
+                    // It has not seen everything yet: whatever it says may be wrong.
+                    return self.fault("published before the history was read");
+                }
+                self.note_state(&envelope);
+                let context = self.context_for(&envelope.header, context, is_inherited);
+                self.causes.remember(envelope.header.message_id(), &context);
+                let published = self.publisher.publish_encoded(&envelope, bytes, &context);
+                if let Err(error) = published {
+                    self.end(DriveError::Publish(error));
+                }
+            }
+            Encoded::Local(output) => {
+                let context = context.clone();
+                if let Err(problem) = self.effects.perform(now, output, &context) {
+                    self.end(DriveError::Effect { problem });
+                }
+            }
+            Encoded::Fault(text) => self.fault(text),
+        }
+    }
+
+    /// An impossible state: everything is halted, once, and the service goes on hearing reports.
+    fn fault(&mut self, text: &'static str) {
+        tracing::error!(service = self.identity.service(), reason = text, "fault");
+        metrics::counter!("remora_core_faults_total", "reason" => text).increment(1);
+        self.health.set_dependency("core", true, false, text);
+        if !self.has_faulted {
+            self.has_faulted = true;
+            self.halt(text);
+        }
+    }
+
+    /// Follows what the core itself says about its condition.
+    fn note_state(&self, envelope: &Envelope) {
+        if let Body::ControlState(state) = &envelope.body
+            && state.service == self.identity.service()
+        {
+            self.health.set_state(state.state);
+        }
+    }
+
+    /// Chooses the trace of a message: that of the message being handled, else that of the cause it names, else a new one.
+    fn context_for(
+        &self,
+        header: &Header,
+        context: &TraceContext,
+        is_inherited: bool,
+    ) -> TraceContext {
+        let cause = header.cause.as_ref().filter(|_| !is_inherited);
+        cause.and_then(|cause| self.causes.find(cause)).unwrap_or(context).clone()
+    }
+
+    /// Makes the span of an event. History and timers get none: they are no part of an order's way.
+    fn span(&self, event: &Event<C::LocalInput>) -> (Span, TraceContext) {
+        let (what, before) = match event {
+            Event::Tick | Event::CaughtUp => return (Span::none(), TraceContext::none()),
+            Event::Message { .. } if !self.is_caught_up => {
+                return (Span::none(), TraceContext::none());
+            }
+            Event::Message { envelope, context, .. } => {
+                (Subject::of(envelope).kind.as_str(), context.clone())
+            }
+            Event::Local { context, .. } => ("local", context.clone()),
+        };
+        let service = self.identity.service();
+        let span = tracing::info_span!(
+            target: TRACE_TARGET,
+            "handle",
+            otel.name = format_args!("{service} handle {what}"),
+            otel.kind = "consumer",
+            service,
+        );
+        before.is_parent_of(&span);
+        (span, before)
+    }
+
+    /// Sends what cannot be read to where a person can look at it.
+    fn bury(&mut self, message: InMessage, error: &WireError) {
+        let reason = chain(error);
+        self.undecodable = self.undecodable.saturating_add(1);
+        metrics::counter!("remora_bus_undecodable_total").increment(1);
+        if self.undecodable.is_power_of_two() {
+            // Rate-limited: the 1st, 2nd, 4th, ... of this run.
+            let (subject, count) = (&message.subject, self.undecodable);
+            tracing::warn!(subject, error = reason, count, "undecodable message");
+        }
+        let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        let reason = reason.chars().take(DEAD_REASON_LENGTH_MAX).map(printable).collect();
+        let headers = BTreeMap::from([
+            ("remora-subject".to_owned(), message.subject),
+            ("remora-reason".to_owned(), reason),
+        ]);
+        let subject = dead_letter_subject(self.identity.service());
+        let payload = message.payload;
+        let dead = OutMessage { subject, message_id: String::new(), headers, payload };
+        self.publisher.publish_core("dead", dead);
+    }
+
+    /// Brings health, facts and gauges up to date.
+    pub(super) fn upkeep(&mut self, market_data: Option<&Subscription>) {
+        self.health.beat();
+        self.health.refresh();
+        let details = self.effects.details(&self.core);
+        self.health.set_details(details);
+        if let Some(age) = self.health.data_age() {
+            metrics::gauge!("remora_service_data_age_s").set(age.as_seconds_est());
+        }
+        if let Some(subscription) = market_data {
+            let dropped = subscription.dropped();
+            let new = dropped.saturating_sub(self.dropped);
+            self.dropped = dropped;
+            metrics::counter!("remora_bus_dropped_total").increment(new);
+            if new > 0 {
+                tracing::warn!(new, dropped, "market data dropped: the core is too slow");
+            }
+        }
+        if let Some(recorder) = &self.recorder {
+            let status = recorder.status();
+            let is_up = status.problem.is_none();
+            let flushed = format!("flushed up to entry {}", status.flushed_sequence);
+            let detail = status.problem.unwrap_or(flushed);
+            self.health.set_dependency("flight-recording", false, is_up, &detail);
+        }
+    }
+}
+
+fn recorded<L: LocalCodec>(event: &Event<L>) -> FlightEvent {
+    match event {
+        Event::Tick => FlightEvent::Tick,
+        Event::CaughtUp => FlightEvent::CaughtUp,
+        Event::Message { bytes, .. } => FlightEvent::Message(bytes.clone()),
+        Event::Local { input, .. } => {
+            let mut bytes = Vec::new();
+            input.encode(&mut bytes);
+            FlightEvent::Local(Bytes::from(bytes))
+        }
+    }
+}
+
+/// Measures the last hop, and the way since the frame behind the message arrived at our socket.
+fn measure(envelope: &Envelope, now: Timestamp) {
+    let kind = Subject::of(envelope).kind.as_str();
+    let hop = now.since(envelope.header.publish_time);
+    metrics::histogram!("remora_bus_hop_us", "kind" => kind).record(micros_of(hop));
+    if let Some(receive_time) = envelope.header.receive_time {
+        let way = now.since(receive_time);
+        metrics::histogram!("remora_bus_since_receive_us", "kind" => kind).record(micros_of(way));
+    }
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn micros_of(duration: DurationNs) -> f64 {
+    duration.as_seconds_est() * 1e6
+}

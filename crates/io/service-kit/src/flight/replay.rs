@@ -1,0 +1,115 @@
+//! Feeds a recording to a core of the same kind and compares what comes out.
+
+use super::digest::{digest, encode};
+use super::{Ending, FlightError, FlightReader};
+use remora_domain::Timestamp;
+use remora_machine::{LocalCodec, LocalCodecError, ServiceCore, ServiceInput, ServiceOutput};
+use remora_wire::WireError;
+use remora_wire::flight::{FlightEntry, FlightEvent};
+use std::sync::Arc;
+
+/// Is the first entry whose outputs differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which entry.
+    pub sequence: u64,
+    /// The instant the core was given.
+    pub now: Timestamp,
+    /// What happened, in words.
+    pub input: String,
+    /// What this core gave, in words; what the recorded one gave is only known by its digest.
+    pub outputs: Vec<String>,
+}
+
+/// Is the outcome of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayReport {
+    /// How many entries were fed.
+    pub entries: u64,
+    /// The first whose outputs differ, if any do; nothing after it is fed.
+    pub first_difference: Option<Difference>,
+    /// How the recording ends; `None` when a difference ended the replay before.
+    pub ending: Option<Ending>,
+}
+
+/// Says why a recording could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The recording cannot be read.
+    #[error("read the next entry")]
+    Recording(#[from] FlightError),
+    /// A recorded message cannot be decoded.
+    #[error("decode the message of entry {sequence}")]
+    Message {
+        /// Of which entry.
+        sequence: u64,
+        /// What is wrong.
+        #[source]
+        cause: WireError,
+    },
+    /// A recorded local input cannot be decoded.
+    #[error("decode the local input of entry {sequence}")]
+    Local {
+        /// Of which entry.
+        sequence: u64,
+        /// What is wrong.
+        #[source]
+        cause: LocalCodecError,
+    },
+}
+
+/// Feeds every entry to the core, which must be built as the header says, and stops at the first difference.
+///
+/// # Errors
+/// Tells where the recording cannot be read.
+pub fn replay<C: ServiceCore>(
+    reader: &mut FlightReader,
+    core: &mut C,
+) -> Result<ReplayReport, ReplayError> {
+    let mut report = ReplayReport { entries: 0, first_difference: None, ending: None };
+    let mut out = Vec::new();
+    while let Some(entry) = reader.next_entry()? {
+        report.entries = report.entries.saturating_add(1);
+        let input = feed(core, &entry, &mut out)?;
+        let outputs = encode(&mut out);
+        if digest(&outputs) != entry.outputs_digest {
+            report.first_difference = Some(Difference {
+                sequence: entry.sequence,
+                now: entry.now,
+                input,
+                outputs: outputs.iter().map(|output| format!("{output:?}")).collect(),
+            });
+            return Ok(report);
+        }
+    }
+    report.ending = reader.ending();
+    Ok(report)
+}
+
+fn feed<C: ServiceCore>(
+    core: &mut C,
+    entry: &FlightEntry,
+    out: &mut Vec<ServiceOutput<C::LocalOutput>>,
+) -> Result<String, ReplayError> {
+    let (sequence, now) = (entry.sequence, entry.now);
+    let input = match &entry.event {
+        FlightEvent::Tick => {
+            core.tick(now, out);
+            return Ok("tick".to_owned());
+        }
+        FlightEvent::Message(bytes) => {
+            let envelope = remora_wire::decode(bytes)
+                .map_err(|cause| ReplayError::Message { sequence, cause })?;
+            ServiceInput::Message(Arc::new(envelope))
+        }
+        FlightEvent::CaughtUp => ServiceInput::CaughtUp,
+        FlightEvent::Local(bytes) => {
+            let local = C::LocalInput::decode(bytes)
+                .map_err(|cause| ReplayError::Local { sequence, cause })?;
+            ServiceInput::Local(local)
+        }
+    };
+    let words = format!("{input:?}");
+    core.handle(now, input, out);
+    Ok(words)
+}

@@ -1,0 +1,239 @@
+//! Writes a recording from a thread of its own; the loop only hands over encoded entries.
+
+use super::{MAGIC, frame};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use remora_domain::Timestamp;
+use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Entries that may wait for the writer: a second of a very busy feed, some tens of MB.
+const QUEUE_ENTRIES_MAX: usize = 65_536;
+/// A member is flushed at this many entries,
+const MEMBER_ENTRIES_MAX: usize = 1_024;
+/// or at this many bytes before packing,
+const MEMBER_BYTES: usize = 1024 * 1024;
+// or after `flush_interval`, whichever comes first.
+
+/// Says where and how a recording is written.
+#[derive(Clone, Debug)]
+pub struct FlightSettings {
+    /// The folder; made if it is missing.
+    pub folder: PathBuf,
+    /// A part that has grown beyond this many bytes is followed by a new one.
+    pub file_bytes_max: u64,
+    /// The longest an entry waits before it is in the file.
+    pub flush_interval: Duration,
+}
+
+/// Is how far a recording has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlightStatus {
+    /// The newest entry in the file.
+    pub flushed_sequence: u64,
+    /// The file being written.
+    pub file: PathBuf,
+    /// Why the recording ended early, if it did. The service goes on: recording never delays an order.
+    pub problem: Option<String>,
+}
+
+/// Records the inputs of one core.
+#[derive(Debug)]
+pub struct FlightRecorder {
+    sender: Option<SyncSender<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+    status: Arc<Mutex<FlightStatus>>,
+    last_sequence: u64,
+}
+
+impl FlightRecorder {
+    /// Opens the first part and writes the header.
+    ///
+    /// # Errors
+    /// Tells when the folder or the file cannot be written, or a recording of this session is already there.
+    pub fn start(settings: FlightSettings, header: &FlightHeader) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&settings.folder)?;
+        let status = Arc::new(Mutex::new(FlightStatus::default()));
+        let mut writer = Writer::open(settings, header, Arc::clone(&status))?;
+        let (sender, receiver) = sync_channel(QUEUE_ENTRIES_MAX);
+        let thread = std::thread::Builder::new().name("flight".to_owned()).spawn(move || {
+            if let Err(error) = writer.run(&receiver) {
+                tracing::error!(%error, "flight recording ended");
+                lock(&writer.status).problem = Some(error.to_string());
+            }
+        })?;
+        Ok(Self { sender: Some(sender), thread: Some(thread), status, last_sequence: 0 })
+    }
+
+    /// Hands over one input with the digest of its outputs. Never waits: when the writer cannot follow, the recording
+    /// ends there and says so.
+    pub fn record(&mut self, now: Timestamp, event: FlightEvent, outputs_digest: [u8; 32]) {
+        let Some(sender) = &self.sender else { return };
+        self.last_sequence = self.last_sequence.saturating_add(1);
+        let sequence = self.last_sequence;
+        let entry = FlightEntry { sequence, now, event, outputs_digest };
+        let problem = match sender.try_send(entry.encode().to_vec()) {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => "the writer is too slow",
+            Err(TrySendError::Disconnected(_)) => "the writer is gone",
+        };
+        // An entry left out would make every later one unreplayable: the recording ends before it.
+        self.sender = None;
+        tracing::error!(problem, sequence, "flight recording ended");
+        lock(&self.status).problem.get_or_insert_with(|| problem.to_owned());
+    }
+
+    /// Gives how far the recording has come.
+    #[must_use]
+    pub fn status(&self) -> FlightStatus {
+        lock(&self.status).clone()
+    }
+
+    /// Flushes everything and marks the recording as closed.
+    #[must_use]
+    pub fn close(mut self) -> FlightStatus {
+        self.end();
+        self.status()
+    }
+
+    fn end(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            lock(&self.status).problem = Some("the writer panicked".to_owned());
+        }
+    }
+}
+
+impl Drop for FlightRecorder {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn lock(status: &Mutex<FlightStatus>) -> std::sync::MutexGuard<'_, FlightStatus> {
+    // Nothing can fail while the lock is held, so a poisoned lock holds a good value.
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the name of a part.
+pub(crate) fn part_name(header: &FlightHeader, part: u32) -> String {
+    format!("{}-{}-{part:05}.flight.gz", header.producer, header.session)
+}
+
+struct Writer {
+    settings: FlightSettings,
+    header: FlightHeader,
+    status: Arc<Mutex<FlightStatus>>,
+    part: u32,
+    file: File,
+    file_bytes: u64,
+    member: Vec<u8>,
+    member_entries: usize,
+    written_sequence: u64,
+}
+
+impl Writer {
+    fn open(
+        settings: FlightSettings,
+        header: &FlightHeader,
+        status: Arc<Mutex<FlightStatus>>,
+    ) -> std::io::Result<Self> {
+        let path = settings.folder.join(part_name(header, 1));
+        let file = create(&path)?;
+        lock(&status).file = path;
+        let mut writer = Self {
+            settings,
+            header: header.clone(),
+            status,
+            part: 1,
+            file,
+            file_bytes: 0,
+            member: Vec::new(),
+            member_entries: 0,
+            written_sequence: 0,
+        };
+        writer.write_header()?;
+        Ok(writer)
+    }
+
+    fn run(&mut self, receiver: &Receiver<Vec<u8>>) -> std::io::Result<()> {
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            let wait = match flush_at {
+                Some(at) => at.saturating_duration_since(Instant::now()),
+                None => self.settings.flush_interval,
+            };
+            match receiver.recv_timeout(wait) {
+                Ok(entry) => {
+                    frame(&mut self.member, &entry);
+                    self.member_entries = self.member_entries.saturating_add(1);
+                    self.written_sequence = self.written_sequence.saturating_add(1);
+                    flush_at.get_or_insert_with(|| Instant::now() + self.settings.flush_interval);
+                    if self.member_entries < MEMBER_ENTRIES_MAX && self.member.len() < MEMBER_BYTES
+                    {
+                        // A busy queue must not put the flush off for ever.
+                        if flush_at.is_none_or(|at| Instant::now() < at) {
+                            continue;
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    frame(&mut self.member, &[]);
+                    return self.flush();
+                }
+            }
+            flush_at = None;
+            self.flush()?;
+            if self.file_bytes >= self.settings.file_bytes_max {
+                self.next_part()?;
+            }
+        }
+    }
+
+    /// Packs what is collected into one member and writes it in one piece.
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.member.is_empty() {
+            return Ok(());
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&self.member)?;
+        let packed = encoder.finish()?;
+        self.file.write_all(&packed)?;
+        self.file_bytes =
+            self.file_bytes.saturating_add(u64::try_from(packed.len()).unwrap_or(u64::MAX));
+        self.member.clear();
+        self.member_entries = 0;
+        lock(&self.status).flushed_sequence = self.written_sequence;
+        Ok(())
+    }
+
+    fn next_part(&mut self) -> std::io::Result<()> {
+        self.part = self.part.saturating_add(1);
+        let path = self.settings.folder.join(part_name(&self.header, self.part));
+        self.file = create(&path)?;
+        self.file_bytes = 0;
+        lock(&self.status).file = path;
+        self.write_header()
+    }
+
+    fn write_header(&mut self) -> std::io::Result<()> {
+        self.member.extend_from_slice(MAGIC);
+        frame(&mut self.member, &self.header.encode());
+        self.flush()
+    }
+}
+
+/// A recording holds orders and balances: only its owner may read it.
+fn create(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}

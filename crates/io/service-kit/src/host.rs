@@ -1,0 +1,256 @@
+//! Everything around a core that is the same in every process: telemetry, HTTP, gRPC, signals, the bus, the recording.
+
+use crate::config::{BusSettings, Effective, ProcessSettings, TelemetrySettings};
+use crate::drive::{
+    ControlPort, DriveError, Effects, Identity, LocalEvent, Plan, Runner, patiently,
+};
+use crate::flight::{FlightRecorder, FlightSettings};
+use crate::http::{HttpError, HttpServer};
+use crate::publish::Publisher;
+use crate::telemetry::{Telemetry, TelemetryError};
+use crate::{Clock, Health, Shutdown};
+use remora_bus::{Bus, BusError, Credentials, NatsSettings, PasswordSource, connect_nats};
+use remora_domain::{ControlCommand, IdError, ProducerId, SessionId};
+use remora_machine::ServiceCore;
+use remora_rpc::{ControlServer, RpcError};
+use remora_wire::flight::FlightHeader;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Says why a process could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The name of the instance is not a producer's.
+    #[error("name the producer of this process")]
+    Producer(#[from] IdError),
+    /// Signals are not delivered.
+    #[error("listen for signals")]
+    Signals(#[source] std::io::Error),
+    /// Logs, spans or metrics could not start.
+    #[error("start telemetry")]
+    Telemetry(#[from] TelemetryError),
+    /// HTTP could not start.
+    #[error("start HTTP")]
+    Http(#[from] HttpError),
+    /// gRPC could not start.
+    #[error("start gRPC control")]
+    Rpc(#[from] RpcError),
+    /// The bus refuses this process.
+    #[error("connect to the bus")]
+    Bus(#[source] BusError),
+    /// The recording could not be opened.
+    #[error("open the flight recording")]
+    Recording(#[source] std::io::Error),
+    /// The service ended without being asked to.
+    #[error("drive the core")]
+    Drive(#[from] DriveError),
+}
+
+/// Says what a process is.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Service name, such as `risk-gate`; also the user on the bus when there is a password and no other user.
+    pub service: &'a str,
+    /// Which instance of it, unique in the deployment, such as `order-router-kraken-spot`: its messages are published
+    /// under this name.
+    pub producer: &'a str,
+    /// Program version.
+    pub version: &'a str,
+    /// Whether operators may halt and resume it directly.
+    pub is_controllable: bool,
+}
+
+/// Is a started process around a core that is yet to be built.
+#[derive(Debug)]
+pub struct Host {
+    identity: Identity,
+    clock: Clock,
+    health: Health,
+    shutdown: Shutdown,
+    bus: BusSettings,
+    telemetry_settings: TelemetrySettings,
+    settings_text: String,
+    commands: Option<mpsc::Receiver<ControlCommand>>,
+    telemetry: Telemetry,
+    http: HttpServer,
+    grpc: ControlServer,
+}
+
+impl Host {
+    /// Starts telemetry, HTTP, gRPC and signals, and logs the configuration in force. The bus comes later: a service
+    /// can be seen and stopped without it.
+    ///
+    /// # Errors
+    /// Tells what could not start.
+    pub async fn start(
+        settings: ProcessSettings,
+        effective: &Effective,
+        about: About<'_>,
+    ) -> Result<Self, HostError> {
+        let About { service, producer, version, is_controllable } = about;
+        let clock = Clock::new();
+        // Nanoseconds of the start are unique among the runs of one producer, and fixed in its recording.
+        let run = u64::try_from(clock.now().as_ns()).unwrap_or_default();
+        let (producer, session) = (ProducerId::new(producer)?, SessionId::new(run));
+        let identity = Identity::new(service, producer, session, run, version)?;
+        let instance = identity.producer().as_str();
+        let telemetry = Telemetry::start(&settings.telemetry, service, instance, version)?;
+        let shutdown = Shutdown::on_signals().map_err(HostError::Signals)?;
+        let health = Health::new(service, instance, version, clock.clone());
+        tracing::info!(service, instance, version, session = %session, "start");
+        for row in &effective.rows {
+            tracing::info!(key = row.key, value = row.value, source = row.source, "setting");
+        }
+        let ProcessSettings { bus, telemetry: telemetry_settings, http_listen, grpc, tokens } =
+            settings;
+        if tokens.is_empty() {
+            tracing::warn!("no token file: every control call is refused");
+        }
+        let metrics = Some(telemetry.metrics());
+        let http = HttpServer::start(http_listen, health.clone(), metrics, tokens.clone()).await?;
+        let (port, commands) = if is_controllable {
+            let (port, commands) = ControlPort::new(service, health.clone());
+            (port, Some(commands))
+        } else {
+            (ControlPort::status_only(service, health.clone()), None)
+        };
+        let grpc = ControlServer::start(grpc, tokens, Arc::new(port)).await?;
+        let (readiness, mut is_ready) = (grpc.readiness(), health.watch_ready());
+        tokio::spawn(async move {
+            loop {
+                let now = *is_ready.borrow_and_update();
+                readiness.set(now).await;
+                if is_ready.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (http_address, grpc_address) = (http.address(), grpc.address());
+        tracing::info!(http = %http_address, grpc = %grpc_address, "listening");
+        let settings_text = effective.to_toml();
+        Ok(Self {
+            identity,
+            clock,
+            health,
+            shutdown,
+            bus,
+            telemetry_settings,
+            settings_text,
+            commands,
+            telemetry,
+            http,
+            grpc,
+        })
+    }
+
+    /// Gives who runs; the core is given the same producer, session and seed.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Gives the clock of the process.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Gives the health of the process, for dependencies the service has beside the bus.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Gives the request to stop.
+    #[must_use]
+    pub const fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Connects to NATS, trying again while it cannot be reached; `None` when the process was asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// Tells when the server is too old or refuses this process.
+    pub async fn connect(&self) -> Result<Option<Arc<dyn Bus>>, HostError> {
+        self.health.set_dependency("bus", true, false, "connecting");
+        let settings = nats_settings(&self.bus, &self.identity);
+        let connect = || connect_nats(settings.clone());
+        let bus = patiently(&self.shutdown, connect).await.map_err(HostError::Bus)?;
+        Ok(bus.map(|bus| -> Arc<dyn Bus> { Arc::new(bus) }))
+    }
+
+    /// Drives the core until the process is asked to stop, then stops everything. Effects that publish use the same
+    /// `publisher`, so that their messages keep their place in the order.
+    ///
+    /// # Errors
+    /// Tells why the service ended without being asked to.
+    pub async fn drive<C: ServiceCore>(
+        mut self,
+        bus: Arc<dyn Bus>,
+        publisher: Publisher,
+        core: C,
+        effects: Box<dyn Effects<C>>,
+        plan: Plan,
+        locals: Option<mpsc::Receiver<LocalEvent<C::LocalInput>>>,
+    ) -> Result<(), HostError> {
+        let recorder = self.recorder()?;
+        let common = (self.clock.clone(), self.health.clone(), self.shutdown.clone());
+        let identity = self.identity.clone();
+        let mut runner = Runner::new(identity, core, effects, bus, publisher, common).plan(plan);
+        if let Some(locals) = locals {
+            runner = runner.locals(locals);
+        }
+        if let Some(commands) = self.commands.take() {
+            runner = runner.commands(commands);
+        }
+        if let Some(recorder) = recorder {
+            runner = runner.recorder(recorder);
+        }
+        let outcome = runner.run().await.map(drop);
+        self.stop().await;
+        Ok(outcome?)
+    }
+
+    /// Stops HTTP, gRPC and telemetry.
+    pub async fn stop(self) {
+        tracing::info!(service = self.identity.service(), "stop");
+        self.http.stop().await;
+        if let Err(error) = self.grpc.stop().await {
+            tracing::warn!(error = crate::publish::chain(&error), "gRPC had failed");
+        }
+        self.telemetry.stop().await;
+    }
+
+    fn recorder(&self) -> Result<Option<FlightRecorder>, HostError> {
+        let telemetry = &self.telemetry_settings;
+        let Some(folder) = &telemetry.flight_folder else { return Ok(None) };
+        let settings = FlightSettings {
+            folder: folder.clone(),
+            file_bytes_max: u64::from(telemetry.flight_file_mib_max).saturating_mul(1024 * 1024),
+            flush_interval: Duration::from_millis(u64::from(telemetry.flight_flush_ms_max)),
+        };
+        let header = FlightHeader {
+            service: self.identity.service().to_owned(),
+            producer: self.identity.producer().clone(),
+            session: self.identity.session(),
+            seed: self.identity.seed(),
+            version: self.identity.version().to_owned(),
+            settings: self.settings_text.clone(),
+        };
+        FlightRecorder::start(settings, &header).map(Some).map_err(HostError::Recording)
+    }
+}
+
+fn nats_settings(bus: &BusSettings, identity: &Identity) -> NatsSettings {
+    let credentials = match &bus.password {
+        None => Credentials::None,
+        Some(password) => Credentials::Password {
+            user: bus.user.clone().unwrap_or_else(|| identity.service().to_owned()),
+            password: PasswordSource::Given(password.expose().clone()),
+        },
+    };
+    let mut settings = NatsSettings::new(&bus.url, identity.producer().as_str(), credentials);
+    settings.root_certificates.clone_from(&bus.ca_file);
+    settings
+}
