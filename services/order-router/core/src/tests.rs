@@ -72,10 +72,12 @@ impl Said {
     }
 
     fn take(&mut self, envelope: &Arc<Envelope>) {
-        match &envelope.body {
-            Body::OrderEvent(event) => self.events.push(event.clone()),
-            Body::ControlState(state) => self.states.push(state.clone()),
-            other => self.others.push(other.clone()),
+        if let Body::OrderEvent(event) = &envelope.body {
+            self.events.push(event.clone());
+        } else if let Body::ControlState(state) = &envelope.body {
+            self.states.push(state.clone());
+        } else {
+            self.others.push(envelope.body.clone());
         }
     }
 }

@@ -165,9 +165,10 @@ fn long_log() -> Vec<(Timestamp, Input)> {
         ServiceInput::Local(RouterInput::Stored { cl_ord_id: order.cl_ord_id.clone() })
     };
     let open_orders = |orders, ms| VenueReport::OpenOrders { orders, venue_time: at_ms(ms) };
-    let mut message = |ms, body: Body| match &body {
-        Body::OrderCancel(_) => decision.input(at_ms(ms), body),
-        _ => gate.input(at_ms(ms), body),
+    let mut message = |ms, body: Body| {
+        let is_cancel = matches!(body, Body::OrderCancel(_));
+        let from = if is_cancel { &mut decision } else { &mut gate };
+        from.input(at_ms(ms), body)
     };
     let epoch =
         |epoch| Body::ControlState(control_state(Service::RiskGate, ServiceState::Active, epoch));
