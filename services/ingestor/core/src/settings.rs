@@ -1,9 +1,8 @@
 //! The ingestor's section of a profile.
 
-use remora_domain::{DurationNs, SettingProblem, VenueId};
+use remora_domain::{DurationNs, SettingCheck, SettingProblem, VenueId};
 use remora_venue_api::FeedSettings;
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Is the `[ingestor]` section as written.
@@ -101,79 +100,60 @@ impl IngestorSettings {
     /// # Errors
     /// Gives all problems at once.
     pub fn validate(&self) -> Result<IngestorConfig, Vec<SettingProblem>> {
-        let mut problems = Vec::new();
-        let venue = VenueId::new(&self.venue);
-        if venue.is_err() {
-            add(&mut problems, "venue", &self.venue, "1 to 32 characters from a-z 0-9 -");
-        }
+        let mut check = SettingCheck::new("ingestor");
+        let name = "1 to 32 characters from a-z 0-9 -";
+        let venue = check.text("venue", &self.venue, name, |_: &VenueId| true);
         if let Some(url) = self.url.as_ref().filter(|url| !is_feed_url(url)) {
-            add(&mut problems, "url", url, "an address that begins with ws:// or wss://");
+            check.problem("url", excerpt(url), "an address that begins with ws:// or wss://");
         }
-        let symbols = self.checked_symbols(&mut problems);
-        check(&mut problems, "depth", self.depth, 1, 1_000);
-        let levels_max = self.depth.clamp(1, 100);
-        check(&mut problems, "levels_published", self.levels_published, 1, levels_max);
-        check(&mut problems, "shards", self.shards, 1, 256);
-        check(&mut problems, "shard", self.shard, 0, self.shards.max(1).saturating_sub(1));
-        check(&mut problems, "silence_ms_max", self.silence_ms_max, 500, 60_000);
-        match (venue, usize::try_from(self.levels_published)) {
-            (Ok(venue), Ok(levels_published)) if problems.is_empty() => Ok(IngestorConfig {
-                venue,
-                url: self.url.clone(),
-                symbols,
-                depth: self.depth,
-                levels_published,
-                shard: (self.shard, self.shards),
-                silence_max: DurationNs::from_ms(self.silence_ms_max),
-                record: self.record.clone(),
-            }),
-            (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(problems),
-        }
+        let symbols = self.checked_symbols(&mut check);
+        check.range("depth", self.depth, 1, 1_000);
+        check.range("levels_published", self.levels_published, 1, self.depth.clamp(1, 100));
+        check.range("shards", self.shards, 1, 256);
+        check.range("shard", self.shard, 0, self.shards.max(1).saturating_sub(1));
+        let silence_max = check.ms("silence_ms_max", self.silence_ms_max, 500, 60_000);
+        let levels_published = usize::try_from(self.levels_published).ok();
+        let config = venue.zip(levels_published).map(|(venue, levels_published)| IngestorConfig {
+            venue,
+            url: self.url.clone(),
+            symbols,
+            depth: self.depth,
+            levels_published,
+            shard: (self.shard, self.shards),
+            silence_max,
+            record: self.record.clone(),
+        });
+        check.finish(config)
     }
 
-    fn checked_symbols(&self, problems: &mut Vec<SettingProblem>) -> Option<BTreeSet<String>> {
+    fn checked_symbols(&self, check: &mut SettingCheck) -> Option<BTreeSet<String>> {
         let given = self.symbols.as_ref()?;
         if given.is_empty() {
-            add(problems, "symbols", "[]", "at least one symbol, or no such key for all of them");
+            check.problem("symbols", "[]", "at least one symbol, or no such key for all of them");
         }
         let mut symbols = BTreeSet::new();
         for symbol in given {
             let is_sound = (1..=48).contains(&symbol.len())
                 && symbol.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
             if !is_sound {
-                add(problems, "symbols", symbol, "1 to 48 visible ASCII characters each");
+                check.problem("symbols", excerpt(symbol), "1 to 48 visible ASCII characters each");
             } else if !symbols.insert(symbol.clone()) {
-                add(problems, "symbols", symbol, "each symbol once");
+                check.problem("symbols", symbol, "each symbol once");
             }
         }
         Some(symbols)
     }
 }
 
+/// Cuts text for a report.
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 /// Tells whether text may be the address of a feed.
 fn is_feed_url(url: &str) -> bool {
     let host = url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://"));
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic()))
-}
-
-fn add(problems: &mut Vec<SettingProblem>, key: &str, value: &str, allowed: &str) {
-    problems.push(SettingProblem {
-        key: format!("ingestor.{key}"),
-        value: value.chars().take(80).collect(),
-        allowed: allowed.to_owned(),
-    });
-}
-
-fn check<T: PartialOrd + Display>(
-    problems: &mut Vec<SettingProblem>,
-    key: &str,
-    value: T,
-    min: T,
-    max: T,
-) {
-    if value < min || value > max {
-        add(problems, key, &value.to_string(), &format!("{min} to {max}"));
-    }
 }
 
 #[cfg(test)]
