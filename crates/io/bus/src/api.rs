@@ -4,8 +4,12 @@ use crate::{BusError, BusHealth, Consumer, LogReader, Stream, Subscription};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// Bounds one payload in bytes; both implementations refuse more.
-pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// Bounds one payload in bytes; both implementations refuse more. With the headers it fits into the MiB that a
+/// NATS server takes by default.
+pub const MAX_PAYLOAD_BYTES: usize = 960 * 1024;
+
+/// Bounds the headers of one message in bytes, names and values together.
+pub const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// Is a message to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +18,8 @@ pub struct OutMessage {
     pub subject: String,
     /// Identity for the stream's duplicate check; may be empty for a core subject.
     pub message_id: String,
-    /// Trace context and the like; names starting with `Nats-` are the bus's own and refused.
+    /// Trace context and the like, at most [`MAX_HEADER_BYTES`]; names starting with `Nats-` are the bus's own
+    /// and refused.
     pub headers: BTreeMap<String, String>,
     /// Encoded message, at most [`MAX_PAYLOAD_BYTES`].
     pub payload: Bytes,

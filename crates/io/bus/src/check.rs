@@ -1,7 +1,7 @@
 //! What both implementations refuse before anything moves.
 
 use crate::pattern::{check_patterns, check_subject};
-use crate::{BusError, MAX_PAYLOAD_BYTES, OutMessage, Stream};
+use crate::{BusError, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, OutMessage, Stream};
 
 /// Refuses what could not travel over any bus.
 pub(crate) fn check_message(message: &OutMessage) -> Result<(), BusError> {
@@ -13,6 +13,12 @@ pub(crate) fn check_message(message: &OutMessage) -> Result<(), BusError> {
         if !is_fine || value.bytes().any(|b| b == b'\r' || b == b'\n') {
             return Err(BusError::Header { name: name.chars().take(200).collect() });
         }
+    }
+    let header_bytes: usize =
+        message.headers.iter().map(|(n, v)| n.len().saturating_add(v.len())).sum();
+    if header_bytes > MAX_HEADER_BYTES {
+        let name = message.headers.keys().next().cloned().unwrap_or_default();
+        return Err(BusError::Header { name });
     }
     let bytes = message.payload.len();
     if bytes > MAX_PAYLOAD_BYTES {

@@ -65,7 +65,7 @@ pub enum BusError {
         subject: String,
     },
     /// A header name or value that cannot travel.
-    #[error("header {name:?} is malformed or reserved")]
+    #[error("header {name:?} is malformed, reserved or, with the others, too large")]
     Header {
         /// Its name.
         name: String,

@@ -23,11 +23,14 @@ mod health;
 mod memory;
 mod nats;
 mod pattern;
+pub mod permissions;
 mod reader;
 mod stream;
 mod subscription;
 
-pub use api::{Bus, InMessage, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, StoredAt};
+pub use api::{
+    Bus, InMessage, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, StoredAt,
+};
 pub use error::{BusError, Call, Cause};
 pub use health::{BusHealth, Connection};
 pub use memory::{InMemoryBus, in_memory};

@@ -1,16 +1,20 @@
 //! nats-server with JetStream.
 
-use crate::process::{Process, on_free_port, private_dir, read_log, text};
+use crate::process::{Process, free_port, on_free_port, private_dir, read_log, text};
 use crate::tools::{ensure_nats, run};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+/// Tells a configuration file where to store.
+const STORE_VARIABLE: &str = "REMORA_NATS_STORE_DIR";
+
 /// Says how a nats-server is to be started beyond the usual.
 #[derive(Clone, Debug, Default)]
 pub struct NatsOptions {
-    /// A configuration file; port, address and storage folder are still ours.
+    /// A configuration file. Address, ports and storage folder are still ours; a file that sets `store_dir` must set
+    /// it to `$REMORA_NATS_STORE_DIR`.
     pub config: Option<PathBuf>,
     /// Environment variables that the file refers to.
     pub environment: Vec<(String, String)>,
@@ -52,9 +56,20 @@ impl NatsServer {
     fn launch(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
         command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream"]);
-        command.args(["--store_dir", &text(&self.folder.path().join("jetstream"))?]);
+        let store = text(&self.folder.path().join("jetstream"))?;
+        // The server refuses to be told twice where to store.
+        let mut is_told = false;
         if let Some(config) = &self.options.config {
+            let written = std::fs::read_to_string(config)
+                .with_context(|| format!("read {}", config.display()))?;
+            is_told = written.contains("store_dir");
             command.args(["--config", &text(config)?]);
+            command.args(["--http_port", &free_port()?.to_string()]);
+        }
+        if is_told {
+            command.env(STORE_VARIABLE, store);
+        } else {
+            command.args(["--store_dir", &store]);
         }
         command.envs(self.options.environment.iter().cloned());
         let log = self.folder.path().join("log");
@@ -105,7 +120,7 @@ impl NatsServer {
     /// # Errors
     /// Reports a server that is gone.
     pub fn pause(&self) -> Result<()> {
-        self.process.as_ref().context("the server is not running")?.signal("STOP")
+        self.process.as_ref().context("the server is not running")?.pause()
     }
 
     /// Wakes it again.
@@ -132,7 +147,8 @@ impl NatsServer {
 /// Gives the server's complaints.
 pub fn check_nats_config(config: &Path, environment: &[(String, String)]) -> Result<String> {
     let mut command = Command::new(ensure_nats()?);
-    command.args(["-t", "--config", &text(config)?]).envs(environment.iter().cloned());
+    command.args(["-t", "--config", &text(config)?]).env(STORE_VARIABLE, "/nowhere");
+    command.envs(environment.iter().cloned());
     run(&mut command)
 }
 

@@ -134,7 +134,7 @@ impl Postgres {
     /// # Errors
     /// Reports a server that is gone.
     pub fn pause(&self) -> Result<()> {
-        self.process.as_ref().context("the server is not running")?.signal("STOP")
+        self.process.as_ref().context("the server is not running")?.pause()
     }
 
     /// Wakes it again.

@@ -75,6 +75,24 @@ impl Process {
         run(Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()])).map(drop)
     }
 
+    /// Freezes it, and returns once every one of its threads stands still.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal("STOP")?;
+        let threads = format!("/proc/{}/task", self.pid());
+        let stands = |thread: fs::DirEntry| {
+            let state = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+        };
+        let asked = Instant::now();
+        while !fs::read_dir(&threads)?.flatten().all(stands) {
+            if asked.elapsed() > STOP_WITHIN {
+                bail!("server {} does not stand still", self.pid());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// Asks with a signal, waits for the end, kills if it does not come.
     pub(crate) fn stop(mut self, signal: &str) -> Result<()> {
         self.signal(signal)?;

@@ -71,7 +71,7 @@ impl RedisServer {
     /// # Errors
     /// Reports a server that is gone.
     pub fn pause(&self) -> Result<()> {
-        self.process.as_ref().context("the server is not running")?.signal("STOP")
+        self.process.as_ref().context("the server is not running")?.pause()
     }
 
     /// Wakes it again.

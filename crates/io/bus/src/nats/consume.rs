@@ -4,15 +4,14 @@ use super::link::{Link, failed, received, timed_out};
 use super::log::{compare, filters_of};
 use crate::memory::ACK_PENDING_MAX;
 use crate::reader::{Acknowledge, Delivery, DeliverySource};
-use crate::subscription::AbortOnDrop;
 use crate::{BusError, BusHealth, Call, Consumer, Stream};
 use async_nats::jetstream::consumer::AckPolicy;
-use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
+use async_nats::jetstream::consumer::pull::{Config, MessagesError, Stream as Messages};
 use async_nats::jetstream::{AckKind, Message, message::Acker};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages asked for at once; they count against the time to acknowledge while they wait here.
 const BATCH: usize = 200;
@@ -34,14 +33,31 @@ pub(super) async fn open(link: Arc<Link>, plan: Plan) -> Result<Consumer, BusErr
     // One: deliveries are to wait at the server, where another reader may get them.
     let (sender, deliveries) = mpsc::channel(1);
     let health = link.signals.watch();
-    let pump = Pump { link, plan, messages, reconnects, health };
-    let task = AbortOnDrop(tokio::spawn(pump.run(sender)));
-    Ok(Consumer::new(Box::new(NatsConsumer { deliveries, _task: task })))
+    let (leave, left) = oneshot::channel();
+    let pump = Pump { link, plan, messages: Some(messages), reconnects, health };
+    // Ends by itself when the receiver goes: what it holds must be given back first.
+    drop(tokio::spawn(pump.run(sender, left)));
+    Ok(Consumer::new(Box::new(NatsConsumer { deliveries, leave: Some(leave) })))
 }
 
 struct NatsConsumer {
     deliveries: mpsc::Receiver<Result<Delivery, BusError>>,
-    _task: AbortOnDrop,
+    /// Takes what was never handed out back to the pump.
+    leave: Option<oneshot::Sender<Vec<Delivery>>>,
+}
+
+impl Drop for NatsConsumer {
+    fn drop(&mut self) {
+        self.deliveries.close();
+        let mut waiting = vec![];
+        while let Ok(delivery) = self.deliveries.try_recv() {
+            waiting.extend(delivery);
+        }
+        if let Some(leave) = self.leave.take() {
+            // Fails only if the pump has ended already, and then nothing was left.
+            drop(leave.send(waiting));
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -54,19 +70,58 @@ impl DeliverySource for NatsConsumer {
 struct Pump {
     link: Arc<Link>,
     plan: Plan,
-    messages: Messages,
+    /// None only while the consumer is being given up.
+    messages: Option<Messages>,
     reconnects: u64,
     health: watch::Receiver<BusHealth>,
 }
 
 impl Pump {
-    async fn run(mut self, sender: mpsc::Sender<Result<Delivery, BusError>>) {
+    async fn run(
+        mut self,
+        sender: mpsc::Sender<Result<Delivery, BusError>>,
+        left: oneshot::Receiver<Vec<Delivery>>,
+    ) {
         loop {
-            let delivery = self.next().await;
+            let room = tokio::select! {
+                biased;
+                () = sender.closed() => break,
+                room = sender.reserve() => room,
+            };
+            let Ok(room) = room else { break };
+            let delivery = tokio::select! {
+                biased;
+                () = sender.closed() => break,
+                delivery = self.next() => delivery,
+            };
             let is_over = delivery.is_err();
-            if sender.send(delivery).await.is_err() || is_over {
+            room.send(delivery);
+            if is_over {
                 return;
             }
+        }
+        self.give_back(left.await.unwrap_or_default()).await;
+    }
+
+    /// Gives back what has arrived and was not handed out, so that nobody waits until it is overdue. What the
+    /// server sends at this very moment is not caught; it comes again when it is overdue.
+    async fn give_back(mut self, mut waiting: Vec<Delivery>) {
+        // Until what was under way is here.
+        let since = self.link.violations();
+        let mut given = self.link.round_trip(Call::Acknowledge, &self.plan.durable, since).await;
+        if let Some(mut messages) = self.messages.take() {
+            while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+                waiting.extend(delivery_of(&self.link, message));
+            }
+        }
+        // Dropping the stream took our request for messages off the server, which would send them here again.
+        for delivery in waiting {
+            if given.is_ok() {
+                given = delivery.nak().await;
+            }
+        }
+        if let Err(error) = given {
+            tracing::debug!(durable = self.plan.durable, %error, "deliveries not given back");
         }
     }
 
@@ -75,7 +130,7 @@ impl Pump {
             let opened_at = self.reconnects;
             let message = tokio::select! {
                 biased;
-                message = self.messages.next() => message,
+                message = next_of(self.messages.as_mut()) => message,
                 _ = self.health.wait_for(|h| h.is_connected() && h.reconnects != opened_at) => None,
             };
             let delivery = match message {
@@ -100,7 +155,7 @@ impl Pump {
             self.link.connected().await;
             match open_once(&self.link, &self.plan).await {
                 Ok((messages, reconnects)) => {
-                    (self.messages, self.reconnects) = (messages, reconnects);
+                    (self.messages, self.reconnects) = (Some(messages), reconnects);
                     return Ok(());
                 }
                 Err(error) if !error.is_transient() => return Err(error),
@@ -112,6 +167,10 @@ impl Pump {
             wait = wait.saturating_mul(2).min(RETRY_MAX);
         }
     }
+}
+
+async fn next_of(messages: Option<&mut Messages>) -> Option<Result<Message, MessagesError>> {
+    messages?.next().await
 }
 
 async fn open_once(link: &Link, plan: &Plan) -> Result<(Messages, u64), BusError> {

@@ -1,0 +1,135 @@
+//! Shows that table, configuration file and design agree.
+
+use super::*;
+use crate::pattern::{check_patterns, is_within, matches};
+use std::path::Path;
+
+fn users() -> Vec<BusUser> {
+    BusUser::of_venues(&["kraken-spot".parse().unwrap()])
+}
+
+fn may_publish(user: &BusUser, subject: &str) -> bool {
+    let has = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, subject));
+    let permissions = allowed(user);
+    has(&permissions.publish) && !has(&permissions.publish_denied)
+}
+
+fn publishers(subject: &str) -> Vec<String> {
+    users().iter().filter(|user| may_publish(user, subject)).map(BusUser::name).collect()
+}
+
+/// Compares who may publish with what design.md says.
+fn check(subject: &str, expected: &[&str]) {
+    assert_eq!(publishers(subject), expected, "{subject}");
+}
+
+#[test]
+fn the_configuration_is_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../deploy/nats/nats.conf");
+    let wanted = render_config(&users());
+    if std::env::var_os("REMORA_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        found == wanted,
+        "deploy/nats/nats.conf is out of date; its header says how to renew it"
+    );
+}
+
+#[test]
+fn only_those_publish_whom_the_design_names() {
+    let ingestor = ["ingestor-kraken-spot"];
+    for kind in ["book", "trade", "ticker", "status", "instrument", "bar"] {
+        check(&format!("remora.v1.md.{kind}.kraken-spot.BTC-USD"), &ingestor);
+    }
+    check("remora.v1.md.status.kraken-spot", &ingestor);
+    check("remora.v1.pairs.universe.pair-discovery", &["pair-discovery"]);
+    let order = |kind: &str| format!("remora.v1.order.{kind}.paper.kraken-spot.BTC-USD");
+    check(&order("request"), &["decision"]);
+    check(&order("cancel"), &["decision"]);
+    check(&order("approval"), &["risk-gate"]);
+    check(&order("refusal"), &["risk-gate"]);
+    check(&order("event"), &["order-router-kraken-spot"]);
+    check("remora.v1.account.balance.paper.kraken-spot", &["order-router-kraken-spot"]);
+    check("remora.v1.account.fee.paper.kraken-spot", &["order-router-kraken-spot"]);
+    check("remora.v1.account.position.paper.kraken-spot.BTC-USD", &["order-router-kraken-spot"]);
+    check("remora.v1.decision.record.kraken-spot.BTC-USD", &["decision"]);
+    let command = ["order-router-kraken-spot", "risk-gate", "console"];
+    check("remora.v1.control.command.console", &command);
+    check("remora.v1.control.state.risk-gate", &["order-router-kraken-spot", "risk-gate"]);
+    let all: Vec<String> = users().iter().map(BusUser::name).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != "admin").collect();
+    check("remora.v1.svc.heartbeat.anybody", &all);
+    check("remora.v1.dead.decision", &["decision"]);
+}
+
+#[test]
+fn a_venue_user_writes_about_its_own_venue_only() {
+    check("remora.v1.order.event.paper.kraken-futures.BTC-USD", &[]);
+    check("remora.v1.md.book.kraken-futures.BTC-USD", &[]);
+    check("remora.v1.account.balance.paper.kraken-futures", &[]);
+}
+
+#[test]
+fn only_admin_declares_streams_and_nobody_deletes_or_purges() {
+    for stream in Stream::ALL {
+        check(&format!("$JS.API.STREAM.CREATE.{stream}"), &["admin"]);
+        check(&format!("$JS.API.STREAM.UPDATE.{stream}"), &["admin"]);
+        for verb in ["STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.RESTORE"] {
+            check(&format!("$JS.API.{verb}.{stream}"), &[]);
+        }
+        check(&format!("$JS.API.CONSUMER.DELETE.{stream}.persister"), &[]);
+    }
+}
+
+#[test]
+fn only_the_persister_touches_its_durable_consumers() {
+    for stream in Stream::ALL {
+        let persister = ["persister"];
+        check(&format!("$JS.API.CONSUMER.CREATE.{stream}.persister"), &persister);
+        check(&format!("$JS.API.CONSUMER.CREATE.{stream}.persister.a.>"), &persister);
+        check(&format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.persister"), &persister);
+        check(&format!("$JS.ACK.{stream}.persister.1.2.3.4.5"), &persister);
+    }
+}
+
+#[test]
+fn reply_subjects_are_private() {
+    for owner in users() {
+        for user in users() {
+            let inbox = format!("{}.abc", owner.inbox_prefix());
+            let hears = allowed(&user).subscribe.iter().any(|pattern| matches(pattern, &inbox));
+            assert_eq!(hears, user == owner, "{} hears {inbox}", user.name());
+        }
+    }
+}
+
+#[test]
+fn each_service_may_read_what_it_reads_and_write_what_it_writes() {
+    for user in users() {
+        let (BusUser::Service(service) | BusUser::AtVenue(service, _)) = &user else { continue };
+        let permissions = allowed(&user);
+        for kind in service.reads() {
+            let pattern = kind.pattern();
+            assert!(permissions.subscribe.iter().any(|p| is_within(&pattern, p)), "{pattern}");
+        }
+        for kind in Kind::ALL {
+            let start = format!("remora.v1.{}.", kind.as_str());
+            let is_granted = permissions.publish.iter().any(|p| p.starts_with(&start));
+            let is_listed = service.writes().contains(kind);
+            assert_eq!(is_granted, is_listed, "{} {}", user.name(), kind.as_str());
+        }
+    }
+}
+
+#[test]
+fn every_pattern_is_well_formed() {
+    for user in users() {
+        let Permissions { publish, publish_denied, subscribe } = allowed(&user);
+        for pattern in [publish, publish_denied, subscribe].concat() {
+            check_patterns(std::slice::from_ref(&pattern)).unwrap();
+        }
+    }
+}
