@@ -152,6 +152,8 @@ pub enum ProblemKind {
     UnknownInstrument,
     /// A checksum that did not fit.
     Checksum,
+    /// A definition that a verified book contradicts.
+    StaleDefinition,
     /// A missing message.
     SequenceGap,
     /// A book with bid at or above ask.

@@ -2,6 +2,7 @@
 //! known; keys we do not know are ignored, channels we do not know are told apart from broken frames.
 
 use crate::error::FrameError;
+use crate::instrument::Decimals;
 use crate::{number, time};
 use remora_domain::{Lots, Price, Qty, Side, SystemStatus, Ticks, Timestamp};
 use remora_orderbook::LevelChange;
@@ -356,6 +357,16 @@ impl BookItem<'_> {
     #[must_use]
     pub fn levels_max(&self) -> usize {
         self.bids.len().max(self.asks.len())
+    }
+
+    /// Gives the most decimals that any of its prices, and any of its quantities, is written with.
+    pub(crate) fn decimals(&self) -> Decimals {
+        let written = |level: &RawLevel<'_>| Decimals {
+            price: number::decimals(level.price.get()),
+            qty: number::decimals(level.qty.get()),
+        };
+        let levels = self.bids.iter().chain(&self.asks).map(written);
+        levels.fold(Decimals { price: 0, qty: 0 }, Decimals::or_finer)
     }
 
     /// Gives when the venue says so; older snapshots do not.

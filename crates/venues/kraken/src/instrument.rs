@@ -85,6 +85,42 @@ pub(crate) fn instrument(raw: &RawValue, origin: &Origin<'_>) -> Result<Instrume
     })
 }
 
+/// Is how many decimals prices and quantities are written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decimals {
+    pub(crate) price: u32,
+    pub(crate) qty: u32,
+}
+
+impl Decimals {
+    pub(crate) const fn of(instrument: &Instrument) -> Self {
+        Self { price: instrument.price_decimals, qty: instrument.qty_decimals }
+    }
+
+    /// Gives enough decimals for both, and never more than an amount carries: a finer text is then refused.
+    pub(crate) fn or_finer(self, other: Self) -> Self {
+        let finer = |one: u32, two: u32| one.max(two).min(DECIMALS_MAX);
+        Self { price: finer(self.price, other.price), qty: finer(self.qty, other.qty) }
+    }
+}
+
+impl std::fmt::Display for Decimals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} decimals of price and {} of qty", self.price, self.qty)
+    }
+}
+
+/// Corrects the decimals of a definition that a verified book contradicts. Nothing may be ordered by it: where
+/// the decimals are outdated, so are perhaps tick, lot and minimums, and those no book can prove.
+pub(crate) fn outdated(definition: Instrument, book: Decimals) -> Instrument {
+    Instrument {
+        price_decimals: book.price,
+        qty_decimals: book.qty,
+        status: InstrumentStatus::Closed,
+        ..definition
+    }
+}
+
 /// Tells whether two definitions say the same, whenever they were received.
 pub(crate) fn is_same(a: &Instrument, b: &Instrument) -> bool {
     let aligned = Instrument { version: a.version, receive_time: a.receive_time, ..b.clone() };

@@ -7,7 +7,9 @@
 //! - A book is published only while every message since its snapshot fitted the venue's checksum and the best
 //!   bid stayed below the best ask. One bad message invalidates that symbol alone, at once, until its next
 //!   snapshot; a lost connection invalidates all.
-//! - Prices and quantities go from the frame's text to integers exactly; a digit too many is an error.
+//! - Prices and quantities go from the frame's text to integers exactly; a digit too many is an error. Only a
+//!   snapshot may be finer than its definition: where the checksum proves it, the market data goes on at the
+//!   book's decimals, and the definition is closed until one that fits arrives (`ProblemKind::StaleDefinition`).
 //! - An instrument belongs to exactly one shard: FNV-1a (64 bit) of the symbol, modulo the number of shards.
 //! - Any text gives a frame or a `FrameError`; excerpts in errors are bounded.
 //!

@@ -44,6 +44,12 @@ pub(crate) fn steps(field: &'static str, text: &str, decimals: u32) -> Result<i6
     value.checked_mul(scale).ok_or_else(range)
 }
 
+/// Counts the decimals a number is written with; what is no number is refused when it is read.
+pub(crate) fn decimals(text: &str) -> u32 {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    u32::try_from(fraction.len()).unwrap_or(u32::MAX)
+}
+
 /// Rewrites a number, or a number in quotes, without exponent: `1E-8` becomes `0.00000001`.
 pub(crate) fn plain<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, FrameError> {
     let wrong = || FrameError::field(field, text, DECIMAL);

@@ -8,12 +8,12 @@ use crate::frame::{
     BookItem, Decoded, Frame, MessageKind, Reply, Request, TickerItem, TradeItem, decode,
     named_symbols,
 };
-use crate::instrument::{self, Origin};
+use crate::instrument::{self, Decimals, Origin};
 use remora_domain::{
     FeedCounters, Instrument, InstrumentKey, InvalidBook, MarketTrade, QuantiseError, Ticker,
     Timestamp,
 };
-use remora_orderbook::{BookError, Sequenced, Verify};
+use remora_orderbook::{BookError, LevelChange, Sequenced, Verify};
 use remora_venue_api::{FeedOutput, MarketEvent, ProblemKind};
 use serde_json::value::RawValue;
 use std::error::Error;
@@ -132,11 +132,16 @@ impl KrakenFeed {
         if kind == MessageKind::Update && !symbol.book.is_live() {
             return; // taken back, or not yet begun: only a snapshot helps
         }
-        let Instrument { price_decimals, qty_decimals, .. } = symbol.instrument;
-        self.changes.clear();
-        let read = item
-            .changes(price_decimals, qty_decimals, &mut self.changes)
-            .and_then(|()| item.venue_time());
+        let (least, decimals) = match kind {
+            MessageKind::Update => {
+                let in_force = Decimals::of(&symbol.instrument);
+                (in_force, in_force)
+            }
+            // The venue writes every digit it hashes: where that is finer, the definition is in doubt.
+            MessageKind::Snapshot => (symbol.defined, symbol.defined.or_finer(item.decimals())),
+        };
+        let read =
+            read_changes(item, least, decimals, &mut self.changes).and_then(|()| item.venue_time());
         let venue_time = match read {
             Ok(venue_time) => venue_time,
             Err(error) => return self.on_malformed(at, name, &key, true, &error, out),
@@ -159,6 +164,7 @@ impl KrakenFeed {
         if let Err(error) = applied {
             return self.on_book_error(at, name, &key, &error, out);
         }
+        prove(symbol, decimals, at, out);
         let was_invalid = symbol.is_invalid();
         let published = symbol.publish(self.settings.levels_published, at.times(venue_time));
         let counters = self.counters_of(&key);
@@ -311,12 +317,18 @@ impl KrakenFeed {
             self.symbols.insert(name, Symbol::new(made, depth));
             return;
         };
+        let (offered, in_force) = (Decimals::of(&made), Decimals::of(&symbol.instrument));
+        let is_outdated = in_force != symbol.defined;
+        symbol.defined = offered;
+        if is_outdated && symbol.book.is_live() && offered.or_finer(in_force) != offered {
+            // As outdated as the one before it: the live book contradicts both.
+            made = instrument::outdated(made, in_force);
+        }
         if instrument::is_same(&symbol.instrument, &made) {
             return;
         }
         made.version = symbol.instrument.version.saturating_add(1);
-        let is_rescaled = (made.price_decimals, made.qty_decimals)
-            != (symbol.instrument.price_decimals, symbol.instrument.qty_decimals);
+        let is_rescaled = Decimals::of(&made) != in_force;
         out.push(FeedOutput::Event(MarketEvent::Instrument(made.clone())));
         symbol.instrument = made;
         if is_rescaled && symbol.book.is_live() {
@@ -364,6 +376,33 @@ impl KrakenFeed {
             self.depths.insert(name.to_owned(), depth);
         }
     }
+}
+
+/// Reads the changes of a book at its decimals, which its texts may have raised above the `least` ones.
+fn read_changes(
+    item: &BookItem<'_>,
+    least: Decimals,
+    decimals: Decimals,
+    into: &mut Vec<LevelChange>,
+) -> Result<(), FrameError> {
+    into.clear();
+    item.changes(decimals.price, decimals.qty, into).or_else(|error| {
+        // One text with too many digits makes others overflow; read at the least decimals, it names itself.
+        item.changes(least.price, least.qty, into).and(Err(error))
+    })
+}
+
+/// Corrects a definition of other decimals than its book, which was just verified. An empty book proves nothing.
+fn prove(symbol: &mut Symbol, book: Decimals, at: At, out: &mut Vec<FeedOutput>) {
+    let in_force = Decimals::of(&symbol.instrument);
+    if book == in_force || symbol.book.best_bid().or(symbol.book.best_ask()).is_none() {
+        return;
+    }
+    let detail = format!("a verified book has {book}, not {in_force}: closed until redefined");
+    let key = symbol.instrument.key.clone();
+    out.push(problem(ProblemKind::StaleDefinition, Some(key), at.conn, detail));
+    let instrument = symbol.outdate(book, at.receive);
+    out.push(FeedOutput::Event(MarketEvent::Instrument(instrument)));
 }
 
 /// Guesses the depth of a recorded book whose subscription is not in the recording: a side as long as an

@@ -1,5 +1,6 @@
 //! One symbol of a session: its definition, its book, what was published of it, and how far its subscription is.
 
+use crate::instrument::{self, Decimals};
 use remora_domain::{
     BookState, BookTop, DurationNs, Instrument, InvalidBook, Level, QuantiseError, Timestamp,
 };
@@ -37,7 +38,10 @@ pub(super) struct Times {
 /// Is one symbol.
 #[derive(Debug)]
 pub(super) struct Symbol {
+    /// The definition in force; a live book is read at its decimals.
     pub(super) instrument: Instrument,
+    /// The decimals the venue's last definition gave; others than those in force where a book contradicts it.
+    pub(super) defined: Decimals,
     pub(super) book: OrderBook,
     pub(super) trades: SequenceCheck,
     pub(super) subscription: Subscription,
@@ -58,6 +62,7 @@ impl Symbol {
         Self {
             book: OrderBook::new(instrument.key.clone(), depth),
             trades: SequenceCheck::new(instrument.key.clone()),
+            defined: Decimals::of(&instrument),
             instrument,
             subscription: Subscription::Off,
             frame: 0,
@@ -79,6 +84,14 @@ impl Symbol {
     /// Tells whether anything was published of the book.
     pub(super) const fn is_published(&self) -> bool {
         self.state.is_some()
+    }
+
+    /// Takes what a verified book proves of its decimals; gives the definition now in force.
+    pub(super) fn outdate(&mut self, book: Decimals, receive_time: Timestamp) -> Instrument {
+        let version = self.instrument.version.saturating_add(1);
+        let known = Instrument { version, receive_time, ..self.instrument.clone() };
+        self.instrument = instrument::outdated(known, book);
+        self.instrument.clone()
     }
 
     /// Gives the event of a good book, if its published top changed.

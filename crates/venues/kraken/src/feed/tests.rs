@@ -1,5 +1,7 @@
 //! Sessions against frames of our own making: connection life, resync, trades, definitions.
 
+mod stale;
+
 use super::*;
 use proptest::prelude::*;
 use remora_domain::{BookState, BookTop, VenueId};
