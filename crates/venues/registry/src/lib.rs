@@ -8,6 +8,12 @@ use remora_domain::VenueId;
 use remora_kraken::KrakenFeed;
 use remora_venue_api::{FeedSession, FeedSettings};
 
+/// The venue of paper trading. Router shells reach it through this list, as they reach every other venue.
+pub use remora_paper as paper;
+
+/// What recordings of prices that our own generator made call their venue; `VENUES` says whose session reads them.
+pub const SYNTHETIC_RECORDING: &str = "remora_synthetic";
+
 /// Is one venue.
 #[derive(Clone, Copy, Debug)]
 pub struct VenueEntry {
@@ -31,7 +37,7 @@ pub const VENUES: &[VenueEntry] = &[VenueEntry {
     display_name: "Kraken Spot",
     public_url: remora_kraken::PUBLIC_URL,
     depths: &remora_kraken::DEPTHS,
-    recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken"],
+    recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken", SYNTHETIC_RECORDING],
     feed: |settings| Box::new(KrakenFeed::new(settings)),
 }];
 
@@ -45,6 +51,12 @@ pub fn find(venue: &VenueId) -> Option<&'static VenueEntry> {
 #[must_use]
 pub fn of_recording(name: &str) -> Option<&'static VenueEntry> {
     VENUES.iter().find(|entry| entry.recording_names.contains(&name))
+}
+
+/// Tells whether recordings of that name hold prices made by a generator, not by a market.
+#[must_use]
+pub fn is_synthetic(recording_name: &str) -> bool {
+    recording_name == SYNTHETIC_RECORDING
 }
 
 #[cfg(test)]
@@ -66,9 +78,16 @@ mod tests {
 
     #[test]
     fn recordings_find_their_session() {
-        for name in ["kraken", "binance_as_kraken", "bitstamp_as_kraken"] {
+        for name in ["kraken", "binance_as_kraken", "bitstamp_as_kraken", "remora_synthetic"] {
             assert_eq!(of_recording(name).map(|entry| entry.id), Some("kraken-spot"));
         }
         assert!(of_recording("binance_spot").is_none());
+    }
+
+    #[test]
+    fn only_recordings_of_our_generator_are_synthetic() {
+        let names = VENUES.iter().flat_map(|entry| entry.recording_names);
+        assert_eq!(names.filter(|name| is_synthetic(name)).count(), 1);
+        assert!(is_synthetic("remora_synthetic"));
     }
 }
