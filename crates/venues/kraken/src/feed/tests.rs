@@ -5,6 +5,7 @@ mod stale;
 use super::*;
 use proptest::prelude::*;
 use remora_domain::{BookState, BookTop, VenueId};
+use remora_testkit::contract::check_machine;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -455,18 +456,39 @@ fn the_ticker_is_told() {
     assert_eq!(driver.counters("EXA-USD").frames, 2);
 }
 
-#[test]
-fn the_same_inputs_give_the_same_outputs() {
-    let run = || {
-        let mut driver = Driver::live();
-        let mut out = driver.text(&corrupt("a_update_deep"));
-        out.extend(driver.live_for(20));
-        out.extend(driver.run_for(DurationNs::from_s(200)));
-        out
+/// A log of a session: good frames, a corrupt one, heartbeats, a long silence, a new connection, the end.
+fn log() -> Vec<(Timestamp, FeedInput)> {
+    let start = Driver::new(settings()).now;
+    let at = |seconds| start.saturating_add(DurationNs::from_s(seconds));
+    let frame_at = |seconds, number, text| {
+        let (conn, receive_time) = (ConnId::new(number), at(seconds));
+        (receive_time, FeedInput::Frame { conn, receive_time, text })
     };
-    let (first, second) = (run(), run());
-    assert!(first.len() > 20);
-    assert_eq!(first, second);
+    let named = |seconds, number| move |name: &&str| frame_at(seconds, number, frame(name));
+    let good = ["status", "instruments", "ack_a", "a_snapshot", "b_snapshot", "trade_history"];
+    let later = ["b_update", "trades_12_13", "a_snapshot_finer", "instrument_paused", "ticker"];
+    let mut log = vec![(at(0), FeedInput::Start)];
+    log.push((at(0), FeedInput::Connected { conn: ConnId::new(0) }));
+    log.extend(good.iter().map(named(0, 0)));
+    log.push(frame_at(1, 0, corrupt("a_update_deep")));
+    log.extend(later.iter().map(named(2, 0)));
+    log.extend((3..20).map(|second| frame_at(second, 0, frame("heartbeat"))));
+    log.push((at(200), FeedInput::Connected { conn: ConnId::new(1) }));
+    log.extend(good.iter().map(named(200, 1)));
+    let detail = "reset".to_owned();
+    log.push((at(205), FeedInput::Disconnected { conn: ConnId::new(1), detail }));
+    log.push((at(230), FeedInput::SessionEnded));
+    log
+}
+
+#[test]
+fn the_session_keeps_the_contract_of_a_machine() {
+    for is_recorded in [false, true] {
+        let make = || KrakenFeed::new(FeedSettings { is_recorded, ..settings() });
+        let outputs = remora_testkit::drain(make(), log()).concat();
+        assert!(outputs.len() > 12, "the log exercises too little: {outputs:?}");
+        check_machine(make, &log());
+    }
 }
 
 /// Frames of ours with one piece cut, doubled or replaced.
