@@ -1,3 +1,5 @@
+//! The core with a scripted session: what is published when, silence, sessions, the machine contract.
+
 use super::*;
 use proptest::prelude::*;
 use remora_domain::{

@@ -1,3 +1,5 @@
+//! Recordings: every defect with its message, byte-exact round trips, any bytes at all.
+
 use super::*;
 use proptest::prelude::*;
 use std::io::Write;

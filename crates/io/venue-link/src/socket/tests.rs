@@ -1,3 +1,5 @@
+//! Sockets against a real server on loopback: order, stamps, reconnects, bounds, silence.
+
 use super::*;
 use futures::{SinkExt, StreamExt};
 use std::sync::atomic::AtomicI64;

@@ -1,3 +1,6 @@
+//! The synthetic recording read by a reader of its own: checksums, order, lead, spreads, and that the file that
+//! ships is the one that is made.
+
 use super::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
