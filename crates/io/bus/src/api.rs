@@ -28,7 +28,8 @@ pub struct OutMessage {
 /// Is a message received; without the bus's own headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InMessage {
-    /// Where it was published.
+    /// Where it was published. Permissions are tied to this and to nothing else: whoever decodes the payload must
+    /// refuse content that belongs on another subject, or a writer of one kind could slip in any other.
     pub subject: String,
     /// Trace context and the like.
     pub headers: BTreeMap<String, String>,
