@@ -1,0 +1,188 @@
+//! Facts that are not about one pair: fees, balances, venue status, universe, halts, signs of life. The newest of
+//! each counts, whatever order messages arrive in.
+
+use remora_domain::{
+    Balance, Balances, ControlAction, ControlCommand, ControlScope, ControlState, FeeSchedule,
+    Header, InstrumentKey, ProducerId, Service, ServiceState, SessionId, SystemStatus, Timestamp,
+    Universe, VenueId,
+};
+use std::collections::BTreeMap;
+
+/// Orders the messages of one subject: by publication, then by number.
+pub(crate) type Stamp = (Timestamp, SessionId, u64);
+
+/// Gives the stamp of a message.
+pub(crate) const fn stamp(header: &Header) -> Stamp {
+    (header.publish_time, header.session, header.sequence)
+}
+
+/// Holds the newest value of one subject.
+#[derive(Debug)]
+pub(crate) struct Latest<T>(Option<(Stamp, T)>);
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Latest<T> {
+    /// Takes the value unless it is a repeat or older; tells whether it was taken.
+    pub(crate) fn set(&mut self, header: &Header, value: T) -> bool {
+        let stamp = stamp(header);
+        let is_news = self.0.as_ref().is_none_or(|(newest, _)| stamp > *newest);
+        if is_news {
+            self.0 = Some((stamp, value));
+        }
+        is_news
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref().map(|(_, value)| value)
+    }
+
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.0.as_ref().map(|(stamp, _)| *stamp)
+    }
+}
+
+/// Says whether gate and router let a pair be quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// They do.
+    Open,
+    /// Halted, or no gate works.
+    Halted,
+    /// No router of the venue works under the gate's epoch.
+    RouterNotReady,
+}
+
+/// Holds everything known that is not about one pair.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    fees: BTreeMap<VenueId, Latest<FeeSchedule>>,
+    balances: BTreeMap<VenueId, Latest<Vec<Balance>>>,
+    status: BTreeMap<VenueId, Latest<SystemStatus>>,
+    universe: Latest<Universe>,
+    gate: Latest<ControlState>,
+    routers: BTreeMap<VenueId, Latest<ControlState>>,
+    commands: BTreeMap<ControlScope, Latest<ControlAction>>,
+    heard: BTreeMap<ProducerId, Timestamp>,
+}
+
+impl Facts {
+    pub(crate) fn set_fees(&mut self, header: &Header, venue: &VenueId, fees: FeeSchedule) -> bool {
+        self.fees.entry(venue.clone()).or_default().set(header, fees)
+    }
+
+    pub(crate) fn fees(&self, venue: &VenueId) -> Option<FeeSchedule> {
+        self.fees.get(venue)?.get().copied()
+    }
+
+    pub(crate) fn set_balances(&mut self, header: &Header, balances: &Balances) -> bool {
+        let slot = self.balances.entry(balances.venue.clone()).or_default();
+        slot.set(header, balances.entries.clone())
+    }
+
+    pub(crate) fn balances(&self, venue: &VenueId) -> Option<&[Balance]> {
+        self.balances.get(venue)?.get().map(Vec::as_slice)
+    }
+
+    pub(crate) fn balances_stamp(&self, venue: &VenueId) -> Option<Stamp> {
+        self.balances.get(venue)?.stamp()
+    }
+
+    pub(crate) fn set_status(
+        &mut self,
+        header: &Header,
+        venue: &VenueId,
+        status: SystemStatus,
+    ) -> bool {
+        self.status.entry(venue.clone()).or_default().set(header, status)
+    }
+
+    /// Tells whether the venue takes orders that add liquidity. A venue that has said nothing does not.
+    pub(crate) fn is_venue_open(&self, venue: &VenueId) -> bool {
+        match self.status.get(venue).and_then(Latest::get) {
+            Some(SystemStatus::Online | SystemStatus::PostOnly) => true,
+            Some(
+                SystemStatus::CancelOnly | SystemStatus::Maintenance | SystemStatus::Disconnected,
+            )
+            | None => false,
+        }
+    }
+
+    pub(crate) fn set_universe(&mut self, header: &Header, universe: Universe) -> bool {
+        self.universe.set(header, universe)
+    }
+
+    pub(crate) fn universe(&self) -> Option<&Universe> {
+        self.universe.get()
+    }
+
+    /// Tells whether the universe in force at `now` selects the pair.
+    pub(crate) fn is_selected(&self, now: Timestamp, key: &InstrumentKey) -> bool {
+        self.universe.get().is_some_and(|universe| {
+            now <= universe.valid_until
+                && universe.pairs.iter().any(|p| p.is_selected && p.instrument == *key)
+        })
+    }
+
+    pub(crate) fn set_control_state(&mut self, header: &Header, state: &ControlState) -> bool {
+        if state.service == Service::RiskGate.name() {
+            return self.gate.set(header, state.clone());
+        }
+        match &state.venue {
+            Some(venue) if state.service == Service::OrderRouter.name() => {
+                self.routers.entry(venue.clone()).or_default().set(header, state.clone())
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub(crate) fn set_command(&mut self, header: &Header, command: &ControlCommand) -> bool {
+        let slot = self.commands.entry(command.scope.clone()).or_default();
+        slot.set(header, command.action)
+    }
+
+    /// Tells whether gate, router and operators let the pair be quoted. Silence of gate or router forbids it.
+    pub(crate) fn permission(&self, key: &InstrumentKey) -> Permission {
+        let covers = |scope: &ControlScope| match scope {
+            ControlScope::Global => true,
+            ControlScope::Venue(venue) => *venue == key.venue,
+            ControlScope::Instrument(instrument) => instrument == key,
+        };
+        let by_command = self
+            .commands
+            .iter()
+            .any(|(scope, action)| action.get() == Some(&ControlAction::Halt) && covers(scope));
+        let gate = self.gate.get();
+        let router = self.routers.get(&key.venue).and_then(Latest::get);
+        let by_state = [gate, router]
+            .into_iter()
+            .flatten()
+            .any(|state| state.state == ServiceState::Halted || state.halted.iter().any(covers));
+        let Some(gate) = gate.filter(|gate| gate.state == ServiceState::Active) else {
+            return Permission::Halted;
+        };
+        if by_command || by_state {
+            return Permission::Halted;
+        }
+        let is_ready = router.is_some_and(|router| {
+            router.state == ServiceState::Active && router.epoch >= gate.epoch
+        });
+        if is_ready { Permission::Open } else { Permission::RouterNotReady }
+    }
+
+    /// Notes that a producer was alive when it published.
+    pub(crate) fn hear(&mut self, header: &Header) {
+        match self.heard.get_mut(&header.producer) {
+            Some(last) => *last = header.publish_time.max(*last),
+            None => drop(self.heard.insert(header.producer.clone(), header.publish_time)),
+        }
+    }
+
+    pub(crate) fn heard(&self, producer: &ProducerId) -> Option<Timestamp> {
+        self.heard.get(producer).copied()
+    }
+}

@@ -1,0 +1,184 @@
+//! What each message changes, and whose quotes it concerns. The same for history and news.
+
+use crate::core::{DecisionCore, Pair};
+use crate::orders::Changed;
+use remora_domain::{
+    AmountError, Balances, Body, Envelope, ExecType, Header, InstrumentKey, OrderCancel,
+    OrderEvent, OrderRefusal, OrderRequest, Timestamp, Universe,
+};
+
+/// Says whose quotes must be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Concerned {
+    /// Nobody's.
+    None,
+    /// Those of one pair.
+    Pair(InstrumentKey),
+    /// All.
+    All,
+}
+
+impl Concerned {
+    fn all_if(is_news: bool) -> Self {
+        if is_news { Self::All } else { Self::None }
+    }
+
+    fn pair_if(is_news: bool, key: &InstrumentKey) -> Self {
+        if is_news { Self::Pair(key.clone()) } else { Self::None }
+    }
+}
+
+impl DecisionCore {
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// Refuses positions outside the exact range.
+    pub(crate) fn take(
+        &mut self,
+        now: Timestamp,
+        envelope: &Envelope,
+    ) -> Result<Concerned, AmountError> {
+        let header = &envelope.header;
+        // History happened when it was published; news happens now.
+        let at = if self.is_caught_up { now } else { header.publish_time };
+        Ok(match &envelope.body {
+            Body::Instrument(instrument) => {
+                let slot = &mut self.pair_mut(&instrument.key).market.instrument;
+                Concerned::pair_if(slot.set(header, instrument.clone()), &instrument.key)
+            }
+            Body::Book(book) => {
+                self.facts.hear(header);
+                let market = &mut self.pair_mut(&book.instrument).market;
+                Concerned::pair_if(market.observe_book(now, header, book), &book.instrument)
+            }
+            Body::Trade(trade) => {
+                self.facts.hear(header);
+                self.pair_mut(&trade.instrument).market.observe_trade(now, header, trade);
+                Concerned::None
+            }
+            Body::MarketStatus(status) => {
+                self.facts.hear(header);
+                Concerned::all_if(self.facts.set_status(header, &status.venue, status.status))
+            }
+            Body::FeedStatus(_) | Body::Heartbeat(_) => {
+                self.facts.hear(header);
+                Concerned::None
+            }
+            Body::Universe(universe) => self.take_universe(header, universe),
+            Body::Balances(balances) => self.take_balances(header, balances),
+            Body::AccountFees(fees) => {
+                let is_ours = fees.account == self.config.account;
+                Concerned::all_if(
+                    is_ours && self.facts.set_fees(header, &fees.venue, fees.schedule),
+                )
+            }
+            Body::ControlCommand(command) => {
+                Concerned::all_if(self.facts.set_command(header, command))
+            }
+            Body::ControlState(state) => {
+                let is_ours = state.account == self.config.account;
+                Concerned::all_if(is_ours && self.facts.set_control_state(header, state))
+            }
+            Body::OrderRequest(request) => self.take_request(at, request),
+            Body::OrderApproval(approval) => self.take_approval(&approval.fields.request),
+            Body::OrderRefusal(refusal) => self.take_refusal(at, refusal),
+            Body::OrderCancel(cancel) => self.take_cancel(header.publish_time, cancel),
+            Body::OrderEvent(event) => self.take_event(at, header, event)?,
+            Body::Ticker(_) | Body::Bar(_) | Body::Position(_) | Body::DecisionRecord(_) => {
+                Concerned::None
+            }
+        })
+    }
+
+    fn take_universe(&mut self, header: &Header, universe: &Universe) -> Concerned {
+        let is_news = self.facts.set_universe(header, universe.clone());
+        if is_news {
+            for score in universe.pairs.iter().filter(|score| score.is_selected) {
+                self.pair_mut(&score.instrument).is_followed = true;
+            }
+        }
+        Concerned::all_if(is_news)
+    }
+
+    fn take_balances(&mut self, header: &Header, balances: &Balances) -> Concerned {
+        if balances.account != self.config.account {
+            return Concerned::None;
+        }
+        let is_news = self.facts.set_balances(header, balances);
+        if let Some(told) = self.facts.balances_stamp(&balances.venue) {
+            self.orders.balances_told(&balances.venue, told);
+        }
+        Concerned::all_if(is_news)
+    }
+
+    fn is_ours(&self, request: &OrderRequest) -> bool {
+        request.account == self.config.account && request.strategy == self.config.strategy
+    }
+
+    fn take_request(&mut self, at: Timestamp, request: &OrderRequest) -> Concerned {
+        if !self.is_ours(request) || self.orders.requested(request) == Changed::Nothing {
+            return Concerned::None;
+        }
+        self.pair_mut(&request.instrument).side_mut(request.side).requested(at);
+        Concerned::Pair(request.instrument.clone())
+    }
+
+    fn take_approval(&mut self, request: &OrderRequest) -> Concerned {
+        let is_news = self.is_ours(request) && self.orders.approved(request) != Changed::Nothing;
+        Concerned::pair_if(is_news, &request.instrument)
+    }
+
+    fn take_cancel(&mut self, at: Timestamp, cancel: &OrderCancel) -> Concerned {
+        let is_ours = cancel.account == self.config.account;
+        let is_news = is_ours && self.orders.cancel_sent(at, cancel) != Changed::Nothing;
+        Concerned::pair_if(is_news, &cancel.instrument)
+    }
+
+    fn take_refusal(&mut self, at: Timestamp, refusal: &OrderRefusal) -> Concerned {
+        if refusal.account != self.config.account {
+            return Concerned::None;
+        }
+        let ended = self.orders.refused(&refusal.instrument, &refusal.cl_ord_id);
+        let Some(order) = ended else { return Concerned::None };
+        let times = self.config.times;
+        self.pair_mut(&refusal.instrument).side_mut(order.side).refused(at, &times);
+        Concerned::Pair(refusal.instrument.clone())
+    }
+
+    fn take_event(
+        &mut self,
+        at: Timestamp,
+        header: &Header,
+        event: &OrderEvent,
+    ) -> Result<Concerned, AmountError> {
+        if event.account != self.config.account {
+            return Ok(Concerned::None);
+        }
+        let changed = self.orders.event(header, event)?;
+        if changed == Changed::Nothing {
+            return Ok(Concerned::None);
+        }
+        let times = self.config.times;
+        let side = self.pair_mut(&event.instrument).side_mut(event.side);
+        match event.exec_type {
+            ExecType::New | ExecType::Trade => side.accepted(),
+            ExecType::Rejected | ExecType::RouterRefused if changed == Changed::Ended => {
+                side.refused(at, &times);
+            }
+            ExecType::Rejected
+            | ExecType::RouterRefused
+            | ExecType::Sending
+            | ExecType::SubmitUnknown
+            | ExecType::CancelPending
+            | ExecType::CancelRejected
+            | ExecType::Cancelled
+            | ExecType::Expired => {}
+        }
+        Ok(Concerned::Pair(event.instrument.clone()))
+    }
+
+    pub(crate) fn pair_mut(&mut self, key: &InstrumentKey) -> &mut Pair {
+        let config = &self.config;
+        self.pairs.entry(key.clone()).or_insert_with(|| Pair::new(config))
+    }
+}

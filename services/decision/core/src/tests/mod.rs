@@ -1,0 +1,6 @@
+//! What the core does, scene by scene, and what it never does, whatever happens.
+
+mod contract;
+mod never;
+mod recovery;
+mod scenes;

@@ -1,0 +1,87 @@
+//! Restarts: the log rebuilds what was asked, heard and owned.
+
+use crate::fixture::{Scene, needs};
+use remora_domain::{Body, CancelReason, DecisionReason, Qty, Side};
+use remora_testkit::{
+    accepted, approval, at_ms, filled, key, position, published, px, qty, request,
+};
+
+fn told(bodies: Vec<Body>) -> Scene {
+    let mut scene = Scene::new();
+    for body in bodies {
+        scene.tell(body);
+        assert!(scene.said.is_empty(), "spoke before recovery ended");
+    }
+    scene
+}
+
+#[test]
+fn orders_of_an_earlier_session_are_taken_back_when_nothing_is_known_of_the_market() {
+    let old = request("r00000007-3");
+    let mut scene = told(vec![Body::OrderRequest(old.clone()), Body::OrderEvent(accepted(&old))]);
+    let now = scene.now();
+    scene.said = published(scene.driver.caught_up(now));
+    assert_eq!(scene.cancelled_ids(), [old.cl_ord_id]);
+    assert_eq!(scene.cancels()[0].reason, CancelReason::MarketDataLost);
+    assert_eq!(scene.reasons(), [DecisionReason::NoInstrument]);
+}
+
+#[test]
+fn an_order_of_an_earlier_session_that_fits_is_kept() {
+    let scene = Scene::quoting();
+    let ask = scene.asked.iter().find(|r| r.side == Side::Sell).unwrap().clone();
+
+    let mut bodies = needs();
+    let old = remora_domain::OrderRequest { cl_ord_id: request("r00000007-9").cl_ord_id, ..ask };
+    bodies.push(Body::OrderRequest(old.clone()));
+    bodies.push(Body::OrderApproval(approval(old.clone(), 1, 1, at_ms(9_000))));
+    let mut scene = told(bodies);
+    // Before it ends its recovery the core has heard the market; a live feed does not wait.
+    for _ in 0..10 {
+        scene.pass(100);
+        scene.book("99.95", "100.05");
+        assert!(scene.said.is_empty());
+    }
+    let now = scene.now();
+    scene.said = published(scene.driver.caught_up(now));
+    assert_eq!(scene.cancels(), []);
+    let sides: Vec<Side> = scene.requests().iter().map(|r| r.side).collect();
+    assert_eq!(sides, [Side::Buy]);
+}
+
+#[test]
+fn inventory_is_rebuilt_from_the_fills_of_the_log() {
+    let old = request("r00000007-3");
+    let scene = told(vec![
+        Body::OrderRequest(old.clone()),
+        Body::OrderEvent(filled(&old, "x-1", Qty::ZERO, qty("0.3"))),
+        Body::OrderEvent(filled(&old, "x-1", Qty::ZERO, qty("0.3"))),
+        Body::OrderEvent(filled(&old, "x-2", qty("0.3"), qty("0.7"))),
+    ]);
+    assert_eq!(scene.driver.machine.orders.position(&key("BTC-USD")), position("1"));
+    assert_eq!(scene.driver.machine.orders.all().count(), 0);
+}
+
+#[test]
+fn ids_of_a_session_with_the_same_low_bits_are_not_used_again() {
+    let mut bodies = needs();
+    let old = remora_domain::OrderRequest { price: px("90"), ..request("r00000001-5") };
+    bodies.push(Body::OrderRequest(old.clone()));
+    bodies.push(Body::OrderEvent(remora_testkit::cancelled(&old, Qty::ZERO)));
+    let mut scene = told(bodies);
+    let now = scene.now();
+    scene.said = published(scene.driver.caught_up(now));
+    scene.warm_up();
+    for _ in 0..10 {
+        scene.pass(100);
+        scene.book("99.95", "100.05");
+    }
+    let ids: Vec<String> = scene
+        .driver
+        .machine
+        .orders
+        .of_pair(&key("BTC-USD"))
+        .map(|(id, _)| id.to_string())
+        .collect();
+    assert_eq!(ids, ["r00000001-6", "r00000001-7"]);
+}
