@@ -82,6 +82,7 @@ pub struct Runner<C: ServiceCore> {
     pub(super) pending: VecDeque<Event<C::LocalInput>>,
     pub(super) is_caught_up: bool,
     pub(super) ticked_at: Timestamp,
+    is_stuck: bool,
     pub(super) has_faulted: bool,
     pub(super) undecodable: u64,
     pub(super) dropped: u64,
@@ -134,6 +135,7 @@ impl<C: ServiceCore> Runner<C> {
             pending: VecDeque::new(),
             is_caught_up: false,
             ticked_at: Timestamp::EPOCH,
+            is_stuck: false,
             has_faulted: false,
             undecodable: 0,
             dropped: 0,
@@ -230,7 +232,7 @@ impl<C: ServiceCore> Runner<C> {
             self.apply(event);
         }
         let ending = self.ending.as_ref().map(|(_, until)| *until);
-        let deadline = self.core.next_deadline();
+        let deadline = self.core.next_deadline().filter(|_| !self.is_stuck);
         tokio::select! {
             biased; // the end, due work, then new work: the order is never random
             () = self.shutdown.requested() => return false,
@@ -265,6 +267,7 @@ impl<C: ServiceCore> Runner<C> {
         if let Some(deadline) = self.core.next_deadline()
             && deadline <= self.ticked_at
         {
+            self.is_stuck = true;
             self.end(DriveError::StuckDeadline { deadline });
         }
     }

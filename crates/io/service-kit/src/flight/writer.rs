@@ -168,22 +168,23 @@ impl Writer {
     fn run(&mut self, receiver: &Receiver<Vec<u8>>) -> std::io::Result<()> {
         let mut flush_at: Option<Instant> = None;
         loop {
-            let wait = match flush_at {
-                Some(at) => at.saturating_duration_since(Instant::now()),
-                None => self.settings.flush_interval,
+            let received = match flush_at {
+                // Nothing is collected: there is nothing to flush until something comes.
+                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
-            match receiver.recv_timeout(wait) {
+            match received {
                 Ok(entry) => {
                     frame(&mut self.member, &entry);
                     self.member_entries = self.member_entries.saturating_add(1);
                     self.written_sequence = self.written_sequence.saturating_add(1);
-                    flush_at.get_or_insert_with(|| Instant::now() + self.settings.flush_interval);
-                    if self.member_entries < MEMBER_ENTRIES_MAX && self.member.len() < MEMBER_BYTES
-                    {
-                        // A busy queue must not put the flush off for ever.
-                        if flush_at.is_none_or(|at| Instant::now() < at) {
-                            continue;
-                        }
+                    let at = *flush_at
+                        .get_or_insert_with(|| Instant::now() + self.settings.flush_interval);
+                    let has_room = self.member_entries < MEMBER_ENTRIES_MAX
+                        && self.member.len() < MEMBER_BYTES;
+                    // A busy queue must not put the flush off for ever.
+                    if has_room && Instant::now() < at {
+                        continue;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -1,0 +1,211 @@
+//! The drive loop over the in-memory bus, with a small core.
+mod common;
+
+use common::{AwayBus, Log, Number, POKE_FAULT, Running, TestCore, out_message, plan, publish};
+use remora_bus::{Bus, Stream};
+use remora_domain::{Body, ControlScope, ServiceState, Timestamp};
+use remora_service_kit::PublishError;
+use remora_service_kit::drive::DriveError;
+use remora_testkit::{Producer, book, halt, instrument, request};
+
+fn a_book() -> Body {
+    Body::Book(book("BTC-USD", "100", "101"))
+}
+
+/// Starts the core and waits until it has told that it is active.
+async fn started(bus: &AwayBus, core: TestCore, session: u64) -> (Running, Log) {
+    let mut control = Log::open(bus, Stream::Control).await;
+    let running = Running::start(bus, core, "core", session, plan(), None);
+    loop {
+        let envelope = control.next_from("core").await;
+        if envelope.header.session.get() == session {
+            return (running, control);
+        }
+    }
+}
+
+#[tokio::test]
+async fn history_comes_first_stream_by_stream_then_caught_up_then_news() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    publish(&bus, &mut other, Body::OrderRequest(request("o-1"))).await;
+    publish(&bus, &mut other, Body::Instrument(instrument("BTC", "USD"))).await;
+    publish(&bus, &mut other, Body::ControlCommand(halt(ControlScope::Global))).await;
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    assert_eq!(running.health.state(), ServiceState::Active);
+    publish(&bus, &mut other, a_book()).await;
+    orders.next_from("core").await;
+    let core = running.stop().await.unwrap();
+    let expected = [
+        "control.command",
+        "Halt: a test",
+        "md.instrument",
+        "order.request",
+        "caught-up",
+        "md.book",
+    ];
+    assert_eq!(core.seen, expected);
+}
+
+#[tokio::test]
+async fn after_a_restart_a_core_sees_what_its_earlier_run_said_but_never_its_own() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    publish(&bus, &mut other, a_book()).await;
+    let first = orders.next_from("core").await;
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen, ["caught-up", "md.book"]);
+    let (running, _) = started(&bus, TestCore::new("core", 2), 2).await;
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen, ["control.state", "order.request", "caught-up"]);
+    assert_eq!(first.header.session.get(), 1);
+}
+
+#[tokio::test]
+async fn a_command_works_while_the_bus_is_away_and_is_recorded_when_it_returns() {
+    let bus = AwayBus::new();
+    let (mut running, mut control) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    // The core has cancelled what it had to cancel.
+    assert_eq!(running.effects.recv().await, Some(Number(0)));
+    assert_eq!(running.health.state(), ServiceState::Halted);
+    bus.set_away(false);
+    let command = control.next().await;
+    assert_eq!(command.header.producer.as_str(), "core-shell");
+    let state = control.next_from("core").await;
+    assert!(matches!(state.body, Body::ControlState(_)));
+    let core = running.stop().await.unwrap();
+    let heard = core.seen.iter().filter(|seen| *seen == "control.command").count();
+    assert_eq!(heard, 1, "its own command came back to it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn durable_messages_wait_for_the_bus_and_arrive_once_in_order() {
+    let bus = AwayBus::new();
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    for number in 1..=5 {
+        running.poke(number).await;
+    }
+    bus.set_away(false);
+    for number in 1..=5 {
+        let Body::OrderCancel(cancel) = orders.next().await.body else { panic!("not a cancel") };
+        assert_eq!(cancel.cl_ord_id.as_str(), format!("c-{number}"));
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_of_order_messages_halts_cancels_and_ends() {
+    let bus = AwayBus::new();
+    let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    let locals = running.locals.clone();
+    let flood = tokio::spawn(async move {
+        for number in 1_000..6_000 {
+            let event = remora_service_kit::drive::LocalEvent::new(Number(number));
+            if locals.send(event).await.is_err() {
+                return;
+            }
+        }
+    });
+    assert_eq!(running.effects.recv().await, Some(Number(0)), "cancelled");
+    let error = running.end().await.err().unwrap();
+    assert!(matches!(error, DriveError::Publish(PublishError::QueueFull { .. })), "{error:?}");
+    flood.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_left_behind_at_the_end_are_an_error() {
+    let bus = AwayBus::new();
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    let mut running = running;
+    running.effects.recv().await.unwrap();
+    let error = running.stop().await.err().unwrap();
+    assert!(matches!(error, DriveError::Unflushed { left: 2 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_goes_to_the_dead_letters() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let mut dead = bus.bus.subscribe(&["remora.v1.dead.>".to_owned()], 8).await.unwrap();
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    let mut broken = out_message(&other.wrap(Timestamp::EPOCH, a_book()));
+    broken.payload = bytes::Bytes::from_static(b"\xff\xff");
+    let subject = broken.subject.clone();
+    bus.bus.publish(broken).await.unwrap();
+    let letter = dead.recv().await.unwrap();
+    assert_eq!(letter.subject, "remora.v1.dead.test");
+    assert_eq!(letter.headers.get("remora-subject"), Some(&subject));
+    assert!(letter.headers.contains_key("remora-reason"));
+    assert_eq!(&*letter.payload, b"\xff\xff");
+    // The loop goes on.
+    publish(&bus, &mut other, a_book()).await;
+    orders.next_from("core").await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_halts_everybody_once_and_keeps_the_service_hearing() {
+    let bus = AwayBus::new();
+    let (mut running, mut control) = started(&bus, TestCore::new("core", 1), 1).await;
+    running.poke(POKE_FAULT).await;
+    running.poke(POKE_FAULT).await;
+    assert_eq!(running.effects.recv().await, Some(Number(0)));
+    let Body::ControlCommand(command) = control.next_from("core-shell").await.body else {
+        panic!("not a command")
+    };
+    assert_eq!((command.scope, &*command.reason), (ControlScope::Global, "poked"));
+    assert_eq!(running.health.unready(), ["core is down: poked"]);
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: poked").count(), 1);
+}
+
+#[tokio::test]
+async fn a_due_deadline_is_ticked_after_history_and_before_news() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    publish(&bus, &mut other, Body::OrderRequest(request("o-1"))).await;
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, _) = started(&bus, core, 1).await;
+    publish(&bus, &mut other, a_book()).await;
+    orders.next_from("core").await;
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen, ["order.request", "caught-up", "tick", "md.book"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_never_moves_ends_the_service() {
+    let bus = AwayBus::new();
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    core.moves_deadline = false;
+    let running = Running::start(&bus, core, "core", 1, plan(), None);
+    let error = running.end().await.err().unwrap();
+    assert!(matches!(error, DriveError::StuckDeadline { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_starts_as_soon_as_the_bus_is_there() {
+    let bus = AwayBus::new();
+    bus.set_away(true);
+    let mut control = Log::open(&bus, Stream::Control).await;
+    let running = Running::start(&bus, TestCore::new("core", 1), "core", 1, plan(), None);
+    tokio::task::yield_now().await;
+    assert_eq!(running.health.state(), ServiceState::Starting);
+    bus.set_away(false);
+    control.next_from("core").await;
+    assert_eq!(running.health.state(), ServiceState::Active);
+    running.stop().await.unwrap();
+}

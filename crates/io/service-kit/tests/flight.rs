@@ -1,0 +1,192 @@
+//! Flight recordings: written by a runner, replayed through the same core, truncated, rotated, damaged.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod common;
+
+use common::{AwayBus, Log, Running, TestCore, plan, publish};
+use remora_bus::Stream;
+use remora_domain::{Body, ControlScope, ProducerId, SessionId, Timestamp};
+use remora_service_kit::flight::{
+    Ending, FlightError, FlightReader, FlightRecorder, FlightSettings, replay,
+};
+use remora_testkit::{Producer, book, halt, request};
+use remora_wire::flight::{FlightEvent, FlightHeader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn header() -> FlightHeader {
+    FlightHeader {
+        service: "test".to_owned(),
+        producer: ProducerId::new("core").unwrap(),
+        session: SessionId::new(1),
+        seed: 1,
+        version: "0.1.0".to_owned(),
+        settings: "[risk_gate]\n".to_owned(),
+    }
+}
+
+fn settings(folder: &Path, file_bytes_max: u64, flush_ms: u64) -> FlightSettings {
+    let flush_interval = Duration::from_millis(flush_ms);
+    FlightSettings { folder: folder.to_owned(), file_bytes_max, flush_interval }
+}
+
+fn first_part(folder: &Path) -> PathBuf {
+    folder.join("core-0000000000000001-00001.flight.gz")
+}
+
+/// Runs a core over some history and news with a recorder, and gives how often it was asked.
+async fn record(folder: &Path, file_bytes_max: u64, flush_ms: u64) {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    publish(&bus, &mut other, Body::OrderRequest(request("o-1"))).await;
+    let recorder =
+        FlightRecorder::start(settings(folder, file_bytes_max, flush_ms), &header()).unwrap();
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let mut control = Log::open(&bus, Stream::Control).await;
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    let running = Running::start(&bus, core, "core", 1, plan(), Some(recorder));
+    control.next_from("core").await;
+    for number in 1..=20 {
+        publish(&bus, &mut other, Body::Book(book("BTC-USD", "100", "101"))).await;
+        orders.next_from("core").await;
+        running.poke(100 + number).await;
+        orders.next_from("core").await;
+    }
+    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    control.next_from("core").await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_recording_replays_to_equal_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 1 << 20, 50).await;
+    let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
+    assert_eq!(reader.header(), &header());
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    let report = replay(&mut reader, &mut core).unwrap();
+    assert_eq!(report.first_difference, None);
+    assert_eq!(report.ending, Some(Ending::Closed));
+    // One request of history, caught up, a tick, 20 books, 20 pokes, one command.
+    assert_eq!(report.entries, 1 + 1 + 1 + 20 + 20 + 1);
+}
+
+#[tokio::test]
+async fn another_core_differs_and_the_first_difference_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 1 << 20, 50).await;
+    let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    core.prefix = "s";
+    let report = replay(&mut reader, &mut core).unwrap();
+    let difference = report.first_difference.unwrap();
+    assert_eq!((difference.sequence, report.ending), (4, None));
+    assert!(difference.input.contains("Book"), "{}", difference.input);
+    assert!(difference.outputs.first().unwrap().contains("s-1"), "{:?}", difference.outputs);
+}
+
+#[tokio::test]
+async fn a_rotated_recording_is_read_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 1, 0).await;
+    assert!(std::fs::read_dir(folder.path()).unwrap().count() > 10);
+    let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    let report = replay(&mut reader, &mut core).unwrap();
+    assert_eq!((report.entries, report.ending), (44, Some(Ending::Closed)));
+    assert_eq!(report.first_difference, None);
+}
+
+/// Writes a recording of ticks with a member an entry.
+fn write_ticks(folder: &Path, count: i64) -> Vec<u8> {
+    let mut recorder = FlightRecorder::start(settings(folder, 1 << 20, 0), &header()).unwrap();
+    for now in 0..count {
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+    }
+    let status = recorder.close();
+    assert_eq!((status.problem, status.flushed_sequence), (None, u64::try_from(count).unwrap()));
+    std::fs::read(first_part(folder)).unwrap()
+}
+
+/// Reads as far as it goes.
+fn read(path: &Path) -> Result<(u64, Option<Ending>), FlightError> {
+    let mut reader = FlightReader::open(path)?;
+    let mut entries = 0;
+    while reader.next_entry()?.is_some() {
+        entries += 1;
+    }
+    Ok((entries, reader.ending()))
+}
+
+#[test]
+fn a_recording_cut_anywhere_is_exact_up_to_its_last_flushed_entry_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = write_ticks(folder.path(), 5);
+    let path = first_part(folder.path());
+    let mut longest = 0;
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        match read(&path) {
+            Ok((entries, Some(Ending::Killed { last_sequence, .. }))) => {
+                assert_eq!(entries, last_sequence);
+                assert!(entries >= longest, "a longer piece holds no less");
+                longest = entries;
+            }
+            Ok(other) => panic!("cut at {length}: {other:?}"),
+            Err(FlightError::Damaged { .. }) => assert_eq!(longest, 0, "only within the header"),
+            Err(error) => panic!("cut at {length}: {error:?}"),
+        }
+    }
+    assert_eq!(longest, 5);
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(read(&path).unwrap(), (5, Some(Ending::Closed)));
+}
+
+#[test]
+fn damage_is_an_error_and_never_a_panic_or_a_wrong_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = write_ticks(folder.path(), 3);
+    let path = first_part(folder.path());
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        std::fs::write(&path, &bytes).unwrap();
+        // A flipped bit in a gzip header's time or system field changes nothing; any other is found.
+        if let Ok((entries, ending)) = read(&path) {
+            assert!(
+                entries == 3 || ending != Some(Ending::Closed),
+                "at {at}: {entries} {ending:?}"
+            );
+        }
+    }
+    std::fs::write(&path, b"no recording at all").unwrap();
+    assert!(matches!(read(&path), Err(FlightError::Magic { .. })));
+}
+
+#[test]
+fn a_missing_part_in_the_middle_is_not_taken_for_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = FlightRecorder::start(settings(folder.path(), 1, 0), &header()).unwrap();
+    for now in 0..5 {
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+    }
+    drop(recorder.close());
+    std::fs::rename(
+        folder.path().join("core-0000000000000001-00003.flight.gz"),
+        folder.path().join("core-0000000000000001-00002.flight.gz"),
+    )
+    .unwrap();
+    let error = read(&first_part(folder.path())).unwrap_err();
+    assert!(matches!(error, FlightError::Damaged { what: "gap in the entries", .. }), "{error:?}");
+}
+
+#[test]
+fn a_recording_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    write_ticks(folder.path(), 1);
+    assert!(FlightRecorder::start(settings(folder.path(), 1, 0), &header()).is_err());
+}
