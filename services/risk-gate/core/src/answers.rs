@@ -43,7 +43,7 @@ impl RiskGateCore {
     pub(crate) fn reserve(&mut self, request: &OrderRequest) {
         let id = &request.cl_ord_id;
         self.facts.ids.insert(id.clone(), IdState::Open);
-        let orders = &mut self.facts.pair(&request.instrument).orders;
+        let orders = &mut self.facts.traded_pair(&request.instrument).orders;
         orders.insert(id.clone(), Reservation::of_request(request));
     }
 

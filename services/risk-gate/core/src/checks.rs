@@ -271,11 +271,10 @@ fn balance(facts: &Facts, instrument: &Instrument, order: &OrderRequest) -> Resu
 
 /// G20.
 fn rate(facts: &Facts, now: Timestamp) -> Result<(), Refused> {
-    let (count, count_max) = (facts.rate.count(now), facts.rate.count_max());
-    if count >= count_max {
-        let window = facts.config.order_window.as_ms();
+    if facts.rate.is_full(now) {
+        let (count_max, window) = (facts.rate.count_max(), facts.config.order_window.as_ms());
         let limit = format!("{count_max} orders and cancels in {window} ms");
-        let value = format!("{} with this one", count.saturating_add(1));
+        let value = format!("{} with this one", count_max.saturating_add(1));
         return Err(Refused::new(Why::OrderRateAboveMax, limit, value));
     }
     Ok(())

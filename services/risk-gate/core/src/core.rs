@@ -70,10 +70,10 @@ impl RiskGateCore {
         }
     }
 
-    /// Gives the worst cases as they stand. Cost: proportional to the pairs known.
+    /// Gives the worst cases as they stand. Cost: proportional to the pairs ever traded.
     #[must_use]
     pub fn exposure(&self) -> Exposure {
-        let all = self.facts.pairs.iter().map(|(key, pair)| self.pair_exposure(key, pair));
+        let all = self.facts.traded_pairs().map(|(key, pair)| self.pair_exposure(key, pair));
         let pairs: Vec<PairExposure> =
             all.filter(|of| of.orders > 0 || !of.position.is_zero()).collect();
         let total =
@@ -120,7 +120,7 @@ impl RiskGateCore {
             {
                 self.on_approval(now, header, m);
             }
-            Body::OrderRefusal(m) if self.is_news(header, Kind::OrderRefusal, &m.account) => {
+            Body::OrderRefusal(m) if self.seen.is_new(header, Kind::OrderRefusal) => {
                 self.on_refusal(header, m);
             }
             Body::OrderCancel(m) if self.is_news(header, Kind::OrderCancel, &m.account) => {

@@ -110,7 +110,7 @@ impl Facts {
 
     /// Sums the worst cases of all pairs but one.
     pub(crate) fn worst_of_others(&self, but: &InstrumentKey) -> Result<Notional, Refused> {
-        let others = self.pairs.iter().filter(|(key, _)| *key != but);
+        let others = self.traded_pairs().filter(|(key, _)| *key != but);
         others
             .map(|(key, pair)| self.worst(key, pair))
             .try_fold(Notional::ZERO, |sum, worst| Ok::<_, Refused>(sum.checked_add(worst?)?))
@@ -124,9 +124,8 @@ impl Facts {
         asset: &Asset,
     ) -> Result<Notional, Refused> {
         let mut sum = amount_of(request.side, SideSum::default().with(request.price, request.qty)?);
-        for (key, pair) in
-            self.pairs.iter().filter(|(key, _)| key.venue == request.instrument.venue)
-        {
+        let venue = &request.instrument.venue;
+        for (key, pair) in self.traded_pairs().filter(|(key, _)| key.venue == *venue) {
             let open = amount_of(request.side, pair.orders.sum(request.side)?);
             if open.is_zero() {
                 continue;

@@ -11,7 +11,7 @@ use remora_domain::{
     Price, Qty, Side, SystemStatus, Timestamp, VenueId,
 };
 use remora_ledger::Ledger;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Is what is known of one pair.
 #[derive(Debug, Default)]
@@ -118,6 +118,8 @@ pub(crate) struct Facts {
     pub(crate) config: RiskGateConfig,
     pub(crate) epoch: u64,
     pub(crate) pairs: BTreeMap<InstrumentKey, Pair>,
+    /// Pairs that any order or execution was ever about: what a decision costs follows these, not all pairs known.
+    pub(crate) traded: BTreeSet<InstrumentKey>,
     pub(crate) venues: BTreeMap<VenueId, Venue>,
     pub(crate) ids: BTreeMap<ClOrdId, IdState>,
     pub(crate) ledger: Ledger,
@@ -132,6 +134,7 @@ impl Facts {
             config,
             epoch: 0,
             pairs: BTreeMap::new(),
+            traded: BTreeSet::new(),
             venues: BTreeMap::new(),
             ids: BTreeMap::new(),
             ledger: Ledger::new(),
@@ -142,6 +145,19 @@ impl Facts {
 
     pub(crate) fn pair(&mut self, key: &InstrumentKey) -> &mut Pair {
         self.pairs.entry(key.clone()).or_default()
+    }
+
+    /// Gives a pair that an order or execution is about.
+    pub(crate) fn traded_pair(&mut self, key: &InstrumentKey) -> &mut Pair {
+        if !self.traded.contains(key) {
+            self.traded.insert(key.clone());
+        }
+        self.pair(key)
+    }
+
+    /// Gives every pair that may hold a position or open orders.
+    pub(crate) fn traded_pairs(&self) -> impl Iterator<Item = (&InstrumentKey, &Pair)> {
+        self.traded.iter().filter_map(|key| self.pairs.get_key_value(key))
     }
 
     pub(crate) fn venue(&mut self, venue: &VenueId) -> &mut Venue {

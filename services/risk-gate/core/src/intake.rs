@@ -35,6 +35,9 @@ impl RiskGateCore {
     /// Takes a refusal of another run: its request is answered.
     pub(crate) fn on_refusal(&mut self, header: &Header, refusal: &OrderRefusal) {
         self.unanswered.answered(header);
+        if refusal.account != self.facts.config.account {
+            return;
+        }
         self.facts.ids.entry(refusal.cl_ord_id.clone()).or_insert(IdState::Refused);
     }
 
@@ -46,6 +49,7 @@ impl RiskGateCore {
 
     /// Takes a router's statement about an order.
     pub(crate) fn on_event(&mut self, stamp: Stamp, event: &OrderEvent, out: &mut Out) {
+        self.facts.traded_pair(&event.instrument);
         if event.exec_type == ExecType::RouterRefused {
             self.on_router_refused(event);
             return;

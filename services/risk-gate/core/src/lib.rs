@@ -13,7 +13,7 @@
 //! - One request, one answer, across restarts; a message seen twice changes nothing; silence before `CaughtUp`.
 //! - The epoch is one more than the highest in the log; a gate that sees a newer one falls silent for good.
 //!
-//! Cost of a decision: proportional to pairs with a position or open orders, not to history. Memory grows with
+//! Cost of a decision: proportional to the pairs ever traded and their open orders, not to history. Memory grows with
 //! client order ids and executions, which are never forgotten.
 //!
 //! Must never happen: a limit with a default; a float; a clock; an order event that shrinks what may be owed.

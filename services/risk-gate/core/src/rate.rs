@@ -26,9 +26,10 @@ impl OrderRate {
         }
     }
 
-    /// Gives how many messages are younger than the window, at most the limit.
-    pub(crate) fn count(&self, now: Timestamp) -> usize {
-        self.times.iter().rev().take_while(|at| now.since(**at) < self.window).count()
+    /// Tells whether as many messages as allowed are younger than the window.
+    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
+        let is_young = |at: &Timestamp| now.since(*at) < self.window;
+        self.times.len() >= self.count_max && self.times.front().is_none_or(is_young)
     }
 
     pub(crate) const fn count_max(&self) -> usize {
@@ -46,9 +47,11 @@ mod tests {
         let mut rate = OrderRate::new(2, DurationNs::from_ms(100));
         rate.note(at_ms(0));
         rate.note(at_ms(50));
-        assert_eq!(rate.count(at_ms(99)), 2);
-        assert_eq!(rate.count(at_ms(100)), 1);
-        assert_eq!(rate.count(at_ms(150)), 0);
+        assert!(rate.is_full(at_ms(99)));
+        assert!(!rate.is_full(at_ms(100)));
+        rate.note(at_ms(100));
+        assert!(rate.is_full(at_ms(149)));
+        assert!(!rate.is_full(at_ms(150)));
     }
 
     #[test]
@@ -56,6 +59,6 @@ mod tests {
         let mut rate = OrderRate::new(2, DurationNs::from_ms(100));
         (0..1_000).for_each(|ms| rate.note(at_ms(ms)));
         assert_eq!(rate.times.len(), 2);
-        assert_eq!(rate.count(at_ms(1_000)), 2);
+        assert!(rate.is_full(at_ms(1_000)));
     }
 }

@@ -1,0 +1,250 @@
+//! One gate with everything it needs to say yes: mid 100, plenty of funds, a ready router.
+
+use remora_domain::{
+    AccountFees, Balances, Body, BookTop, ControlCommand, ControlState, DurationNs, Envelope,
+    Instrument, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Qty, RefusalReason,
+    Sequencer, SessionId, SystemStatus, Timestamp,
+};
+use remora_machine::{NoLocal, ServiceInput, ServiceOutput};
+use remora_risk_gate_core::{PairExposure, RiskGateConfig, RiskGateCore};
+use remora_testkit::{
+    Driver, Producer, account, at_ms, balances, book, bps, fees, instrument, key, notional,
+    published, router_ready, signer, strategy, usd, venue_status,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(crate) type Answer = Result<OrderApproval, OrderRefusal>;
+
+/// Gives limits that single tests tighten: 1,000 an order, 1,000 a pair, 1,500 in total, collar 100 bps.
+pub(crate) fn config() -> RiskGateConfig {
+    RiskGateConfig {
+        account: account(),
+        reporting: usd(&[]),
+        strategies: BTreeSet::from([strategy()]),
+        order_notional_max: notional("1000"),
+        pair_position_max: notional("1000"),
+        pair_position_max_overrides: BTreeMap::new(),
+        total_position_max: notional("1500"),
+        price_collar: bps("100"),
+        book_age_max: DurationNs::from_ms(3_000),
+        orders_per_window_max: 5,
+        order_window: DurationNs::from_ms(1_000),
+        approval_ttl: DurationNs::from_ms(500),
+        state_interval: DurationNs::from_ms(1_000),
+    }
+}
+
+pub(crate) fn core(config: RiskGateConfig, session: u64) -> RiskGateCore {
+    let producer = "risk-gate-0".parse().unwrap();
+    RiskGateCore::new(config, signer(), Sequencer::new(producer, SessionId::new(session)))
+}
+
+/// Holds a gate and everybody who speaks to it.
+pub(crate) struct Gate {
+    pub(crate) driver: Driver<RiskGateCore>,
+    pub(crate) ingestor: Producer,
+    pub(crate) decision: Producer,
+    pub(crate) router: Producer,
+    pub(crate) console: Producer,
+    pub(crate) now: Timestamp,
+    /// Everything said to and by the gate so far, in the order of a log.
+    pub(crate) log: Vec<Arc<Envelope>>,
+}
+
+impl Gate {
+    /// Starts a gate that knows nothing.
+    pub(crate) fn bare(config: RiskGateConfig) -> Self {
+        Self {
+            driver: Driver::new(core(config, 1)),
+            ingestor: Producer::new("ingestor-sim-0", 1),
+            decision: Producer::new("decision-0", 1),
+            router: Producer::new("order-router-sim-0", 1),
+            console: Producer::new("console-0", 1),
+            now: at_ms(1_000),
+            log: Vec::new(),
+        }
+    }
+
+    /// Starts a gate that says yes to an order for BTC-USD or ETH-USD near 100.
+    pub(crate) fn ready(config: RiskGateConfig) -> Self {
+        let mut gate = Self::bare(config);
+        gate.market();
+        gate.funds();
+        gate.caught_up();
+        gate.control_state(router_ready(1));
+        gate
+    }
+
+    /// Tells two pairs with mid 100 and the status of the venue.
+    pub(crate) fn market(&mut self) {
+        self.status(SystemStatus::Online);
+        for base in ["BTC", "ETH"] {
+            self.define(instrument(base, "USD"));
+            self.book(book(&format!("{base}-USD"), "99", "101"));
+        }
+    }
+
+    /// Tells fee tier and balances.
+    pub(crate) fn funds(&mut self) {
+        self.fees(fees("10", "20"));
+        self.balances(balances(&[("BTC", "1000"), ("ETH", "1000"), ("USD", "100000")]));
+    }
+
+    /// Starts another run of the gate on the log of this one, recovery not yet ended.
+    pub(crate) fn restarted(&self, config: RiskGateConfig, session: u64) -> Self {
+        let mut next = Self {
+            driver: Driver::new(core(config, session)),
+            ingestor: self.ingestor.clone(),
+            decision: self.decision.clone(),
+            router: self.router.clone(),
+            console: self.console.clone(),
+            now: self.now,
+            log: Vec::new(),
+        };
+        for envelope in &self.log {
+            assert!(next.say(Arc::clone(envelope)).is_empty(), "spoke before recovery ended");
+        }
+        next
+    }
+
+    pub(crate) fn say(&mut self, envelope: Arc<Envelope>) -> Vec<Arc<Envelope>> {
+        self.log.push(Arc::clone(&envelope));
+        let said = published(self.driver.message(self.now, envelope));
+        self.log.extend(said.iter().cloned());
+        said
+    }
+
+    /// Gives everything the gate asked for, faults included.
+    pub(crate) fn say_raw(&mut self, envelope: Arc<Envelope>) -> Vec<ServiceOutput<NoLocal>> {
+        self.driver.feed(self.now, ServiceInput::Message(envelope))
+    }
+
+    pub(crate) fn caught_up(&mut self) -> Vec<Arc<Envelope>> {
+        let said = published(self.driver.caught_up(self.now));
+        self.log.extend(said.iter().cloned());
+        said
+    }
+
+    pub(crate) fn wait_ms(&mut self, ms: i64) -> Vec<Arc<Envelope>> {
+        self.now = self.now.saturating_add(DurationNs::from_ms(ms));
+        let said = published(self.driver.advance(self.now));
+        self.log.extend(said.iter().cloned());
+        said
+    }
+
+    pub(crate) fn wait_ns(&mut self, ns: i64) {
+        self.now = self.now.saturating_add(DurationNs::from_ns(ns));
+    }
+
+    pub(crate) fn define(&mut self, instrument: Instrument) {
+        let said = self.ingestor.market(self.now, Body::Instrument(instrument));
+        self.say(said);
+    }
+
+    pub(crate) fn book(&mut self, top: BookTop) {
+        let said = self.ingestor.market(self.now, Body::Book(top));
+        self.say(said);
+    }
+
+    pub(crate) fn status(&mut self, status: SystemStatus) {
+        let said = self.ingestor.wrap(self.now, Body::MarketStatus(venue_status(status)));
+        self.say(said);
+    }
+
+    pub(crate) fn fees(&mut self, fees: AccountFees) {
+        let said = self.router.wrap(self.now, Body::AccountFees(fees));
+        self.say(said);
+    }
+
+    pub(crate) fn balances(&mut self, balances: Balances) {
+        let said = self.router.wrap(self.now, Body::Balances(balances));
+        self.say(said);
+    }
+
+    pub(crate) fn control_state(&mut self, state: ControlState) -> Vec<Arc<Envelope>> {
+        let said = self.router.wrap(self.now, Body::ControlState(state));
+        self.say(said)
+    }
+
+    pub(crate) fn command(&mut self, command: ControlCommand) -> Vec<Arc<Envelope>> {
+        let said = self.console.wrap(self.now, Body::ControlCommand(command));
+        self.say(said)
+    }
+
+    pub(crate) fn event(&mut self, event: OrderEvent) {
+        let said = self.router.wrap(self.now, Body::OrderEvent(event));
+        assert!(self.say(said).is_empty());
+    }
+
+    /// Asks for an order and gives the one answer.
+    pub(crate) fn ask(&mut self, request: OrderRequest) -> Answer {
+        let asked = self.decision.wrap(self.now, Body::OrderRequest(request.clone()));
+        let said = self.say(Arc::clone(&asked));
+        let answers: Vec<_> = said.iter().filter_map(answer_of).collect();
+        assert_eq!(answers.len(), 1, "{said:?}");
+        assert_eq!(said[0].header.cause, Some(asked.header.message_id()));
+        answers[0].clone()
+    }
+
+    pub(crate) fn approved(&mut self, request: &OrderRequest) {
+        let answer = self.ask(request.clone());
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+
+    pub(crate) fn refused(
+        &mut self,
+        request: &OrderRequest,
+        reason: RefusalReason,
+    ) -> OrderRefusal {
+        let refusal = self.ask(request.clone()).unwrap_err();
+        assert_eq!(refusal.reason, reason, "{refusal:?}");
+        refusal
+    }
+
+    /// Makes the account hold `qty` of a pair by an order that is filled at once.
+    pub(crate) fn hold(&mut self, request: &OrderRequest, exec_id: &str) {
+        self.approved(request);
+        self.event(remora_testkit::filled(request, exec_id, Qty::ZERO, request.qty));
+        // So that the orders a test sets up with do not fill the rate window.
+        self.wait_ms(1_000);
+        self.refresh();
+    }
+
+    /// Repeats the books, so that time passed makes none stale.
+    pub(crate) fn refresh(&mut self) {
+        for pair in ["BTC-USD", "ETH-USD"] {
+            self.book(book(pair, "99", "101"));
+        }
+    }
+
+    pub(crate) fn pair(&self, instrument: &str) -> Option<PairExposure> {
+        let all = self.driver.machine.exposure().pairs;
+        all.into_iter().find(|pair| pair.instrument == key(instrument))
+    }
+
+    pub(crate) fn open_buys(&self) -> String {
+        let open = self.pair("BTC-USD").map_or(Qty::ZERO, |pair| pair.open_buys.unwrap());
+        open.to_decimal().normalize().to_string()
+    }
+}
+
+pub(crate) fn answer_of(envelope: &Arc<Envelope>) -> Option<Answer> {
+    if let Body::OrderApproval(approval) = &envelope.body {
+        Some(Ok(approval.clone()))
+    } else if let Body::OrderRefusal(refusal) = &envelope.body {
+        Some(Err(refusal.clone()))
+    } else {
+        None
+    }
+}
+
+pub(crate) fn states(said: &[Arc<Envelope>]) -> Vec<ControlState> {
+    let mut states = Vec::new();
+    for envelope in said {
+        if let Body::ControlState(state) = &envelope.body {
+            states.push(state.clone());
+        }
+    }
+    states
+}
