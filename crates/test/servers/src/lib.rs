@@ -21,4 +21,7 @@ mod tools;
 pub use nats::{NatsOptions, NatsServer, check_nats_config};
 pub use postgres::Postgres;
 pub use redis::RedisServer;
-pub use tools::{ensure_nats, ensure_postgres, ensure_redis, ensure_tools, tools_dir};
+pub use tools::{
+    ensure_nats, ensure_postgres, ensure_program, ensure_python_program, ensure_redis,
+    ensure_tools, tools_dir,
+};

