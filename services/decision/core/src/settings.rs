@@ -252,4 +252,25 @@ mod tests {
         assert!(broken.validate(&account(), &usd(&[])).is_err());
         assert!(settings().validate(&account(), &usd(&[])).is_ok());
     }
+
+    #[test]
+    fn the_examples_of_the_readme_are_valid() {
+        let examples = [
+            include_str!("../fixtures/example_2021_crosses.toml"),
+            include_str!("../fixtures/example_2024_tight.toml"),
+        ];
+        for text in examples {
+            let example: DecisionSettings = toml::from_str(text).unwrap();
+            example.validate(&account(), &usd(&[])).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_or_missing_key_is_refused() {
+        let text = include_str!("../fixtures/example_2021_crosses.toml");
+        let unknown = format!("{text}\norder_notional_usd_mx = \"1\"");
+        assert!(toml::from_str::<DecisionSettings>(&unknown).is_err());
+        let missing = text.replace("inventory_usd_max = \"500\"", "");
+        assert!(toml::from_str::<DecisionSettings>(&missing).is_err());
+    }
 }
