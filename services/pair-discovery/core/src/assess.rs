@@ -3,8 +3,8 @@
 use crate::observed::Observed;
 use crate::settings::PairDiscoveryConfig;
 use remora_domain::{
-    ContractKind, FeeSchedule, Instrument, InstrumentKey, InstrumentStatus, Notional, PairReason,
-    PairScore, Timestamp,
+    ContractKind, FeeSchedule, Instrument, InstrumentKey, InstrumentStatus, PairReason, PairScore,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ fn score(
     };
     let excluded = excluded_by_kind(config, instrument)
         .or_else(|| excluded_by_data(config, pair, fees, &score, now))
-        .or_else(|| excluded_by_numbers(config, instrument, &score));
+        .or_else(|| excluded_by_numbers(config, pair, &score));
     score.reason = excluded.unwrap_or(PairReason::Selected);
     score
 }
@@ -90,8 +90,13 @@ fn excluded_by_data(
         Some(PairReason::ConversionUnknown)
     } else if score.spread_bps_est.is_some() && !pair.is_live() {
         Some(PairReason::FeedUnhealthy)
-    } else if observed_ms < config.settings.observation_ms_min || score.score_est.is_none() {
+    } else if observed_ms < config.settings.observation_ms_min
+        || score.score_est.is_none()
+        || score.volatility_bps_est.is_none()
+    {
         Some(PairReason::NotEnoughData)
+    } else if pair.instrument.cost_min.is_none() {
+        Some(PairReason::CostMinUnknown)
     } else {
         None
     }
@@ -99,7 +104,7 @@ fn excluded_by_data(
 
 fn excluded_by_numbers(
     config: &PairDiscoveryConfig,
-    instrument: &Instrument,
+    pair: &Observed,
     score: &PairScore,
 ) -> Option<PairReason> {
     let settings = &config.settings;
@@ -114,19 +119,24 @@ fn excluded_by_numbers(
         Some(PairReason::VolatilityTooHigh)
     } else if score.edge_bps_est? < settings.edge_bps_min {
         Some(PairReason::EdgeTooSmall)
-    } else if !minimum_fits(config, instrument) {
+    } else if !minimum_fits(config, pair) {
         Some(PairReason::MinimumAboveBudget)
     } else {
         None
     }
 }
 
-/// Tells whether the venue's smallest order value fits the budget. An order below the smallest quantity is refused later,
-/// where the price is known exactly.
-fn minimum_fits(config: &PairDiscoveryConfig, instrument: &Instrument) -> bool {
-    let minimum = instrument.cost_min.unwrap_or(Notional::ZERO);
-    let converted = config.reporting.convert(&instrument.quote, minimum);
+/// Tells whether the venue's smallest order, by value and by quantity, fits the budget. What is not known does not fit.
+fn minimum_fits(config: &PairDiscoveryConfig, pair: &Observed) -> bool {
+    let instrument = &pair.instrument;
+    let Some(cost_min) = instrument.cost_min else { return false };
+    let converted = config.reporting.convert(&instrument.quote, cost_min);
+    let rate_est = config.reporting.rate_est(&instrument.quote);
+    let smallest_est = pair.mid_est().zip(rate_est).map(|(mid, rate)| {
+        instrument.qty_min.to_est() * instrument.multiplier.to_est() * mid * rate
+    });
     matches!(converted, Ok(Some(value)) if value <= config.pair_budget)
+        && smallest_est.is_some_and(|value| value <= config.pair_budget.to_est())
 }
 
 /// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line.

@@ -115,6 +115,7 @@ impl PairDiscoveryCore {
     }
 
     fn assess(&mut self, now: Timestamp, out: &mut Vec<ServiceOutput<NoLocal>>) {
+        self.pairs.values_mut().for_each(|pair| pair.sample(now));
         let fees = &self.fees;
         let fee_of = |key: &InstrumentKey| fees.get(&key.venue).copied();
         let pairs = assess(&self.config, fee_of, &self.pairs, now);

@@ -12,7 +12,7 @@ pub(crate) struct Observed {
     pub(crate) instrument: Instrument,
     pub(crate) is_selected: bool,
     first_book: Option<Timestamp>,
-    is_live: bool,
+    mid_est: Option<f64>,
     spread_bps: TimeWeightedMean,
     variance: EwmaVariance,
     flow: TradeFlow,
@@ -29,7 +29,7 @@ impl Observed {
             instrument,
             is_selected: false,
             first_book: None,
-            is_live: false,
+            mid_est: None,
             spread_bps: TimeWeightedMean::new(half_life),
             variance: EwmaVariance::new(half_life, sample),
             flow: TradeFlow::new(half_life),
@@ -41,7 +41,7 @@ impl Observed {
     pub(crate) fn book(&mut self, now: Timestamp, top: &BookTop) {
         let touch = top.best_bid().zip(top.best_ask()).filter(|_| top.state == BookState::Live);
         let Some((bid, ask)) = touch.filter(|(bid, ask)| bid.price < ask.price) else {
-            self.is_live = false;
+            self.mid_est = None;
             self.first_book = None;
             self.spread_bps.pause(now);
             self.variance.restart();
@@ -52,10 +52,10 @@ impl Observed {
         let mid_est = (bid_est + ask_est) / 2.0;
         self.spread_bps.observe(now, (ask_est - bid_est) / mid_est * 1e4);
         self.variance.observe(now, mid_est);
-        if !self.is_live {
+        if self.mid_est.is_none() {
             self.flow.begin(now);
         }
-        self.is_live = true;
+        self.mid_est = Some(mid_est);
         self.first_book = self.first_book.or(Some(now));
     }
 
@@ -69,7 +69,19 @@ impl Observed {
     }
 
     pub(crate) const fn is_live(&self) -> bool {
-        self.is_live
+        self.mid_est.is_some()
+    }
+
+    /// Gives the mid of a usable book, in quote currency.
+    pub(crate) const fn mid_est(&self) -> Option<f64> {
+        self.mid_est
+    }
+
+    /// Counts a mid that held until now: silence of a live book is calm, not missing data.
+    pub(crate) fn sample(&mut self, now: Timestamp) {
+        if let Some(mid_est) = self.mid_est {
+            self.variance.observe(now, mid_est);
+        }
     }
 
     /// Gives how long the book has been usable without a break.

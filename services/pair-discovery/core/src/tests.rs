@@ -147,6 +147,36 @@ fn a_book_that_failed_takes_its_pair_out_at_the_next_assessment() {
 }
 
 #[test]
+fn a_smallest_order_that_is_unknown_or_above_the_budget_keeps_a_pair_out() {
+    let unknown = Instrument { cost_min: None, ..instrument("AAA", "USD") };
+    let dear = Instrument { qty_min: qty("5.1"), ..instrument("AAA", "USD") };
+    let fits = Instrument { qty_min: qty("4.9"), ..instrument("AAA", "USD") };
+    for (definition, expected) in [
+        (unknown, PairReason::CostMinUnknown),
+        (dear, PairReason::MinimumAboveBudget),
+        (fits, PairReason::Selected),
+    ] {
+        let (mut feed, mut router) =
+            (Producer::new("ingestor", 1), Producer::new("order-router", 1));
+        let mut inputs = start(&mut router);
+        inputs.extend(pair(&mut feed, "AAA-USD", "99.9", "100.1", "50"));
+        inputs.push((at_ms(1), feed.input(at_ms(1), Body::Instrument(definition))));
+        let universes = run(core_of(&settings()), inputs, 2_000);
+        assert_eq!(reason(universes.last().unwrap(), "AAA-USD").1, expected);
+    }
+}
+
+#[test]
+fn a_pair_without_a_volatility_is_not_selected() {
+    let (mut feed, mut router) = (Producer::new("ingestor", 1), Producer::new("order-router", 1));
+    let mut inputs = start(&mut router);
+    inputs.extend(pair(&mut feed, "AAA-USD", "99.9", "100.1", "50"));
+    let settings = PairDiscoverySettings { volatility_sample_ms: 60_000, ..settings() };
+    let universes = run(core_of(&settings), inputs, 5_000);
+    assert_eq!(reason(universes.last().unwrap(), "AAA-USD"), (false, PairReason::NotEnoughData));
+}
+
+#[test]
 fn a_perpetual_is_reference_only() {
     let (mut feed, mut router) = (Producer::new("ingestor", 1), Producer::new("order-router", 1));
     let mut inputs = start(&mut router);
