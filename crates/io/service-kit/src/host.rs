@@ -9,11 +9,14 @@ use crate::http::{HttpError, HttpServer};
 use crate::publish::Publisher;
 use crate::telemetry::{Telemetry, TelemetryError};
 use crate::{Clock, Health, Shutdown};
-use remora_bus::{Bus, BusError, Credentials, NatsSettings, PasswordSource, connect_nats};
+use remora_bus::{
+    Bus, BusError, Credentials, InMessage, NatsSettings, PasswordSource, connect_nats,
+};
 use remora_domain::{ControlCommand, IdError, ProducerId, SessionId};
 use remora_machine::ServiceCore;
 use remora_rpc::{ControlServer, RpcError};
 use remora_wire::flight::FlightHeader;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,8 +53,10 @@ pub enum HostError {
 /// Says what a process is.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// Service name, such as `risk-gate`; also the user on the bus when there is a password and no other user.
+    /// Service name, such as `risk-gate`.
     pub service: &'a str,
+    /// The user on the bus when there is a password and no other user, such as `order-router-kraken-spot`.
+    pub user: &'a str,
     /// Which instance of it, unique in the deployment, such as `order-router-kraken-spot`: its messages are published
     /// under this name.
     pub producer: &'a str,
@@ -59,6 +64,29 @@ pub struct About<'a> {
     pub version: &'a str,
     /// Whether operators may halt and resume it directly.
     pub is_controllable: bool,
+}
+
+/// Is what a core hears beside its plan.
+#[derive(Debug)]
+pub struct Inputs<L> {
+    /// Inputs that only this service has.
+    pub locals: Option<mpsc::Receiver<LocalEvent<L>>>,
+    /// Messages that the shell fetches and acknowledges itself.
+    pub deliveries: Option<mpsc::Receiver<InMessage>>,
+}
+
+impl<L> Inputs<L> {
+    /// Is nothing beside the plan.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { locals: None, deliveries: None }
+    }
+
+    /// Is local inputs alone.
+    #[must_use]
+    pub const fn locals(locals: mpsc::Receiver<LocalEvent<L>>) -> Self {
+        Self { locals: Some(locals), deliveries: None }
+    }
 }
 
 /// Is a started process around a core that is yet to be built.
@@ -88,7 +116,7 @@ impl Host {
         effective: &Effective,
         about: About<'_>,
     ) -> Result<Self, HostError> {
-        let About { service, producer, version, is_controllable } = about;
+        let About { service, user, producer, version, is_controllable } = about;
         let clock = Clock::new();
         // Nanoseconds of the start are unique among the runs of one producer, and fixed in its recording.
         let run = u64::try_from(clock.now().as_ns()).unwrap_or_default();
@@ -102,8 +130,9 @@ impl Host {
         for row in &effective.rows {
             tracing::info!(key = row.key, value = row.value, source = row.source, "setting");
         }
-        let ProcessSettings { bus, telemetry: telemetry_settings, http_listen, grpc, tokens } =
+        let ProcessSettings { mut bus, telemetry: telemetry_settings, http_listen, grpc, tokens } =
             settings;
+        bus.user.get_or_insert_with(|| user.to_owned());
         if tokens.is_empty() {
             tracing::warn!("no token file: every control call is refused");
         }
@@ -168,6 +197,25 @@ impl Host {
         &self.shutdown
     }
 
+    /// Gives where HTTP was bound.
+    #[must_use]
+    pub const fn http_address(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// Gives where gRPC was bound.
+    #[must_use]
+    pub const fn grpc_address(&self) -> SocketAddr {
+        self.grpc.address()
+    }
+
+    /// Adds a line about this run to the settings in the flight recording, as a comment.
+    pub fn note(&mut self, note: &str) {
+        self.settings_text.push_str("\n# ");
+        self.settings_text.push_str(note);
+        self.settings_text.push('\n');
+    }
+
     /// Connects to NATS, trying again while it cannot be reached; `None` when the process was asked to stop meanwhile.
     ///
     /// # Errors
@@ -192,14 +240,17 @@ impl Host {
         core: C,
         effects: Box<dyn Effects<C>>,
         plan: Plan,
-        locals: Option<mpsc::Receiver<LocalEvent<C::LocalInput>>>,
+        inputs: Inputs<C::LocalInput>,
     ) -> Result<(), HostError> {
         let recorder = self.recorder()?;
         let common = (self.clock.clone(), self.health.clone(), self.shutdown.clone());
         let identity = self.identity.clone();
         let mut runner = Runner::new(identity, core, effects, bus, publisher, common).plan(plan);
-        if let Some(locals) = locals {
+        if let Some(locals) = inputs.locals {
             runner = runner.locals(locals);
+        }
+        if let Some(deliveries) = inputs.deliveries {
+            runner = runner.deliveries(deliveries);
         }
         if let Some(commands) = self.commands.take() {
             runner = runner.commands(commands);
@@ -246,7 +297,7 @@ fn nats_settings(bus: &BusSettings, identity: &Identity) -> NatsSettings {
     let credentials = match &bus.password {
         None => Credentials::None,
         Some(password) => Credentials::Password {
-            user: bus.user.clone().unwrap_or_else(|| identity.service().to_owned()),
+            user: bus.user.clone().unwrap_or_default(),
             password: PasswordSource::Given(password.expose().clone()),
         },
     };

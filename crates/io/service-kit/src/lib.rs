@@ -21,16 +21,14 @@
 //!     if args.is_only_check(&effective)? {
 //!         return Ok(());
 //!     }
-//!     let (service, version) = ("risk-gate", env!("CARGO_PKG_VERSION"));
-//!     let about = About { service, producer: "risk-gate", version, is_controllable: true };
+//!     let (name, version) = (Service::RiskGate.name(), env!("CARGO_PKG_VERSION"));
+//!     let about = About { service: name, user: name, producer: name, version, is_controllable: true };
 //!     let host = Host::start(process, &effective, about).await?;
 //!     let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
 //!     let id = host.identity();
 //!     let core = RiskGateCore::new(gate, id.producer().clone(), id.session(), id.seed());
-//!     let logs = vec![LogSubscription::all(Stream::Orders), LogSubscription::latest(Stream::Instruments)];
-//!     let plan = Plan { patterns: vec![Kind::MdBook.pattern()], logs, ..Plan::default() };
-//!     let publisher = Publisher::start(Arc::clone(&bus));
-//!     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, None).await?)
+//!     let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));
+//!     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, Inputs::none()).await?)
 //! }
 //! ```
 #![deny(missing_docs)]
@@ -51,7 +49,7 @@ mod trace;
 
 pub use clock::Clock;
 pub use health::Health;
-pub use host::{About, Host, HostError};
+pub use host::{About, Host, HostError, Inputs};
 pub use http::{HttpError, HttpServer};
 pub use main_fn::{ServiceArgs, run_main};
 pub use publish::{PublishError, Publisher};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 /// The exit code of a configuration that cannot be used: trying again is no use.
 const EXIT_CONFIG: u8 = 2;
 
-/// Is the command line of every service.
+/// Is the command line of every service; one with arguments of its own flattens this into them.
 #[derive(Clone, Debug, clap::Parser)]
 pub struct ServiceArgs {
     /// The profile: one TOML file with a section for each service.
@@ -35,18 +35,19 @@ impl ServiceArgs {
 
 /// Reads the command line, runs the service on a runtime of its own, and prints the whole chain of an error that
 /// ends it. Exit codes: 0 asked to stop, 1 failed, 2 bad configuration.
-pub fn run_main<F, R>(
+pub fn run_main<A, F, R>(
     name: &'static str,
     version: &'static str,
     about: &'static str,
     run: F,
 ) -> ExitCode
 where
-    F: FnOnce(ServiceArgs) -> R,
+    A: CommandFactory + FromArgMatches,
+    F: FnOnce(A) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    let matches = ServiceArgs::command().name(name).version(version).about(about).get_matches();
-    let args = match ServiceArgs::from_arg_matches(&matches) {
+    let matches = A::command().name(name).version(version).about(about).get_matches();
+    let args = match A::from_arg_matches(&matches) {
         Ok(args) => args,
         Err(error) => error.exit(),
     };

@@ -8,7 +8,7 @@
 use crate::TraceContext;
 use bytes::Bytes;
 use futures::FutureExt;
-use remora_bus::{Bus, BusError, OutMessage, StoredAt, Stream};
+use remora_bus::{Bus, BusError, Call, OutMessage, StoredAt, Stream};
 use remora_domain::{Envelope, Kind, Subject};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,10 @@ const OTHER_QUEUE_MAX: usize = 4_096;
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// No answer in this time counts as a failed try; the bus has its own, shorter one.
-const TRY_TIMEOUT: Duration = Duration::from_secs(10);
+const TRY_TIMEOUT_MS: u64 = 10_000;
+const TRY_TIMEOUT: Duration = Duration::from_millis(TRY_TIMEOUT_MS);
+/// Tries of a report that a connected bus does not store, so that it does not hold up the orders behind it.
+const REPORT_TRIES_MAX: u32 = 3;
 
 /// Says why a message will not be published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -282,7 +285,7 @@ impl Worker {
                 }
             };
             let subject = message.subject.clone();
-            match self.store(message).await {
+            match self.store(message, on_refusal).await {
                 Ok(at) => {
                     metrics::counter!("remora_bus_published_total", "kind" => kind.as_str())
                         .increment(1);
@@ -308,17 +311,30 @@ impl Worker {
     }
 
     /// Tries until the stream has it or refuses it for good. The number of tries is bounded by the queue behind: when
-    /// that is full, the process ends.
-    async fn store(&self, message: OutMessage) -> Result<StoredAt, BusError> {
+    /// that is full, the process ends. What is only a report gives way when the stream does not answer.
+    async fn store(
+        &self,
+        message: OutMessage,
+        on_refusal: OnRefusal,
+    ) -> Result<StoredAt, BusError> {
         let mut pause = RETRY_FIRST;
+        let mut unanswered = 0_u32;
         loop {
             let publish = self.bus.publish_durable(message.clone());
-            match tokio::time::timeout(TRY_TIMEOUT, publish).await {
+            let error = match tokio::time::timeout(TRY_TIMEOUT, publish).await {
                 Ok(Ok(at)) => return Ok(at),
-                Ok(Err(error)) if !error.is_transient() => return Err(error),
-                Ok(Err(error)) => tracing::debug!(%error, "publish tried again"),
-                Err(_) => tracing::debug!("publish tried again after no answer"),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    BusError::Timeout { call: Call::PublishDurable, after_ms: TRY_TIMEOUT_MS }
+                }
+            };
+            let is_away = matches!(error, BusError::Disconnected { .. });
+            unanswered = unanswered.saturating_add(u32::from(!is_away));
+            let gives_way = on_refusal == OnRefusal::Report && unanswered >= REPORT_TRIES_MAX;
+            if !error.is_transient() || gives_way {
+                return Err(error);
             }
+            tracing::debug!(%error, "publish tried again");
             metrics::counter!("remora_bus_publish_retries_total").increment(1);
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(RETRY_MAX);

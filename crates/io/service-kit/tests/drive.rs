@@ -121,6 +121,17 @@ async fn a_full_queue_of_order_messages_halts_cancels_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_message_refused_for_good_halts_cancels_and_ends() {
+    let bus = AwayBus::new();
+    let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_forbidden(true);
+    running.poke(1).await;
+    assert_eq!(running.effects.recv().await, Some(Number(0)), "cancelled");
+    let error = running.end().await.err().unwrap();
+    assert!(matches!(error, DriveError::Publish(PublishError::Refused { .. })), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_left_behind_at_the_end_are_an_error() {
     let bus = AwayBus::new();
     let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;

@@ -33,6 +33,12 @@ impl Effective {
         toml::to_string(&self.values).unwrap_or_default()
     }
 
+    /// Keeps what stands in the profile and was not read; nobody's type has hidden its secrets, so names decide.
+    pub(super) fn keep_unread(&mut self, key: &str, mut value: toml::Value) {
+        hide_secrets(key, &mut value);
+        self.values.entry(key).or_insert(value);
+    }
+
     /// Keeps a value under its dotted key.
     pub(super) fn keep(&mut self, key: &str, value: toml::Value) {
         match key.split_once('.') {
@@ -72,6 +78,20 @@ pub(crate) fn table(
         writeln!(f, "  {a:first$}  {b:second$}  {c}")?;
     }
     Ok(())
+}
+
+fn hide_secrets(key: &str, value: &mut toml::Value) {
+    if let Some(table) = value.as_table_mut() {
+        for (key, value) in table {
+            hide_secrets(key, value);
+        }
+    } else if is_secret_key(key) {
+        *value = toml::Value::String(HIDDEN.to_owned());
+    } else if let Some(elements) = value.as_array_mut() {
+        for element in elements {
+            hide_secrets(key, element);
+        }
+    }
 }
 
 /// Lists the leaves of a value with their paths, secrets hidden.

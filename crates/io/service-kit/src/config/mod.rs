@@ -9,7 +9,9 @@ mod profile;
 mod source;
 
 pub use effective::{Effective, EffectiveRow};
-pub use process::{BusSettings, ControlSettings, LogFormat, ProcessSettings, TelemetrySettings};
+pub use process::{
+    BusSettings, ControlSettings, LogFormat, ProcessSettings, TelemetrySettings, read_secret,
+};
 pub use profile::ProfileFacts;
 pub use source::{Config, ConfigError, ConfigProblem};
 
@@ -28,6 +30,9 @@ pub const SECTIONS: [&str; 12] = [
     "storage",
     "telemetry",
 ];
+
+/// Lists the tables that say how a process runs, not what its core decides.
+const OPERATIONS: [&str; 4] = ["bus", "control", "storage", "telemetry"];
 
 /// Lists the values at the top of a profile, before its tables.
 pub const TOP_LEVEL: [&str; 4] = ["name", "description", "account", "reporting_currency"];

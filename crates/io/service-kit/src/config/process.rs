@@ -17,7 +17,7 @@ const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub struct BusSettings {
     /// Where NATS is: `nats://HOST:PORT` or `tls://HOST:PORT`. Default `nats://127.0.0.1:4222`.
     pub url: String,
-    /// The user; by default the service's name when there is a password.
+    /// The user; by default the one named after the service (and its venue). Only used with a password.
     pub user: Option<String>,
     /// The file that holds the password.
     pub password_file: Option<PathBuf>,
@@ -147,7 +147,10 @@ impl Config {
 }
 
 /// Reads a file that holds one secret; the line end is not part of it.
-pub(crate) fn read_secret(key: &str, path: &Path) -> Result<Secret<String>, SettingProblem> {
+///
+/// # Errors
+/// Refuses a file that cannot be read, is empty or is larger than any secret.
+pub fn read_secret(key: &str, path: &Path) -> Result<Secret<String>, SettingProblem> {
     let problem = |allowed: String| SettingProblem {
         key: key.to_owned(),
         value: path.display().to_string(),

@@ -3,7 +3,7 @@
 use super::effective::{Effective, EffectiveRow, leaves, shown, table};
 use super::extract::{Extracted, extract, find, nearest};
 use super::lines::{self, join};
-use super::{SECTIONS, TOP_LEVEL};
+use super::{OPERATIONS, SECTIONS, TOP_LEVEL};
 use figment::Provider;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Tag, Value};
@@ -160,6 +160,14 @@ impl Config {
     pub fn finish<T>(mut self, values: Option<T>) -> Result<(T, Effective), ConfigError> {
         self.problems.sort_by(|a, b| a.key.cmp(&b.key));
         self.problems.dedup();
+        // A recording says all of the profile, also what belongs to the neighbours of this service.
+        for (key, value) in &self.values {
+            if !OPERATIONS.contains(&&**key)
+                && let Ok(value) = toml::Value::try_from(value)
+            {
+                self.effective.keep_unread(key, value);
+            }
+        }
         match values {
             Some(values) if self.problems.is_empty() => Ok((values, self.effective)),
             _ => Err(ConfigError::Problems(self.problems)),

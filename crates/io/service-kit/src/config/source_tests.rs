@@ -162,3 +162,14 @@ fn no_settings_struct_prints_its_secrets() {
         assert!(shown.contains("***") && !shown.contains("hunter2"), "{shown}");
     }
 }
+
+#[test]
+fn a_recording_holds_the_sections_of_neighbours_without_their_secrets() {
+    let text = format!("{GOOD}[order_router]\napi_key = \"hunter2\"\nlevels = 3\n");
+    let mut config = config(&text, &[]).unwrap();
+    let gate = config.section::<Gate>("risk_gate");
+    let (_, effective) = config.finish(gate).unwrap();
+    let shown = effective.to_toml();
+    assert!(shown.contains("levels = 3") && shown.contains("***"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

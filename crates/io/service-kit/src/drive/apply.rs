@@ -47,7 +47,9 @@ impl<C: ServiceCore> Runner<C> {
     pub(super) fn command(&mut self, command: ControlCommand) {
         let now = self.clock.now();
         let envelope = self.shell.wrap(now, Body::ControlCommand(command));
-        self.publisher.publish_report(&envelope, &TraceContext::none());
+        if self.tells_commands {
+            self.publisher.publish_report(&envelope, &TraceContext::none());
+        }
         let bytes = remora_wire::encode(&envelope);
         let envelope = Arc::new(envelope);
         self.pending.push_back(Event::Message { envelope, bytes, context: TraceContext::none() });

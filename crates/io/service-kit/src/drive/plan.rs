@@ -2,8 +2,9 @@
 
 use crate::TraceContext;
 use remora_bus::{ReadFrom, Stream};
-use remora_domain::{Header, IdError, ProducerId, SessionId, Timestamp};
+use remora_domain::{Header, IdError, ProducerId, Service, SessionId, Timestamp};
 use remora_machine::{NoLocal, ServiceCore};
+use std::collections::BTreeMap;
 
 /// Unread market data kept for a slow core; a second of a busy venue. The oldest are dropped first.
 const MARKET_DATA_WAITING_MAX: usize = 8_192;
@@ -128,6 +129,33 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// Reads what the table of services says: logs for what is stored, subscriptions for the rest. Definitions and
+    /// universes begin with their newest; everything else with the first message kept.
+    #[must_use]
+    pub fn of(service: Service) -> Self {
+        let mut logs: BTreeMap<Stream, LogSubscription> = BTreeMap::new();
+        let mut patterns = Vec::new();
+        for pattern in service.reads().iter().map(|kind| kind.pattern()) {
+            // A pattern of a stored kind lies within its stream, so the stream of the pattern is that of its subjects.
+            let Some(stream) = Stream::of_subject(&pattern) else {
+                patterns.push(pattern);
+                continue;
+            };
+            let new = || match stream {
+                Stream::Instruments | Stream::Pairs => LogSubscription::latest(stream),
+                Stream::Orders
+                | Stream::Accounts
+                | Stream::Bars
+                | Stream::Decisions
+                | Stream::Control => LogSubscription::all(stream),
+            };
+            logs.entry(stream).or_insert_with(new).filters.push(pattern);
+        }
+        Self { patterns, logs: logs.into_values().collect(), ..Self::default() }
+    }
+}
+
 /// Is an input that only this service has, with the trace it belongs to.
 #[derive(Clone, Debug)]
 pub struct LocalEvent<L> {
@@ -177,5 +205,36 @@ impl<C: ServiceCore<LocalOutput = NoLocal>> Effects<C> for NoEffects {
         _: &TraceContext,
     ) -> Result<(), &'static str> {
         match output {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_reads_every_kind_of_the_table_once_where_it_is_kept() {
+        for service in Service::ALL {
+            let plan = Plan::of(*service);
+            let filters = plan.logs.iter().flat_map(|log| &log.filters);
+            let mut planned: Vec<&String> = filters.chain(&plan.patterns).collect();
+            let mut wanted: Vec<String> =
+                service.reads().iter().map(|kind| kind.pattern()).collect();
+            planned.sort();
+            wanted.sort();
+            assert_eq!(planned, wanted.iter().collect::<Vec<_>>(), "{}", service.name());
+            let stored = service.reads().iter().filter(|kind| kind.is_durable()).count();
+            assert_eq!(plan.patterns.len(), service.reads().len() - stored);
+        }
+    }
+
+    #[test]
+    fn a_producer_with_a_name_too_long_for_its_shell_is_refused() {
+        let new = |length: usize| {
+            let producer = ProducerId::new(&"p".repeat(length)).unwrap();
+            Identity::new("test", producer, SessionId::new(1), 1, "0.1.0")
+        };
+        assert!(new(58).is_ok());
+        assert!(new(59).is_err());
     }
 }

@@ -73,7 +73,10 @@ pub struct Runner<C: ServiceCore> {
     shutdown: Shutdown,
     plan: Plan,
     locals: Option<mpsc::Receiver<LocalEvent<C::LocalInput>>>,
+    deliveries: Option<mpsc::Receiver<InMessage>>,
     commands: Option<mpsc::Receiver<ControlCommand>>,
+    /// Whether what operators say here is told on the bus; only services that can be halted may.
+    pub(super) tells_commands: bool,
     pub(super) recorder: Option<FlightRecorder>,
     /// Numbers what the shell itself says: commands given to this service directly.
     pub(super) shell: Sequencer,
@@ -128,7 +131,9 @@ impl<C: ServiceCore> Runner<C> {
             shutdown,
             plan: Plan::default(),
             locals: None,
+            deliveries: None,
             commands: None,
+            tells_commands: false,
             recorder: None,
             causes: Causes::default(),
             out: Vec::new(),
@@ -155,10 +160,17 @@ impl<C: ServiceCore> Runner<C> {
         Self { locals: Some(locals), ..self }
     }
 
-    /// Adds commands that operators give to this service directly.
+    /// Adds messages that the shell fetches itself, because it acknowledges them. They reach the core after `CaughtUp`.
+    #[must_use]
+    pub fn deliveries(self, deliveries: mpsc::Receiver<InMessage>) -> Self {
+        Self { deliveries: Some(deliveries), ..self }
+    }
+
+    /// Adds commands that operators give to this service directly. They are published too, and so is the halt after a
+    /// fault; without this call both stay within the service, whose user may not write commands.
     #[must_use]
     pub fn commands(self, commands: mpsc::Receiver<ControlCommand>) -> Self {
-        Self { commands: Some(commands), ..self }
+        Self { commands: Some(commands), tells_commands: true, ..self }
     }
 
     /// Records every input.
@@ -237,7 +249,10 @@ impl<C: ServiceCore> Runner<C> {
             biased; // the end, due work, then new work: the order is never random
             () = self.shutdown.requested() => return false,
             () = sleep_until(ending) => return false,
-            failure = failed(&mut sources.failure) => self.end(DriveError::Publish(failure)),
+            // Once the end has begun the failure is known; looking again would starve everything below.
+            failure = failed(&mut sources.failure), if ending.is_none() => {
+                self.end(DriveError::Publish(failure));
+            }
             () = self.clock.sleep_until(deadline) => self.tick(),
             command = recv(&mut self.commands) => self.command(command),
             local = recv(&mut self.locals) => {
@@ -249,6 +264,7 @@ impl<C: ServiceCore> Runner<C> {
                 Ok(entry) => self.receive(entry.message),
                 Err(error) => self.end(DriveError::History(error)),
             },
+            delivery = recv(&mut self.deliveries) => self.receive(delivery),
             message = receive(&mut sources.market_data) => match message {
                 Some(message) => self.receive(message),
                 None => {

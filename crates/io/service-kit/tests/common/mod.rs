@@ -184,11 +184,17 @@ impl Effects<TestCore> for Tell {
 pub(crate) struct AwayBus {
     pub(crate) bus: InMemoryBus,
     pub(crate) is_away: Arc<AtomicBool>,
+    is_forbidden: Arc<AtomicBool>,
 }
 
 impl AwayBus {
     pub(crate) fn new() -> Self {
-        Self { bus: in_memory(), is_away: Arc::new(AtomicBool::new(false)) }
+        Self { bus: in_memory(), is_away: Arc::default(), is_forbidden: Arc::default() }
+    }
+
+    /// Makes the server refuse what is to be stored.
+    pub(crate) fn set_forbidden(&self, is_forbidden: bool) {
+        self.is_forbidden.store(is_forbidden, Ordering::SeqCst);
     }
 
     pub(crate) fn set_away(&self, is_away: bool) {
@@ -213,6 +219,9 @@ impl Bus for AwayBus {
 
     async fn publish_durable(&self, message: OutMessage) -> Result<StoredAt, BusError> {
         self.check(Call::PublishDurable)?;
+        if self.is_forbidden.load(Ordering::SeqCst) {
+            return Err(BusError::PermissionDenied { what: message.subject });
+        }
         self.bus.publish_durable(message).await
     }
 
@@ -272,6 +281,17 @@ impl Running {
         plan: Plan,
         recorder: Option<FlightRecorder>,
     ) -> Self {
+        Self::start_on(Arc::new(bus.clone()), core, name, session, plan, recorder)
+    }
+
+    pub(crate) fn start_on(
+        bus: Arc<dyn Bus>,
+        core: TestCore,
+        name: &str,
+        session: u64,
+        plan: Plan,
+        recorder: Option<FlightRecorder>,
+    ) -> Self {
         let clock = Clock::new();
         let health = Health::new("test", name, "0.1.0", clock.clone());
         let shutdown = Shutdown::new();
@@ -281,7 +301,6 @@ impl Running {
         let (locals, local_queue) = mpsc::channel(16);
         let (commands, command_queue) = mpsc::channel(16);
         let (tell, effects) = mpsc::unbounded_channel();
-        let bus: Arc<dyn Bus> = Arc::new(bus.clone());
         let publisher = Publisher::start(Arc::clone(&bus));
         let common = (clock, health.clone(), shutdown.clone());
         let mut runner = Runner::new(identity, core, Box::new(Tell(tell)), bus, publisher, common)
