@@ -134,7 +134,7 @@ impl Onlooker {
 
 proptest! {
     // Unoptimised signatures cost milliseconds each.
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn any_sequence_of_reports_keeps_the_books(script in happenings()) {
