@@ -1,3 +1,35 @@
-//! remora: every service in one process, and the command line.
+//! `remora`: every service in one process, and the command line. Wiring only; decisions live in the cores.
 
-fn main() {}
+mod cli;
+mod ctl;
+mod dashboard;
+mod demo;
+mod history;
+mod live;
+mod output;
+mod paper;
+mod profiles;
+mod record;
+mod replay;
+mod report;
+mod show;
+mod summary;
+
+use anyhow::Result;
+use clap::Parser;
+use cli::{Arguments, Command};
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Paper(arguments) => paper::run(arguments).await,
+            Command::Record(arguments) => record::run(arguments).await,
+            Command::Replay(arguments) => replay::run(&arguments),
+            Command::Ctl(command) => ctl::run(command).await,
+        }
+    })
+}

@@ -1,0 +1,213 @@
+//! Plays recorded inputs through a world: settle, jump between sessions, keep the tally.
+//!
+//! In: what a player gives, in order. Out: a finished run: facts and tally. The same inputs give the same run,
+//! byte for byte: pacing and drawing happen outside and decide nothing.
+
+use crate::{RunFacts, Tally, World, WorldError};
+use remora_domain::{DurationNs, Timestamp};
+use remora_ingestor_core::IngestorEffect;
+use remora_persister_core::{Batch, PersisterInput, PersisterOutput};
+use remora_venue_api::FeedInput;
+
+/// How long the world goes on after a session's last frame, so that cancels reach the venue and are confirmed.
+const SETTLE: DurationNs = DurationNs::from_s(5);
+
+/// Runs a world on recorded inputs.
+pub struct Playback {
+    world: World,
+    tally: Tally,
+    facts: RunFacts,
+    session: Option<usize>,
+}
+
+impl Playback {
+    /// Takes a world that has not started, what is known of the run, and an empty tally.
+    #[must_use]
+    pub const fn new(world: World, tally: Tally, facts: RunFacts) -> Self {
+        Self { world, tally, facts, session: None }
+    }
+
+    /// Gives the world one input of session `session` at `at`; `elapsed` is the playing time.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn play(
+        &mut self,
+        at: Timestamp,
+        elapsed: DurationNs,
+        session: usize,
+        input: FeedInput,
+    ) -> Result<(), WorldError> {
+        if self.session != Some(session) {
+            self.begin(session, at)?;
+        }
+        let is_frame = matches!(input, FeedInput::Frame { .. });
+        let is_end = matches!(input, FeedInput::SessionEnded);
+        self.world.feed(at, 0, input)?;
+        if is_frame {
+            self.note_frame(at);
+        }
+        self.facts.elapsed = elapsed;
+        if is_end {
+            self.world.advance_to(at.saturating_add(SETTLE))?;
+        }
+        self.collect();
+        // A recorded session asks nothing of a socket.
+        drop(self.world.take_feed_commands());
+        Ok(())
+    }
+
+    /// Starts the world on a live feed.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn start(&mut self, now: Timestamp) -> Result<(), WorldError> {
+        self.begin(0, now)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Gives the world one input of a live feed.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn live(&mut self, now: Timestamp, input: FeedInput) -> Result<(), WorldError> {
+        let elapsed = now.since(self.facts.first_frame.unwrap_or(now));
+        if let FeedInput::Frame { .. } = &input {
+            self.note_frame(now);
+        }
+        self.world.feed(now, 0, input)?;
+        self.facts.elapsed = elapsed;
+        self.collect();
+        Ok(())
+    }
+
+    /// Serves the deadlines up to `now`.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn advance(&mut self, now: Timestamp) -> Result<(), WorldError> {
+        self.world.advance_to(now)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Gives the next deadline.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.world.next_deadline()
+    }
+
+    /// Takes what the ingestor wants of its sockets.
+    pub fn take_feed_commands(&mut self) -> Vec<IngestorEffect> {
+        self.world.take_feed_commands().into_iter().map(|(_, effect)| effect).collect()
+    }
+
+    /// Ends the run: lets the world settle and the persister write what it still holds.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn finish(&mut self) -> Result<(), WorldError> {
+        let now = self.world.now();
+        self.world.advance_to(now.saturating_add(SETTLE))?;
+        self.world.store_outcome(PersisterInput::Flush)?;
+        self.collect();
+        self.refresh();
+        Ok(())
+    }
+
+    /// Takes the batches the persister wants stored; each wants one `stored` in return.
+    pub fn take_batches(&mut self) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        for output in self.world.take_writes() {
+            match output {
+                PersisterOutput::Write(batch) => batches.push(batch),
+                PersisterOutput::Declined { .. } | PersisterOutput::DeadLetter(_) => {
+                    self.facts.history_losses = self.facts.history_losses.saturating_add(1);
+                }
+                // One process has no deliveries to acknowledge or to pause, and no hot store.
+                PersisterOutput::Acknowledge { .. }
+                | PersisterOutput::AlreadyStored { .. }
+                | PersisterOutput::Pause
+                | PersisterOutput::Resume
+                | PersisterOutput::Hot(_) => {}
+            }
+        }
+        batches
+    }
+
+    /// Tells the persister how a write ended.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn stored(&mut self, outcome: PersisterInput) -> Result<(), WorldError> {
+        self.world.store_outcome(outcome)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Brings counters up to date and gives what is known of the run.
+    pub fn facts(&mut self) -> &RunFacts {
+        self.refresh();
+        &self.facts
+    }
+
+    /// Brings counters up to date and lends facts and tally to whoever draws them.
+    pub fn draw<T>(&mut self, draw: impl FnOnce(&RunFacts, &Tally) -> T) -> T {
+        self.refresh();
+        draw(&self.facts, &self.tally)
+    }
+
+    /// Gives what was seen of the run.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Gives facts and tally of the finished run.
+    #[must_use]
+    pub fn into_parts(mut self) -> (RunFacts, Tally) {
+        self.refresh();
+        (self.facts, self.tally)
+    }
+
+    fn begin(&mut self, session: usize, at: Timestamp) -> Result<(), WorldError> {
+        self.world.jump_to(at);
+        if self.session.is_none() {
+            self.world.start()?;
+        }
+        self.session = Some(session);
+        self.facts.sessions = self.facts.sessions.saturating_add(1);
+        Ok(())
+    }
+
+    fn collect(&mut self) {
+        for message in self.world.take_published() {
+            self.tally.observe(&message);
+        }
+    }
+
+    fn note_frame(&mut self, at: Timestamp) {
+        self.facts.frames_played = self.facts.frames_played.saturating_add(1);
+        self.facts.first_frame = self.facts.first_frame.or(Some(at));
+        self.facts.last_frame = Some(at);
+    }
+
+    fn refresh(&mut self) {
+        for ingestor in self.world.ingestors() {
+            for (key, counters) in ingestor.counters() {
+                if counters.frames > 0 {
+                    self.facts.counters.insert(key.clone(), *counters);
+                }
+            }
+            for ((kind, instrument), summary) in ingestor.problems() {
+                let name = match instrument {
+                    Some(key) => format!("{kind:?} {key}"),
+                    None => format!("{kind:?}"),
+                };
+                self.facts.problems.insert(name, summary.count);
+            }
+        }
+        self.facts.is_synthetic = self.tally.pairs().any(|(_, pair)| pair.instrument.is_synthetic);
+    }
+}

@@ -1,0 +1,42 @@
+//! Runs other programs as steps that a person can follow: name, command, time, and a clear end.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Runs a program in the workspace folder, its output shown as it comes; fails when it fails.
+pub(crate) fn run(root: &Path, name: &str, program: &str, arguments: &[&str]) -> Result<()> {
+    run_with(root, name, program, arguments, &[])
+}
+
+/// As `run`, with variables for the program.
+pub(crate) fn run_with(
+    root: &Path,
+    name: &str,
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<()> {
+    crate::say(&format!("==> {name}: {program} {}", arguments.join(" ")));
+    let started = Instant::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("{name}: start {program}"))?;
+    if !status.success() {
+        bail!("{name}: {program} ended with {status}");
+    }
+    crate::say(&format!("==> {name}: good, {} s", started.elapsed().as_secs()));
+    Ok(())
+}
+
+/// Tells whether a program can be started and says its version.
+pub(crate) fn is_present(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

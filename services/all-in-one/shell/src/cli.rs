@@ -1,0 +1,147 @@
+//! The command line, in words a trader understands.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Remora finds pairs worth quoting, quotes them around a fair value, controls its inventory and reports what is left
+/// after fees. Nothing here sends an order to a real exchange.
+#[derive(Parser)]
+#[command(name = "remora", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Market-make on a recording with simulated money: needs no network and nothing installed.
+    Demo(DemoArguments),
+    /// Market-make on a live public feed with simulated money: no credentials, no real orders.
+    Paper(PaperArguments),
+    /// Record a live public feed into a file that `demo --data` plays.
+    Record(RecordArguments),
+    /// Feed a flight recording of a service to the same core again and compare every output.
+    Replay(ReplayArguments),
+    /// Prepare and inspect the message bus of a distributed deployment.
+    #[command(subcommand)]
+    Ctl(CtlCommand),
+}
+
+/// How a run is shown and what it leaves behind.
+#[derive(Args)]
+pub(crate) struct ShowArguments {
+    /// Show a progress line and a summary instead of the live dashboard.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Write a self-contained page: equity, inventory, quotes against the market.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write every result as JSON; the same input gives the same bytes.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) json: Option<PathBuf>,
+    /// Keep the history of the run (orders, approvals, refusals, fills) in this SQLite file.
+    #[arg(long, value_name = "FILE.db")]
+    pub(crate) history: Option<PathBuf>,
+    /// Print each change of the run's log at this level (error, warn, info, debug).
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    /// Recordings to play, in order; each file is a session of its own. Default: the synthetic recording that ships with Remora.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Limits, fees, balances and pair selection: the name of a shipped profile or a TOML file.
+    /// Default: the profile made for the data, printed at the start.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) profile: Option<String>,
+    /// How fast to play: `max`, `1x`, `10x`. Default: 10x on a dashboard, max when headless.
+    #[arg(long, value_name = "PACE")]
+    pub(crate) pace: Option<String>,
+    /// Seed of every random choice (latency jitter, reconnect jitter).
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) show: ShowArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct PaperArguments {
+    /// Which exchange's public feed to read.
+    #[arg(long, default_value = "kraken-spot")]
+    pub(crate) venue: String,
+    /// Address of the feed, such as wss://ws.kraken.com/v2 or ws://127.0.0.1:8080/v2. Default: the exchange's own.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Limits, fees, balances and pair selection: the name of a shipped profile or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "paper")]
+    pub(crate) profile: String,
+    /// Stop by itself after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+    #[command(flatten)]
+    pub(crate) show: ShowArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct RecordArguments {
+    /// Which exchange's public feed to read.
+    #[arg(long, default_value = "kraken-spot")]
+    pub(crate) venue: String,
+    /// Address of the feed. Default: the exchange's own.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Pairs to record, in the exchange's spelling, such as BTC/USD.
+    #[arg(long, num_args = 1.., required = true, value_name = "PAIR")]
+    pub(crate) pairs: Vec<String>,
+    /// Book levels a side.
+    #[arg(long, default_value_t = 25)]
+    pub(crate) depth: u32,
+    /// Stop by itself after this many seconds; otherwise Ctrl-C stops.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+    /// Where to write (JSON lines, compressed when the name ends in .gz).
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArguments {
+    /// Flight recordings of services.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The gate's key file, needed to replay a risk gate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gate_key: Option<PathBuf>,
+    /// The gate's public key file, needed to replay an order router.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gate_public_key: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CtlCommand {
+    /// Create the gate's key pair and one password per service in a folder, where they are absent.
+    Init {
+        /// The folder.
+        #[arg(long, value_name = "FOLDER")]
+        dir: PathBuf,
+    },
+    /// Declare the durable streams on a NATS server, and check that it keeps them as declared.
+    Bus {
+        /// NATS address.
+        #[arg(long, default_value = "nats://127.0.0.1:4222")]
+        url: String,
+        /// User that may declare streams.
+        #[arg(long, default_value = "admin")]
+        user: String,
+        /// File with the user's password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Ask a service's health address; succeeds when it is well.
+    Health {
+        /// The address, such as <http://127.0.0.1:9100/livez>.
+        url: String,
+    },
+}

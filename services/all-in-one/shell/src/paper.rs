@@ -1,0 +1,67 @@
+//! `remora paper`: the same services and simulated venue as the demo, on a live public feed.
+
+use crate::cli::PaperArguments;
+use crate::dashboard::Wish;
+use crate::history::History;
+use crate::profiles::{self, Feed};
+use crate::show::{self, Show};
+use crate::{live, output};
+use anyhow::{Result, bail};
+use remora_service_kit::Clock;
+use remora_venue_api::FeedInput;
+use std::time::Duration;
+
+/// How often the run is shown.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Trades on paper until stopped.
+pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
+    let loaded = profiles::load(&arguments.profile)?;
+    profiles::explain(&loaded);
+    let entry = profiles::venue(&loaded.plan)?;
+    if entry.id != arguments.venue {
+        bail!(
+            "--venue {}: the profile is about {}; pass another --profile",
+            arguments.venue,
+            entry.id
+        );
+    }
+    let clock = Clock::new();
+    // Seeds only jitter here; nothing about a live run repeats.
+    let seed = u64::try_from(clock.now().as_ns()).unwrap_or(0);
+    let url = arguments.url.clone();
+    output::note(&format!("feed: {}", url.as_deref().unwrap_or(entry.public_url)));
+    let feed = Feed { is_recorded: false, is_synthetic: false, url, frames_total: None };
+    let mut playback = profiles::playback(loaded, &feed, seed, clock.now())?;
+    let mut history = History::open(arguments.show.history.as_deref()).await?;
+    let mut show = Show::open(&arguments.show, None)?;
+    let mut sockets = live::sockets(&clock);
+    let mut frame = tokio::time::interval(FRAME);
+    let stop = live::stop(arguments.seconds);
+    tokio::pin!(stop);
+    playback.start(clock.now())?;
+    loop {
+        for effect in playback.take_feed_commands() {
+            sockets.perform(live::command(effect));
+        }
+        history.write(&mut playback).await?;
+        tokio::select! {
+            biased;
+            stopped = &mut stop => break stopped?,
+            () = clock.sleep_until(playback.next_deadline()) => playback.advance(clock.now())?,
+            input = sockets.recv() => playback.live(clock.now(), input)?,
+            _ = frame.tick() => {
+                if playback.draw(|facts, tally| show.draw(facts, tally))? == Wish::Quit {
+                    break;
+                }
+            }
+        }
+    }
+    playback.live(clock.now(), FeedInput::SessionEnded)?;
+    playback.finish()?;
+    history.write(&mut playback).await?;
+    history.close().await;
+    show.close();
+    let (facts, tally) = playback.into_parts();
+    show::finish(&arguments.show, &facts, &tally)
+}

@@ -1,0 +1,231 @@
+//! The end of a run: a table for people and a JSON file for programs. The same input gives the same bytes: no wall
+//! time, path or host name is in it.
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use remora_domain::Notional;
+use remora_sim::{PairResult, PairTally, RunFacts, Tally};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The layout of the JSON file; raised when a field changes its meaning.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Run {
+    format: u32,
+    profile: String,
+    seed: u64,
+    is_synthetic: bool,
+    reporting_currency: String,
+    sessions: u64,
+    first_frame_ns: Option<i64>,
+    last_frame_ns: Option<i64>,
+    frames_played: u64,
+    messages: u64,
+    pairs: BTreeMap<String, Pair>,
+    totals: Totals,
+    problems: BTreeMap<String, u64>,
+}
+
+/// Amounts are decimal text: exact, in the currency named beside them.
+#[derive(Serialize)]
+struct Pair {
+    frames: u64,
+    checksums_passed: u64,
+    checksums_failed: u64,
+    market_trades: u64,
+    resyncs: u64,
+    malformed: u64,
+    is_selected: bool,
+    reason: String,
+    decision: Option<String>,
+    quotes: u64,
+    approvals: u64,
+    refusals: BTreeMap<String, u64>,
+    cancels: u64,
+    rejects: u64,
+    fills: u64,
+    quote_currency: String,
+    bought: String,
+    sold: String,
+    fees: String,
+    realised_pnl: String,
+    unrealised_pnl_mid: Option<String>,
+    unrealised_pnl_liquidation: Option<String>,
+    net_pnl_mid: Option<String>,
+    net_pnl_liquidation: Option<String>,
+    final_inventory: String,
+    final_inventory_currency: String,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    quotes: u64,
+    approvals: u64,
+    refusals: u64,
+    fills: u64,
+    checksums_passed: u64,
+    checksums_failed: u64,
+    fees: Option<String>,
+    net_pnl_mid: Option<String>,
+    net_pnl_liquidation: Option<String>,
+}
+
+/// Writes the JSON file.
+pub(crate) fn write_json(path: &Path, facts: &RunFacts, tally: &Tally) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(&run(facts, tally)).context("encode results")?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("write results to {}", path.display()))
+}
+
+fn run(facts: &RunFacts, tally: &Tally) -> Run {
+    let shown = tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key));
+    let pairs = shown.map(|(key, pair)| {
+        let result = tally.result(key).unwrap_or_default();
+        let counters = facts.counters.get(key).copied().unwrap_or_default();
+        (key.to_string(), pair_of(pair, &result, counters))
+    });
+    let totals = tally.totals();
+    let sum = |value: fn(&PairTally) -> u64| tally.pairs().map(|(_, pair)| value(pair)).sum();
+    Run {
+        format: FORMAT,
+        profile: facts.profile.clone(),
+        seed: facts.seed,
+        is_synthetic: facts.is_synthetic,
+        reporting_currency: tally.reporting().currency.to_string(),
+        sessions: facts.sessions,
+        first_frame_ns: facts.first_frame.map(remora_domain::Timestamp::as_ns),
+        last_frame_ns: facts.last_frame.map(remora_domain::Timestamp::as_ns),
+        frames_played: facts.frames_played,
+        messages: tally.messages(),
+        pairs: pairs.collect(),
+        totals: Totals {
+            quotes: sum(|pair| pair.quotes),
+            approvals: sum(|pair| pair.approvals),
+            refusals: sum(|pair| pair.refusals.values().sum()),
+            fills: sum(|pair| pair.fills),
+            checksums_passed: facts.counters.values().map(|c| c.checksums_passed).sum(),
+            checksums_failed: facts.counters.values().map(|c| c.checksums_failed).sum(),
+            fees: totals.fees.map(exact),
+            net_pnl_mid: totals.net_mid.map(exact),
+            net_pnl_liquidation: totals.net_liquidation.map(exact),
+        },
+        problems: facts.problems.clone(),
+    }
+}
+
+fn pair_of(pair: &PairTally, result: &PairResult, counters: remora_domain::FeedCounters) -> Pair {
+    let refusals = pair.refusals.iter().map(|(reason, n)| (reason.to_string(), *n));
+    Pair {
+        frames: counters.frames,
+        checksums_passed: counters.checksums_passed,
+        checksums_failed: counters.checksums_failed,
+        market_trades: counters.trades,
+        resyncs: counters.resyncs,
+        malformed: counters.malformed,
+        is_selected: pair.universe.is_some_and(|(is_selected, _)| is_selected),
+        reason: pair.universe.map_or("not_assessed", |(_, reason)| reason.as_str()).to_owned(),
+        decision: pair.decision.map(|reason| reason.to_string()),
+        quotes: pair.quotes,
+        approvals: pair.approvals,
+        refusals: refusals.collect(),
+        cancels: pair.cancels,
+        rejects: pair.rejects,
+        fills: pair.fills,
+        quote_currency: pair.instrument.quote.to_string(),
+        bought: exact(pair.bought),
+        sold: exact(pair.sold),
+        fees: exact(result.fees),
+        realised_pnl: exact(result.realised),
+        unrealised_pnl_mid: result.unrealised_mid.map(exact),
+        unrealised_pnl_liquidation: result.unrealised_liquidation.map(exact),
+        net_pnl_mid: result.net_mid().map(exact),
+        net_pnl_liquidation: result.net_liquidation().map(exact),
+        final_inventory: result.position.to_decimal().normalize().to_string(),
+        final_inventory_currency: pair.instrument.base.to_string(),
+    }
+}
+
+fn exact(value: Notional) -> String {
+    value.to_decimal().normalize().to_string()
+}
+
+/// Builds the table that ends a run.
+pub(crate) fn table(facts: &RunFacts, tally: &Tally) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "pair",
+        "in?",
+        "frames",
+        "checksums",
+        "quotes",
+        "approved",
+        "refused",
+        "fills",
+        "fees",
+        "net P&L",
+        "inventory",
+    ]);
+    for (key, pair) in tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key)) {
+        let counters = facts.counters.get(key).copied().unwrap_or_default();
+        let result = tally.result(key).unwrap_or_default();
+        let quote = &pair.instrument.quote;
+        let net = result.net_mid().map_or("no usable book".to_owned(), |net| money(net, quote));
+        table.add_row([
+            key.instrument.to_string(),
+            pair.universe.map_or("not assessed", |(_, reason)| reason.as_str()).to_owned(),
+            counters.frames.to_string(),
+            format!("{} ok, {} bad", counters.checksums_passed, counters.checksums_failed),
+            pair.quotes.to_string(),
+            pair.approvals.to_string(),
+            pair.refusals.values().sum::<u64>().to_string(),
+            pair.fills.to_string(),
+            money(result.fees, quote),
+            net,
+            format!("{} {}", result.position.to_decimal().normalize(), pair.instrument.base),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{table}\n{}", closing(facts, tally))
+}
+
+fn closing(facts: &RunFacts, tally: &Tally) -> String {
+    let currency = &tally.reporting().currency;
+    let totals = tally.totals();
+    let show = |value: Option<Notional>| value.map_or("unknown".to_owned(), |v| money(v, currency));
+    let label = if facts.is_synthetic { " (synthetic market data)" } else { "" };
+    let mut text = format!(
+        "net after fees: {} at mid, {} when flattened; fees {}{label}",
+        show(totals.net_mid),
+        show(totals.net_liquidation),
+        show(totals.fees),
+    );
+    let mut refusals: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for (_, pair) in tally.pairs() {
+        for (reason, n) in &pair.refusals {
+            let count = refusals.entry(reason.as_str()).or_default();
+            *count = count.saturating_add(*n);
+        }
+    }
+    if !refusals.is_empty() {
+        let parts: Vec<String> =
+            refusals.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+        text.push_str(&format!("\nrefused by the gate: {}", parts.join(", ")));
+    }
+    if !facts.problems.is_empty() {
+        let parts: Vec<String> =
+            facts.problems.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        text.push_str(&format!("\nproblems in the feed: {}", parts.join(", ")));
+    }
+    text
+}
+
+/// Shows an amount with at most eight decimals, for people.
+pub(crate) fn money(value: Notional, currency: &remora_domain::Asset) -> String {
+    let decimals = if matches!(currency.as_str(), "BTC" | "ETH") { 8 } else { 4 };
+    format!("{} {currency}", value.to_decimal().round_dp(decimals).normalize())
+}
