@@ -36,6 +36,10 @@ impl Market {
         lot: Qty,
         venue_time: Option<Timestamp>,
     ) -> Vec<Hit> {
+        if self.resting.is_empty() {
+            self.book.replace(top);
+            return Vec::new();
+        }
         let before = self.book.clone();
         self.book.replace(top);
         if !self.book.is_live() {

@@ -318,11 +318,42 @@ fn get_reason(from: &mut Reader<'_>) -> Read<OrderEventReason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use remora_approval::Verifier;
+    use remora_domain::ApprovalFields;
+    use remora_testkit::{approval, cl_ord_id, key, px, qty, request, signer};
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_reasons_tag_is_its_place_in_the_list() {
         for (place, reason) in REASONS.into_iter().enumerate() {
             assert_eq!(usize::from(tag_of(reason)), place);
+        }
+    }
+
+    #[test]
+    fn submissions_that_differ_in_any_field_have_different_bytes() {
+        type Change = fn(&mut ApprovalFields);
+        let changes: [Change; 10] = [
+            |_| {},
+            |f| f.request.cl_ord_id = cl_ord_id("r-2"),
+            |f| f.request.instrument = key("ETH-USD"),
+            |f| f.request.side = Side::Sell,
+            |f| f.request.price = px("101"),
+            |f| f.request.qty = qty("2"),
+            |f| f.request.tif = TimeInForce::Ioc,
+            |f| f.request.is_post_only = false,
+            |f| f.request.deadline = Timestamp::EPOCH,
+            |f| f.expires_at = Timestamp::from_ns(5),
+        ];
+        let mut seen = BTreeSet::new();
+        for change in changes {
+            let mut fields = approval(request("r-1"), 1, 1, Timestamp::from_ns(9)).fields;
+            change(&mut fields);
+            let mut verifier = Verifier::new(signer().verifying_key());
+            let order = verifier.verify(Timestamp::EPOCH, &signer().sign(fields)).unwrap();
+            let mut bytes = Vec::new();
+            RouterOutput::Venue(VenueCommand::Submit(order)).encode(&mut bytes);
+            assert!(seen.insert(bytes));
         }
     }
 
