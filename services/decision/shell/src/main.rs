@@ -1,3 +1,46 @@
 //! The decision process: its core joined to the bus.
+//!
+//! In: the profile; market data, the universe, the life of our orders and the account from the bus. Out: order
+//! requests, cancels, decision records. Wiring only. Test: `remora-deployment` runs it with all others.
 
-fn main() {}
+use anyhow::Result;
+use remora_decision_core::{DecisionCore, DecisionSettings};
+use remora_domain::{Sequencer, Service};
+use remora_service_kit::config::Config;
+use remora_service_kit::drive::{NoEffects, Plan};
+use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, run_main};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn main() -> ExitCode {
+    run_main("remora-decision", VERSION, "Decides what to quote and requests orders", run)
+}
+
+async fn run(args: ServiceArgs) -> Result<()> {
+    let mut config = Config::open(&args.config)?;
+    let (process, facts) = (config.process(), config.profile());
+    let settings = config.section::<DecisionSettings>("decision");
+    let core = settings.zip(facts).and_then(|(s, facts)| {
+        config.check("decision", s.validate(&facts.account, &facts.reporting))
+    });
+    let ((process, core), effective) = config.finish(process.zip(core))?;
+    if args.is_only_check(&effective)? {
+        return Ok(());
+    }
+    let name = Service::Decision.name();
+    let about = About {
+        service: name,
+        user: name,
+        producer: name,
+        version: VERSION,
+        is_controllable: false,
+    };
+    let host = Host::start(process, &effective, about).await?;
+    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let id = host.identity();
+    let core = DecisionCore::new(core, Sequencer::new(id.producer().clone(), id.session()));
+    let (plan, publisher) = (Plan::of(Service::Decision), Publisher::start(Arc::clone(&bus)));
+    Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, Inputs::none()).await?)
+}

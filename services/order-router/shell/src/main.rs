@@ -1,3 +1,100 @@
-//! The order-router process: its core joined to the bus.
+//! The order-router process: its core joined to the bus, and the venue beside it.
+//!
+//! In: the profile, the gate's public key; approvals, cancels, commands; the venue's reports. Out: order events,
+//! balances, its state; orders to the venue. The venue of this build is the paper venue, which fills against the
+//! public market data on the bus. Wiring only. Test: `remora-deployment` runs it with all others.
 
-fn main() {}
+mod effects;
+mod venue;
+
+use anyhow::{Context as _, Result};
+use effects::{Intents, RouterEffects};
+use remora_approval::{Verifier, VerifyingKey};
+use remora_bus::Stream;
+use remora_domain::{Sequencer, Service, SessionId};
+use remora_order_router_core::{OrderRouterCore, OrderRouterSettings};
+use remora_service_kit::config::{Config, read_secret};
+use remora_service_kit::drive::Plan;
+use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, run_main};
+use remora_venue_registry::paper::{PaperConfig, PaperSettings, PaperVenue};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use venue::VenueWorker;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Commands, stored intentions and reports that may wait, each: some seconds of the busiest trading. More means that
+/// something has stopped, and then so do we.
+const WAITING_MAX: usize = 4_096;
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The file with the gate's public key: 64 hexadecimal digits, made by `remora ctl init`.
+    #[arg(long, env = "REMORA_GATE_PUBLIC_KEY_FILE", value_name = "FILE")]
+    gate_public_key_file: PathBuf,
+}
+
+fn main() -> ExitCode {
+    run_main("remora-order-router", VERSION, "Sends approved orders and tracks their state", run)
+}
+
+async fn run(args: Arguments) -> Result<()> {
+    let mut config = Config::open(&args.service.config)?;
+    let (process, facts) = (config.process(), config.profile());
+    let settings = config.section::<OrderRouterSettings>("order_router");
+    let paper = config.section::<PaperSettings>("paper");
+    let core = settings.zip(facts.as_ref()).and_then(|(settings, facts)| {
+        config.check("order_router", settings.validate(&facts.account))
+    });
+    let paper = paper.zip(core.as_ref()).and_then(|(settings, core)| {
+        // The run is known once the process has started.
+        let paper = settings.validate(&core.account, &core.venue, SessionId::default());
+        config.check("paper", paper)
+    });
+    let key = read_secret("gate_public_key_file", &args.gate_public_key_file);
+    let key = config.check("order_router", key.map_err(|problem| vec![problem]));
+    let values = process.zip(core.zip(paper).zip(key));
+    let ((process, ((core, paper), key)), effective) = config.finish(values)?;
+    if args.service.is_only_check(&effective)? {
+        return Ok(());
+    }
+    let key = VerifyingKey::from_hex(key.expose()).context("read the gate's public key")?;
+    let name = format!("{}-{}", Service::OrderRouter.name(), core.venue);
+    let about = About {
+        service: Service::OrderRouter.name(),
+        user: &name,
+        producer: &name,
+        version: VERSION,
+        is_controllable: true,
+    };
+    let host = Host::start(process, &effective, about).await?;
+    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let publisher = Publisher::start(Arc::clone(&bus));
+    let id = host.identity();
+    let venue = PaperVenue::new(PaperConfig { run: id.session(), ..paper }, id.seed());
+    let sequencer = Sequencer::new(id.producer().clone(), id.session());
+    let (inputs, locals) = mpsc::channel(WAITING_MAX);
+    let (commands, commanded) = mpsc::channel(WAITING_MAX);
+    let worker = VenueWorker {
+        venue: Box::new(venue),
+        account: core.account.clone(),
+        venue_id: core.venue.clone(),
+        session: id.session(),
+        bus: Arc::clone(&bus),
+        clock: host.clock().clone(),
+        health: host.health().clone(),
+        shutdown: host.shutdown().clone(),
+    };
+    tokio::spawn(worker.run(commanded, inputs.clone()));
+    let intents = Intents::start(publisher.clone(), inputs, WAITING_MAX);
+    let core = OrderRouterCore::new(core, Verifier::new(key), sequencer);
+    // Market data is for the venue beside the core, which reads for itself.
+    let mut plan = Plan::of(Service::OrderRouter);
+    plan.patterns.clear();
+    plan.logs.retain(|log| log.stream != Stream::Instruments);
+    let effects = Box::new(RouterEffects::new(commands, intents));
+    Ok(host.drive(bus, publisher, core, effects, plan, Inputs::locals(locals)).await?)
+}

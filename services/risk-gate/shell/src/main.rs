@@ -1,3 +1,107 @@
 //! The risk-gate process: its core joined to the bus.
+//!
+//! In: the profile, the signing key from a file that only this process can read; requests, order events, market data,
+//! balances and commands. Out: approvals, refusals, its state. Wiring only. Test: `remora-deployment` runs it.
 
-fn main() {}
+use anyhow::{Context as _, Result};
+use remora_approval::Signer;
+use remora_domain::{Sequencer, Service, Timestamp};
+use remora_machine::NoLocal;
+use remora_risk_gate_core::{RiskGateCore, RiskGateSettings};
+use remora_service_kit::config::{Config, read_secret};
+use remora_service_kit::drive::{Effects, Plan};
+use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, TraceContext, run_main};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The file with the signing key: 64 hexadecimal digits, made by `remora ctl init`.
+    #[arg(long, env = "REMORA_GATE_KEY_FILE", value_name = "FILE")]
+    key_file: PathBuf,
+}
+
+fn main() -> ExitCode {
+    run_main("remora-risk-gate", VERSION, "Approves or refuses orders", run)
+}
+
+async fn run(args: Arguments) -> Result<()> {
+    let mut config = Config::open(&args.service.config)?;
+    let (process, facts) = (config.process(), config.profile());
+    let settings = config.section::<RiskGateSettings>("risk_gate");
+    let core = settings.zip(facts).and_then(|(s, facts)| {
+        config.check("risk_gate", s.validate(&facts.account, &facts.reporting))
+    });
+    let secret = read_secret("key_file", &args.key_file).map_err(|problem| vec![problem]);
+    let secret = config.check("risk_gate", secret);
+    let ((process, (core, secret)), effective) = config.finish(process.zip(core.zip(secret)))?;
+    if args.service.is_only_check(&effective)? {
+        return Ok(());
+    }
+    let signer = Signer::from_hex(secret.expose()).context("read the signing key")?;
+    let name = Service::RiskGate.name();
+    let about = About {
+        service: name,
+        user: name,
+        producer: name,
+        version: VERSION,
+        is_controllable: true,
+    };
+    let host = Host::start(process, &effective, about).await?;
+    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let id = host.identity();
+    let core = RiskGateCore::new(core, signer, Sequencer::new(id.producer().clone(), id.session()));
+    let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));
+    Ok(host.drive(bus, publisher, core, Box::new(Facts), plan, Inputs::none()).await?)
+}
+
+/// Performs nothing; tells the gate's condition.
+struct Facts;
+
+impl Effects<RiskGateCore> for Facts {
+    fn perform(
+        &mut self,
+        _: Timestamp,
+        output: NoLocal,
+        _: &TraceContext,
+    ) -> Result<(), &'static str> {
+        match output {}
+    }
+
+    fn details(&mut self, core: &RiskGateCore) -> Value {
+        let (status, exposure) = (core.status(), core.exposure());
+        let refusals: BTreeMap<String, u64> =
+            status.refusals.iter().map(|(reason, count)| (format!("{reason:?}"), *count)).collect();
+        let epochs: BTreeMap<String, u64> =
+            status.router_epochs.iter().map(|(venue, epoch)| (venue.to_string(), *epoch)).collect();
+        let text =
+            |amount: Option<remora_domain::Notional>| amount.map(|amount| amount.to_string());
+        let pairs = exposure.pairs.iter().map(|pair| {
+            json!({
+                "instrument": pair.instrument.to_string(),
+                "position": pair.position.to_string(),
+                "orders": pair.orders,
+                "worst": text(pair.worst),
+                "limit": pair.limit.to_string(),
+            })
+        });
+        json!({
+            "epoch": status.epoch,
+            "is_superseded": status.is_superseded,
+            "halted": status.halted.iter().map(|scope| format!("{scope:?}")).collect::<Vec<_>>(),
+            "router_epochs": epochs,
+            "approvals": status.approvals,
+            "refusals": refusals,
+            "exposure_total": text(exposure.total),
+            "exposure_limit": exposure.limit.to_string(),
+            "pairs": pairs.collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! What the ingestor asks of its sockets, and what it tells about itself.
+
+use remora_domain::Timestamp;
+use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
+use remora_service_kit::drive::{Effects, LocalEvent};
+use remora_service_kit::{Health, TraceContext};
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// Is how far the playing of a recording has come; clones share it.
+#[derive(Clone)]
+pub(crate) struct Progress(Arc<Mutex<Played>>);
+
+#[derive(Clone, Default)]
+struct Played {
+    /// `None` on a live feed.
+    total: Option<u64>,
+    frames: u64,
+    is_over: bool,
+    problem: Option<String>,
+}
+
+impl Progress {
+    pub(crate) fn new(total: Option<u64>) -> Self {
+        Self(Arc::new(Mutex::new(Played { total, ..Played::default() })))
+    }
+
+    pub(crate) fn count(&self) {
+        let mut played = self.played();
+        played.frames = played.frames.saturating_add(1);
+    }
+
+    pub(crate) fn frames(&self) -> u64 {
+        self.played().frames
+    }
+
+    pub(crate) fn end(&self) {
+        self.played().is_over = true;
+    }
+
+    pub(crate) fn fail(&self, problem: String) {
+        let mut played = self.played();
+        (played.is_over, played.problem) = (true, Some(problem));
+    }
+
+    fn played(&self) -> MutexGuard<'_, Played> {
+        // Nothing can fail while the lock is held, so a poisoned lock holds good values.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands the core's wishes to the sockets.
+pub(crate) struct FeedEffects {
+    commands: mpsc::Sender<IngestorEffect>,
+    inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
+    progress: Progress,
+    health: Health,
+}
+
+impl FeedEffects {
+    pub(crate) const fn new(
+        commands: mpsc::Sender<IngestorEffect>,
+        inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
+        progress: Progress,
+        health: Health,
+    ) -> Self {
+        Self { commands, inputs, progress, health }
+    }
+}
+
+impl Effects<IngestorCore> for FeedEffects {
+    fn perform(
+        &mut self,
+        _: Timestamp,
+        output: IngestorEffect,
+        _: &TraceContext,
+    ) -> Result<(), &'static str> {
+        match self.commands.try_send(output) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err("the sockets' queue is full"),
+            // A recording has no sockets, and asks nothing of them.
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    fn details(&mut self, core: &IngestorCore) -> Value {
+        let is_live = core.is_any_book_live();
+        let detail = if is_live { "at least one book is live" } else { "no book is live" };
+        self.health.set_dependency("feed", false, is_live, detail);
+        let played = self.progress.played().clone();
+        // Everything has been taken by the loop when the queue is empty.
+        let is_drained = self.inputs.capacity() == self.inputs.max_capacity();
+        let instruments: Map<String, Value> = core
+            .counters()
+            .iter()
+            .filter(|(_, counters)| counters.frames > 0)
+            .map(|(key, counters)| {
+                let counters = json!({
+                    "frames": counters.frames,
+                    "checksums_passed": counters.checksums_passed,
+                    "checksums_failed": counters.checksums_failed,
+                    "trades": counters.trades,
+                    "resyncs": counters.resyncs,
+                    "malformed": counters.malformed,
+                });
+                (key.to_string(), counters)
+            })
+            .collect();
+        let problems = core.problems().iter().map(|((kind, instrument), summary)| {
+            json!({
+                "kind": format!("{kind:?}"),
+                "instrument": instrument.as_ref().map(ToString::to_string),
+                "count": summary.count,
+                "last": summary.last_detail,
+            })
+        });
+        json!({
+            "is_recorded": played.total.is_some(),
+            "finished": played.is_over && is_drained,
+            "problem": played.problem,
+            "frames": played.frames,
+            "frames_total": played.total,
+            "instruments": instruments,
+            "problems": problems.collect::<Vec<_>>(),
+        })
+    }
+}

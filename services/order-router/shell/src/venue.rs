@@ -1,0 +1,186 @@
+//! The venue beside the router: one task that owns its session, its market data and its deadlines.
+
+use crate::effects::Traced;
+use remora_bus::{Bus, BusError, InMessage, LogReader, ReadFrom, Stream, Subscription};
+use remora_domain::{AccountId, Body, ClOrdId, Envelope, Kind, SessionId, VenueId, VenueReport};
+use remora_order_router_core::RouterInput;
+use remora_service_kit::drive::LocalEvent;
+use remora_service_kit::{Clock, Health, Shutdown, TraceContext};
+use remora_venue_api::{OrderEntry, VenueCommand, VenueInput, VenueOutput};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Unread market data kept; a second of a busy venue. The oldest are dropped first.
+const MARKET_DATA_WAITING_MAX: usize = 8_192;
+/// Pause between two tries to read from the bus.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Orders whose trace is remembered; the newest are left out when there are more.
+const TRACES_MAX: usize = 4_096;
+/// The name of the venue in health.
+const VENUE: &str = "venue";
+
+/// Is what the worker needs.
+pub(crate) struct VenueWorker {
+    pub(crate) venue: Box<dyn OrderEntry>,
+    pub(crate) account: AccountId,
+    pub(crate) venue_id: VenueId,
+    pub(crate) session: SessionId,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) clock: Clock,
+    pub(crate) health: Health,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Is the market data of a simulated venue.
+struct Market {
+    definitions: LogReader,
+    news: Subscription,
+}
+
+impl VenueWorker {
+    /// Restores the venue from the log, starts it, then serves commands, market data and deadlines.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Traced>,
+        reports: mpsc::Sender<LocalEvent<RouterInput>>,
+    ) {
+        self.health.set_dependency(VENUE, true, false, "reading earlier fills");
+        let Some(mut market) = self.prepare().await else { return };
+        let mut traces = BTreeMap::new();
+        let mut out = Vec::new();
+        self.venue.handle(self.clock.now(), VenueInput::Start, &mut out);
+        self.health.set_dependency(VENUE, true, true, "simulated on the public market data");
+        loop {
+            for VenueOutput::Report(report) in out.drain(..) {
+                let context = context_of(&report, &mut traces);
+                let event = LocalEvent { input: RouterInput::Venue(report), context };
+                if reports.send(event).await.is_err() {
+                    return;
+                }
+            }
+            let input = tokio::select! {
+                biased;
+                () = self.clock.sleep_until(self.venue.next_deadline()) => {
+                    self.venue.tick(self.clock.now(), &mut out);
+                    continue;
+                }
+                command = commands.recv() => match command {
+                    None => return,
+                    Some((command, context)) => {
+                        remember(&command, context, &mut traces);
+                        Some(VenueInput::Command(command))
+                    }
+                },
+                entry = market.definitions.recv() => match entry {
+                    Ok(entry) => seen(&entry.message),
+                    Err(error) => {
+                        self.lost(&error.to_string());
+                        return;
+                    }
+                },
+                message = market.news.recv() => match message {
+                    Some(message) => seen(&message),
+                    None => {
+                        self.lost("the bus is closed");
+                        return;
+                    }
+                },
+            };
+            if let Some(input) = input {
+                self.venue.handle(self.clock.now(), input, &mut out);
+            }
+        }
+    }
+
+    /// Without its market data a simulated venue is no venue: the next command finds the worker gone, and the
+    /// process ends.
+    fn lost(&self, problem: &str) {
+        tracing::error!(problem, "the venue's market data is gone");
+        self.health.set_dependency(VENUE, true, false, problem);
+    }
+
+    /// Reads what earlier runs filled, and opens market data; `None` when the process is asked to stop.
+    async fn prepare(&mut self) -> Option<Market> {
+        loop {
+            match self.read().await {
+                Ok(market) => return Some(market),
+                Err(error) => {
+                    tracing::warn!(%error, "the venue cannot read the bus yet");
+                    self.health.set_dependency(VENUE, true, false, &error.to_string());
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.shutdown.requested() => return None,
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Market, BusError> {
+        let mut restored = Vec::new();
+        let events = [Kind::OrderEvent.pattern()];
+        let mut log = self.bus.read_log(Stream::Orders, &events, ReadFrom::Start).await?;
+        while !log.is_caught_up() {
+            let entry = log.recv().await?;
+            restored.extend(self.earlier(&entry.message));
+        }
+        let last = ReadFrom::LastPerSubject;
+        let definitions = self.bus.read_log(Stream::Instruments, &[], last).await?;
+        let patterns = [Kind::MdBook.pattern(), Kind::MdTrade.pattern()];
+        let news = self.bus.subscribe(&patterns, MARKET_DATA_WAITING_MAX).await?;
+        let (now, mut out) = (self.clock.now(), Vec::new());
+        for input in restored {
+            self.venue.handle(now, input, &mut out);
+        }
+        Ok(Market { definitions, news })
+    }
+
+    /// Takes an event of an earlier run of this account at this venue.
+    fn earlier(&self, message: &InMessage) -> Option<VenueInput> {
+        let Envelope { header, body } = remora_wire::decode(&message.payload).ok()?;
+        let Body::OrderEvent(event) = body else { return None };
+        let is_ours = event.account == self.account && event.instrument.venue == self.venue_id;
+        (is_ours && header.session != self.session).then_some(VenueInput::Restored(event))
+    }
+}
+
+/// Gives what the venue sees of a message; what cannot be read is the core's to report.
+fn seen(message: &InMessage) -> Option<VenueInput> {
+    VenueInput::of_market(&remora_wire::decode(&message.payload).ok()?)
+}
+
+fn remember(
+    command: &VenueCommand,
+    context: TraceContext,
+    traces: &mut BTreeMap<ClOrdId, TraceContext>,
+) {
+    let cl_ord_id = match command {
+        VenueCommand::Submit(order) => &order.request().cl_ord_id,
+        VenueCommand::Cancel { cl_ord_id, order_id: _ } => cl_ord_id,
+        VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount => return,
+    };
+    if context.is_some() && traces.len() < TRACES_MAX {
+        traces.insert(cl_ord_id.clone(), context);
+    }
+}
+
+/// Finds the trace of the command that a report answers; what ends an order ends its trace.
+fn context_of(report: &VenueReport, traces: &mut BTreeMap<ClOrdId, TraceContext>) -> TraceContext {
+    let found = match report {
+        VenueReport::Accepted { cl_ord_id, .. }
+        | VenueReport::Filled { cl_ord_id, .. }
+        | VenueReport::CancelRejected { cl_ord_id, .. }
+        | VenueReport::SubmitUnknown { cl_ord_id } => traces.get(cl_ord_id).cloned(),
+        VenueReport::Rejected { cl_ord_id, .. } | VenueReport::Cancelled { cl_ord_id, .. } => {
+            traces.remove(cl_ord_id)
+        }
+        VenueReport::OpenOrders { .. }
+        | VenueReport::Balances(_)
+        | VenueReport::Fees(_)
+        | VenueReport::Session { .. } => None,
+    };
+    found.unwrap_or_default()
+}
