@@ -175,7 +175,7 @@ impl Stack<'_> {
 
     /// Shows what the containers said, after a failure. What cannot be shown is not worth a second error.
     fn tell(&self) {
-        for arguments in [&["ps", "--all"][..], &["logs", "--no-color", "--tail", "40"][..]] {
+        for arguments in [&["ps", "--all"][..], &["logs", "--no-color", "--tail", "100"][..]] {
             let status = self.command(arguments).status();
             if let Err(error) = status {
                 crate::say(&format!("docker compose {}: {error}", arguments.join(" ")));

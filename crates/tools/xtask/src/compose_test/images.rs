@@ -157,7 +157,9 @@ fn postgres(trees: &Path, base: &Path) -> Result<PathBuf> {
     // What initdb loads; the rest, with a compiler in it, is large.
     copy_files(&tree, &[library.join("plpgsql.so"), library.join("dict_snowball.so")])?;
     let version = bin.parent().and_then(Path::file_name).context("version of PostgreSQL")?;
-    copy_files(&tree, &[Path::new("/usr/share/postgresql").join(version)])?;
+    // Debian's server knows UTC only from the system's table of time zones.
+    let shared = [Path::new("/usr/share/postgresql").join(version), "/usr/share/zoneinfo".into()];
+    copy_files(&tree, &shared)?;
     for program in &programs {
         let name = program.file_name().context("name of a program")?;
         symlink(program, tree.join("usr/local/bin").join(name))?;
