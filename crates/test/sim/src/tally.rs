@@ -8,7 +8,7 @@ use remora_domain::{
     RefusalReason, Reporting, Side, Timestamp,
 };
 use remora_ledger::{Booking, Ledger, Touch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Points of the plots are at least this far apart in the time of the run.
 const SAMPLE_INTERVAL: DurationNs = DurationNs::from_ms(100);
@@ -50,8 +50,10 @@ pub struct PairTally {
     pub top: Option<BookTop>,
     /// The newest usable top of its book: open positions are marked on it, also after the data ended.
     pub mark: Option<BookTop>,
-    /// Whether discovery selected it, and why or why not.
+    /// Whether discovery selects it now, and why or why not.
     pub universe: Option<(bool, PairReason)>,
+    /// Whether discovery ever selected it in this run.
+    pub was_selected: bool,
     /// What the newest decision was based on.
     pub decision: Option<DecisionReason>,
     /// Our working orders.
@@ -118,6 +120,7 @@ pub struct Tally {
     account: Option<AccountId>,
     fees: Option<FeeSchedule>,
     pairs: BTreeMap<InstrumentKey, PairTally>,
+    traded: BTreeSet<InstrumentKey>,
     equity: Series<(Option<Notional>, Option<Notional>)>,
     messages: u64,
 }
@@ -143,6 +146,7 @@ impl Tally {
             account: None,
             fees: None,
             pairs: BTreeMap::new(),
+            traded: BTreeSet::new(),
             equity: Series::new(SAMPLE_INTERVAL),
             messages: 0,
         }
@@ -165,7 +169,10 @@ impl Tally {
         } else if let Body::Universe(universe) = &message.body {
             for score in &universe.pairs {
                 let standing = (score.is_selected, score.reason);
-                self.pair(&score.instrument, |pair| pair.universe = Some(standing));
+                self.pair(&score.instrument, |pair| {
+                    pair.universe = Some(standing);
+                    pair.was_selected |= score.is_selected;
+                });
             }
         } else if let Body::DecisionRecord(record) = &message.body {
             self.pair(&record.instrument, |pair| pair.decision = Some(record.reason));
@@ -203,7 +210,8 @@ impl Tally {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let sum = |value: fn(&PairResult) -> Option<Notional>| {
-            self.pairs.iter().try_fold(Notional::ZERO, |total, (key, pair)| {
+            self.traded.iter().try_fold(Notional::ZERO, |total, key| {
+                let pair = self.pairs.get(key)?;
                 let one = value(&self.result(key)?)?;
                 if one.is_zero() {
                     return Some(total);
@@ -225,6 +233,7 @@ impl Tally {
             top: None,
             mark: None,
             universe: None,
+            was_selected: false,
             decision: None,
             working: BTreeMap::new(),
             quotes: 0,
@@ -285,6 +294,7 @@ impl Tally {
             return;
         }
         self.account = Some(event.account.clone());
+        self.traded.insert(event.instrument.clone());
         pair.fills = pair.fills.saturating_add(1);
         let (side, price, qty) = (event.side, fill.last_px, fill.last_qty);
         pair.fill_points.push(FillPoint { at: now, side, price, qty });
@@ -342,6 +352,18 @@ impl Tally {
             unrealised_mid: flat.or_else(|| holding.unrealised(mid?).ok()),
             unrealised_liquidation: flat.or_else(|| holding.unrealised_at_touch(touch?).ok()),
         })
+    }
+}
+
+impl PairTally {
+    /// Says in a word why the pair is in or out; a pair that was selected stays so when its data has ended.
+    #[must_use]
+    pub fn standing(&self) -> &'static str {
+        match self.universe {
+            _ if self.was_selected => PairReason::Selected.as_str(),
+            Some((_, reason)) => reason.as_str(),
+            None => "not_assessed",
+        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! `cargo xtask`: every script of the project.
 #![expect(clippy::print_stdout, reason = "the tool talks to a person on a terminal")]
 
+mod compose_test;
+mod demo_data;
+#[cfg(test)]
+mod deploy_check;
+mod steps;
+mod test;
 mod tidy;
 
 use anyhow::{Context, Result};
@@ -17,14 +23,27 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Runs everything CI runs: formatting, lints, layout, tests, docs. Installs what is absent.
+    Test,
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
+    /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
+    ComposeTest {
+        /// Folder with programs that are built already; otherwise they are built (debug) now.
+        #[arg(long, value_name = "FOLDER")]
+        bin_dir: Option<PathBuf>,
+    },
+    /// Makes the synthetic recording that ships with Remora again, byte for byte.
+    MakeDemoData,
 }
 
 fn main() -> Result<()> {
     let root = root()?;
     match Arguments::parse().command {
+        Command::Test => test::run(&root),
         Command::Tidy => tidy::run(&root),
+        Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()),
+        Command::MakeDemoData => demo_data::run(&root),
     }
 }
 

@@ -33,7 +33,9 @@ fn nextest(root: &Path) -> Result<()> {
 /// Checks licences and banned crates where cargo-deny is present; says so where it is not.
 fn dependencies(root: &Path) -> Result<()> {
     if !steps::is_present("cargo", &["deny", "--version"]) {
-        crate::say("==> dependencies: skipped, cargo-deny is not installed (cargo install cargo-deny)");
+        crate::say(
+            "==> dependencies: skipped, cargo-deny is not installed (cargo install cargo-deny)",
+        );
         return Ok(());
     }
     let check = ["deny", "--offline", "check", "licenses", "bans", "sources"];

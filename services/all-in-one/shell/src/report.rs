@@ -59,7 +59,7 @@ fn summary_table(facts: &RunFacts, tally: &Tally) -> Result<String> {
         let counters = facts.counters.get(key).copied().unwrap_or_default();
         let result = tally.result(key);
         let quote = &pair.instrument.quote;
-        let reason = pair.universe.map_or("not assessed", |(_, reason)| reason.as_str());
+        let reason = pair.standing();
         let net = result.and_then(|r| r.net_mid()).map_or_else(|| "unknown".to_owned(), show);
         let fees = result.map_or("unknown".to_owned(), |r| show(r.fees));
         let inventory = result.map_or("unknown".to_owned(), |r| r.position.to_string());

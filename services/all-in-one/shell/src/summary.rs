@@ -38,7 +38,7 @@ struct Pair {
     market_trades: u64,
     resyncs: u64,
     malformed: u64,
-    is_selected: bool,
+    was_selected: bool,
     reason: String,
     decision: Option<String>,
     quotes: u64,
@@ -125,8 +125,8 @@ fn pair_of(pair: &PairTally, result: &PairResult, counters: remora_domain::FeedC
         market_trades: counters.trades,
         resyncs: counters.resyncs,
         malformed: counters.malformed,
-        is_selected: pair.universe.is_some_and(|(is_selected, _)| is_selected),
-        reason: pair.universe.map_or("not_assessed", |(_, reason)| reason.as_str()).to_owned(),
+        was_selected: pair.was_selected,
+        reason: pair.standing().to_owned(),
         decision: pair.decision.map(|reason| reason.to_string()),
         quotes: pair.quotes,
         approvals: pair.approvals,
@@ -175,7 +175,7 @@ pub(crate) fn table(facts: &RunFacts, tally: &Tally) -> String {
         let net = result.net_mid().map_or("no usable book".to_owned(), |net| money(net, quote));
         table.add_row([
             key.instrument.to_string(),
-            pair.universe.map_or("not assessed", |(_, reason)| reason.as_str()).to_owned(),
+            pair.standing().to_owned(),
             counters.frames.to_string(),
             format!("{} ok, {} bad", counters.checksums_passed, counters.checksums_failed),
             pair.quotes.to_string(),
