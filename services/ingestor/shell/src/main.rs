@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Inputs that may wait for the loop; whoever feeds it waits when they do.
-const INPUTS_WAITING_MAX: usize = 1_024;
+const INPUTS_WAITING_MAX: usize = 64;
 /// Requests to sockets that may wait: connects and subscriptions only.
 const COMMANDS_WAITING_MAX: usize = 1_024;
 

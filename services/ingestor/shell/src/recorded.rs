@@ -1,6 +1,7 @@
 //! Feeds a recording to the loop, paced.
 
 use crate::effects::Progress;
+use remora_domain::DurationNs;
 use remora_ingestor_core::IngestorInput;
 use remora_service_kit::Clock;
 use remora_service_kit::drive::LocalEvent;
@@ -8,10 +9,14 @@ use remora_venue_api::FeedInput;
 use remora_venue_link::{Pace, Player};
 use tokio::sync::mpsc;
 
+/// How far playing may be behind before the rest of the recording is moved by as much.
+const LATE_MAX: DurationNs = DurationNs::from_ms(250);
+
 /// Plays to the end and waits wherever the loop is behind: no frame is left out.
 ///
 /// A frame's receive time is the instant it is due by this process's clock, so that everybody downstream sees one
-/// consistent time: at 1x the recording's moved by one offset, at Nx compressed by N.
+/// consistent time: at 1x the recording's moved by one offset, at Nx compressed by N. Where the loop cannot follow, the
+/// rest is played later, as a socket would be read later: old frames in a burst would be no market.
 pub(crate) async fn play(
     player: Player,
     pace: Pace,
@@ -19,7 +24,7 @@ pub(crate) async fn play(
     inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
     progress: Progress,
 ) {
-    let start = clock.now();
+    let mut start = clock.now();
     for played in player {
         let mut played = match played {
             Ok(played) => played,
@@ -30,8 +35,14 @@ pub(crate) async fn play(
         };
         let due = pace.due_time(start, played.elapsed);
         clock.sleep_until(due).await;
-        played.elapsed = due.unwrap_or_else(|| clock.now()).since(start);
-        let input = played.moved_to(start).input;
+        let now = clock.now();
+        let mut at = due.unwrap_or(now);
+        if now.since(at) > LATE_MAX {
+            start = start.saturating_add(now.since(at));
+            at = now;
+        }
+        played.elapsed = DurationNs::ZERO;
+        let input = played.moved_to(at).input;
         let is_frame = matches!(input, FeedInput::Frame { .. });
         if inputs.send(LocalEvent::new(IngestorInput(input))).await.is_err() {
             return;

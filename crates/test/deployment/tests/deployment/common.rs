@@ -1,0 +1,151 @@
+//! What the tests of whole deployments share: looking at the log of orders, at history, and waiting for both.
+
+use anyhow::Result;
+use remora_bus::{
+    Bus, Credentials, NatsBus, NatsSettings, PasswordSource, ReadFrom, Stream, connect_nats,
+};
+use remora_deployment::{Deployment, wait_for};
+use remora_domain::{Body, Envelope};
+use remora_history_store::{HistorySettings, HistoryStore, Summary};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+pub(crate) const INGESTOR: &str = "ingestor-kraken-spot-0";
+pub(crate) const ROUTER: &str = "order-router-kraken-spot";
+
+/// Redelivery of what a killed persister had not acknowledged takes half a minute.
+const QUIET_WITHIN: Duration = Duration::from_secs(120);
+
+/// Looks at a deployment through the eyes of the console, which may read everything.
+pub(crate) struct Watcher {
+    pub(crate) runtime: Runtime,
+    pub(crate) bus: NatsBus,
+    history: HistoryStore,
+}
+
+/// Is what the log of orders holds, each message by a name of its own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Orders {
+    pub(crate) messages: BTreeSet<String>,
+    pub(crate) fills: BTreeSet<String>,
+    pub(crate) approvals: usize,
+    pub(crate) events: usize,
+    /// Messages and fills that stand in the log twice.
+    pub(crate) repeats: Vec<String>,
+}
+
+impl Watcher {
+    pub(crate) fn new(deployment: &mut Deployment) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let password = PasswordSource::Given(deployment.bus_password("console").unwrap());
+        let credentials = Credentials::Password { user: "console".to_owned(), password };
+        let settings = NatsSettings::new(&deployment.nats().url(), "watcher", credentials);
+        let bus = runtime.block_on(connect_nats(settings)).unwrap();
+        // Its pool belongs to the runtime it is made in.
+        let _inside = runtime.enter();
+        let history =
+            HistoryStore::open(&deployment.postgres_url(), &HistorySettings::default()).unwrap();
+        Self { bus, history, runtime }
+    }
+
+    /// Reads a stream as it is now.
+    pub(crate) fn log(&self, stream: Stream) -> Vec<Envelope> {
+        self.runtime.block_on(async {
+            let mut log = self.bus.read_log(stream, &[], ReadFrom::Start).await.unwrap();
+            let mut read = Vec::new();
+            while !log.is_caught_up() {
+                let entry = log.recv().await.unwrap();
+                read.push(remora_wire::decode(&entry.message.payload).unwrap());
+            }
+            read
+        })
+    }
+
+    pub(crate) fn orders(&self) -> Orders {
+        let mut orders = Orders::default();
+        for envelope in self.log(Stream::Orders) {
+            let id = envelope.header.message_id().to_string();
+            let word = match &envelope.body {
+                Body::OrderRequest(_) => "requests",
+                Body::OrderApproval(_) => "approvals",
+                Body::OrderRefusal(_) => "refusals",
+                Body::OrderCancel(_) => "cancels",
+                Body::OrderEvent(_) => "events",
+                other => panic!("{other:?} in the log of orders"),
+            };
+            orders.approvals += usize::from(word == "approvals");
+            orders.events += usize::from(word == "events");
+            if !orders.messages.insert(format!("{word} {id}")) {
+                orders.repeats.push(id);
+            }
+            if let Body::OrderEvent(event) = &envelope.body
+                && let Some(fill) = &event.fill
+            {
+                let fill = fill.exec_id.to_string();
+                if !orders.fills.insert(fill.clone()) {
+                    orders.repeats.push(fill);
+                }
+            }
+        }
+        orders
+    }
+
+    pub(crate) fn summary(&self) -> Result<Summary> {
+        Ok(self.runtime.block_on(self.history.summary())?)
+    }
+
+    /// Waits until the recording is over, nothing is open and history has everything; then checks that it has
+    /// everything once.
+    pub(crate) fn wait_quiet(&self, deployment: &Deployment) -> Orders {
+        let mut seen = String::new();
+        let outcome = wait_for("the deployment is quiet", QUIET_WITHIN, || {
+            let ingestor = deployment.details(INGESTOR)?;
+            let router = deployment.details(ROUTER)?;
+            let orders = self.orders();
+            let stored = stored(deployment)?;
+            let missing = orders.messages.difference(&stored).count();
+            let summary = self.summary()?;
+            seen = format!(
+                "finished {} of {}, live {}, missing rows {missing}, repeats {:?}, {summary:?}",
+                ingestor["frames"], ingestor["frames_total"], router["live_orders"], orders.repeats
+            );
+            let is_quiet = ingestor["finished"] == true
+                && router["live_orders"] == 0
+                && missing == 0
+                && summary.is_complete();
+            Ok(is_quiet.then_some(orders))
+        });
+        let orders = outcome.unwrap_or_else(|error| panic!("{error:#}: {seen}"));
+        assert_eq!(orders.repeats, Vec::<String>::new(), "twice in the log of orders");
+        assert_eq!(orders.messages, stored(deployment).unwrap(), "history is the log of orders");
+        let fills = deployment.query("SELECT exec_id FROM fills").unwrap();
+        let rows: Vec<&str> = fills.lines().collect();
+        assert_eq!(rows.len(), orders.fills.len(), "each fill is one row");
+        assert_eq!(rows.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), orders.fills);
+        orders
+    }
+}
+
+/// Gives the order messages in history, named as in [`Orders`].
+fn stored(deployment: &Deployment) -> Result<BTreeSet<String>> {
+    let words = ["requests", "approvals", "refusals", "cancels", "events"];
+    let select = words.map(|word| {
+        format!("SELECT '{word} '||producer||'/'||session||'/'||sequence FROM order_{word}")
+    });
+    let rows = deployment.query(&select.join(" UNION ALL "))?;
+    Ok(rows.lines().map(str::to_owned).collect())
+}
+
+/// Feeds every flight recording of every service to its core again.
+pub(crate) fn replay_all(deployment: &Deployment) {
+    for name in deployment.names() {
+        let said = deployment.replay(&name).unwrap();
+        assert!(said.lines().count() > 0, "{name}: {said}");
+        for line in said.lines() {
+            let entries = line.rsplit(": ").next().and_then(|rest| rest.split(' ').next());
+            let entries: u64 = entries.and_then(|count| count.parse().ok()).unwrap_or_default();
+            assert!(entries > 0 && line.contains("reproduced"), "{name}: {line}");
+        }
+    }
+}
