@@ -24,7 +24,7 @@
 //!     let (name, version) = (Service::RiskGate.name(), env!("CARGO_PKG_VERSION"));
 //!     let about = About { service: name, user: name, producer: name, version, is_controllable: true };
 //!     let host = Host::start(process, &effective, about).await?;
-//!     let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+//!     let Some(bus) = host.connect().await? else { host.stop().await; return Ok(()) };
 //!     let id = host.identity();
 //!     let core = RiskGateCore::new(gate, id.producer().clone(), id.session(), id.seed());
 //!     let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));

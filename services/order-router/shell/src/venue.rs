@@ -4,7 +4,7 @@ use crate::effects::Traced;
 use remora_bus::{Bus, BusError, InMessage, LogReader, ReadFrom, Stream, Subscription};
 use remora_domain::{AccountId, Body, ClOrdId, Envelope, Kind, SessionId, VenueId, VenueReport};
 use remora_order_router_core::RouterInput;
-use remora_service_kit::drive::LocalEvent;
+use remora_service_kit::drive::{LocalEvent, read_message};
 use remora_service_kit::{Clock, Health, Shutdown, TraceContext};
 use remora_venue_api::{OrderEntry, VenueCommand, VenueInput, VenueOutput};
 use std::collections::BTreeMap;
@@ -140,16 +140,16 @@ impl VenueWorker {
 
     /// Takes an event of an earlier run of this account at this venue.
     fn earlier(&self, message: &InMessage) -> Option<VenueInput> {
-        let Envelope { header, body } = remora_wire::decode(&message.payload).ok()?;
+        let Envelope { header, body } = read_message(message).ok()?;
         let Body::OrderEvent(event) = body else { return None };
         let is_ours = event.account == self.account && event.instrument.venue == self.venue_id;
         (is_ours && header.session != self.session).then_some(VenueInput::Restored(event))
     }
 }
 
-/// Gives what the venue sees of a message; what cannot be read is the core's to report.
+/// Gives what the venue sees of a message; what cannot be read is for the gate to report, which reads the same.
 fn seen(message: &InMessage) -> Option<VenueInput> {
-    VenueInput::of_market(&remora_wire::decode(&message.payload).ok()?)
+    VenueInput::of_market(&read_message(message).ok()?)
 }
 
 fn remember(

@@ -4,6 +4,7 @@ use remora_bus::permissions::PERSISTER_DURABLE;
 use remora_bus::{Bus, Delivery, InMessage, Stream};
 use remora_domain::MessageId;
 use remora_service_kit::Shutdown;
+use remora_service_kit::drive::read_message;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl Intake {
     /// Remembers the delivery before the core can answer for its message; false when the loop is gone.
     async fn pass(&self, delivery: Delivery) -> bool {
         let message = delivery.message.clone();
-        match remora_wire::decode(&message.payload) {
+        match read_message(&message) {
             Ok(envelope) => self.held.put(envelope.header.message_id(), delivery),
             // The loop sends it to the dead letters; delivered again it would be no better.
             Err(_) => {

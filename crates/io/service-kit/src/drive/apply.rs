@@ -1,30 +1,32 @@
 //! One event: into the core, and out of it to the recording, the bus and the effects.
 
+use super::message::{MessageError, read_message};
 use super::runner::{DriveError, Event, Runner};
 use crate::flight::{Encoded, digest, encode};
 use crate::publish::chain;
 use crate::trace::{TRACE_TARGET, TraceContext};
 use bytes::Bytes;
-use remora_bus::{InMessage, OutMessage, Subscription, dead_letter_subject};
+use remora_bus::{InMessage, MAX_PAYLOAD_BYTES, OutMessage, Subscription, dead_letter_subject};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, Subject,
     Timestamp,
 };
 use remora_machine::{LocalCodec, ServiceCore, ServiceInput};
-use remora_wire::WireError;
 use remora_wire::flight::FlightEvent;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Span;
 
-/// A header value of the bus is short; the log has the rest.
-const DEAD_REASON_LENGTH_MAX: usize = 200;
+/// A header value of a dead letter is short; the log has the rest.
+const DEAD_HEADER_LENGTH_MAX: usize = 400;
+/// The reason in a halt of the shell is short; the log has the rest.
+const HALT_REASON_LENGTH_MAX: usize = 200;
 
 impl<C: ServiceCore> Runner<C> {
     /// Takes one message from the bus: history or news.
     pub(super) fn receive(&mut self, message: InMessage) {
-        let envelope = match remora_wire::decode(&message.payload) {
+        let envelope = match read_message(&message) {
             Ok(envelope) => envelope,
             Err(error) => return self.bury(message, &error),
         };
@@ -61,7 +63,7 @@ impl<C: ServiceCore> Runner<C> {
             action: ControlAction::Halt,
             scope: ControlScope::Global,
             actor: self.identity.shell().to_string(),
-            reason: reason.chars().take(DEAD_REASON_LENGTH_MAX).collect(),
+            reason: reason.chars().take(HALT_REASON_LENGTH_MAX).collect(),
         });
     }
 
@@ -193,24 +195,29 @@ impl<C: ServiceCore> Runner<C> {
         (span, before)
     }
 
-    /// Sends what cannot be read to where a person can look at it.
-    fn bury(&mut self, message: InMessage, error: &WireError) {
+    /// Sends what is not believed to where a person can look at it; the core never hears of it.
+    fn bury(&mut self, message: InMessage, error: &MessageError) {
         let reason = chain(error);
-        self.undecodable = self.undecodable.saturating_add(1);
-        metrics::counter!("remora_bus_undecodable_total").increment(1);
-        if self.undecodable.is_power_of_two() {
+        self.buried = self.buried.saturating_add(1);
+        metrics::counter!("remora_bus_buried_total", "reason" => error.label()).increment(1);
+        if self.buried.is_power_of_two() {
             // Rate-limited: the 1st, 2nd, 4th, ... of this run.
-            let (subject, count) = (&message.subject, self.undecodable);
-            tracing::warn!(subject, error = reason, count, "undecodable message");
+            let (subject, count) = (&message.subject, self.buried);
+            tracing::warn!(subject, error = reason, count, "message buried");
         }
         let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-        let reason = reason.chars().take(DEAD_REASON_LENGTH_MAX).map(printable).collect();
+        let header = |text: &str| -> String {
+            text.chars().take(DEAD_HEADER_LENGTH_MAX).map(printable).collect()
+        };
+        // Another client may publish more than we do; what is left must still fit.
+        let InMessage { subject, mut payload, headers: _ } = message;
         let headers = BTreeMap::from([
-            ("remora-subject".to_owned(), message.subject),
-            ("remora-reason".to_owned(), reason),
+            ("remora-subject".to_owned(), header(&subject)),
+            ("remora-reason".to_owned(), header(&reason)),
+            ("remora-bytes".to_owned(), payload.len().to_string()),
         ]);
+        payload.truncate(MAX_PAYLOAD_BYTES);
         let subject = dead_letter_subject(self.identity.service());
-        let payload = message.payload;
         let dead = OutMessage { subject, message_id: String::new(), headers, payload };
         self.publisher.publish_core("dead", dead);
     }

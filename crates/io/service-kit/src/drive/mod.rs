@@ -7,11 +7,13 @@
 mod apply;
 mod control;
 mod history;
+mod message;
 mod plan;
 mod runner;
 
 pub use control::ControlPort;
 pub use history::HistoryError;
 pub(crate) use history::patiently;
+pub use message::{MessageError, read_message};
 pub use plan::{Effects, Identity, LocalEvent, LogSubscription, NoEffects, Plan};
 pub use runner::{DriveError, Runner};

@@ -87,7 +87,7 @@ pub struct Runner<C: ServiceCore> {
     pub(super) ticked_at: Timestamp,
     is_stuck: bool,
     pub(super) has_faulted: bool,
-    pub(super) undecodable: u64,
+    pub(super) buried: u64,
     pub(super) dropped: u64,
     pub(super) ending: Option<(DriveError, Instant)>,
 }
@@ -142,7 +142,7 @@ impl<C: ServiceCore> Runner<C> {
             ticked_at: Timestamp::EPOCH,
             is_stuck: false,
             has_faulted: false,
-            undecodable: 0,
+            buried: 0,
             dropped: 0,
             ending: None,
         }

@@ -292,6 +292,26 @@ impl Running {
         plan: Plan,
         recorder: Option<FlightRecorder>,
     ) -> Self {
+        let (commands, command_queue) = mpsc::channel(16);
+        let mut running = Self::start_with(bus, core, (name, session), plan, |runner| {
+            let runner = runner.commands(command_queue);
+            match recorder {
+                Some(recorder) => runner.recorder(recorder),
+                None => runner,
+            }
+        });
+        running.commands = commands;
+        running
+    }
+
+    /// Starts a runner that operators cannot command, with what `add` adds.
+    pub(crate) fn start_with(
+        bus: Arc<dyn Bus>,
+        core: TestCore,
+        (name, session): (&str, u64),
+        plan: Plan,
+        add: impl FnOnce(Runner<TestCore>) -> Runner<TestCore>,
+    ) -> Self {
         let clock = Clock::new();
         let health = Health::new("test", name, "0.1.0", clock.clone());
         let shutdown = Shutdown::new();
@@ -299,17 +319,12 @@ impl Running {
         let identity =
             Identity::new("test", producer, SessionId::new(session), session, "0.1.0").unwrap();
         let (locals, local_queue) = mpsc::channel(16);
-        let (commands, command_queue) = mpsc::channel(16);
+        let (commands, _) = mpsc::channel(1);
         let (tell, effects) = mpsc::unbounded_channel();
         let publisher = Publisher::start(Arc::clone(&bus));
         let common = (clock, health.clone(), shutdown.clone());
-        let mut runner = Runner::new(identity, core, Box::new(Tell(tell)), bus, publisher, common)
-            .plan(plan)
-            .locals(local_queue)
-            .commands(command_queue);
-        if let Some(recorder) = recorder {
-            runner = runner.recorder(recorder);
-        }
+        let runner = Runner::new(identity, core, Box::new(Tell(tell)), bus, publisher, common);
+        let runner = add(runner.plan(plan).locals(local_queue));
         Self { health, shutdown, locals, commands, effects, task: tokio::spawn(runner.run()) }
     }
 
