@@ -4,6 +4,7 @@ use crate::http;
 use crate::wait::wait_for;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ impl Recipe {
         }
         command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        // A Ctrl-C at the terminal is for whoever started it, who stops it in good order.
+        command.process_group(0);
         let child = command.spawn().with_context(|| format!("start {command:?}"))?;
         let mut running = Running { child, http: String::new(), grpc: String::new() };
         wait_for(&format!("{} listens", self.name), LISTENS_WITHIN, || {

@@ -4,6 +4,7 @@ use crate::tools::run;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ impl Process {
     ) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        // A Ctrl-C at the terminal is for whoever started it, who stops it in good order.
+        command.process_group(0);
         let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
         let reaper = match start_reaper(child.id(), folder) {
             Ok(reaper) => reaper,

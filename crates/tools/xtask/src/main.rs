@@ -8,6 +8,7 @@ mod deploy_check;
 mod steps;
 mod test;
 mod tidy;
+mod up;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Runs everything CI runs: formatting, lints, layout, tests, docs. Installs what is absent.
     Test,
+    /// Starts the whole system on this machine as separate processes, and plays a recording through it.
+    Up(up::Arguments),
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
     /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
     let root = root()?;
     match Arguments::parse().command {
         Command::Test => test::run(&root),
+        Command::Up(arguments) => up::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
         Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()),
         Command::MakeDemoData => demo_data::run(&root),

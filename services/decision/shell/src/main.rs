@@ -38,7 +38,10 @@ async fn run(args: ServiceArgs) -> Result<()> {
         is_controllable: false,
     };
     let host = Host::start(process, &effective, about).await?;
-    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let Some(bus) = host.connect().await? else {
+        host.stop().await;
+        return Ok(());
+    };
     let id = host.identity();
     let core = DecisionCore::new(core, Sequencer::new(id.producer().clone(), id.session()));
     let (plan, publisher) = (Plan::of(Service::Decision), Publisher::start(Arc::clone(&bus)));

@@ -70,7 +70,10 @@ async fn run(args: Arguments) -> Result<()> {
     let is_recorded = player.is_some();
     let is_synthetic = player.as_ref().is_some_and(|p| p.venues().into_iter().any(is_synthetic));
     host.note(&format!("feed: is_recorded = {is_recorded}, is_synthetic = {is_synthetic}"));
-    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let Some(bus) = host.connect().await? else {
+        host.stop().await;
+        return Ok(());
+    };
     let id = host.identity();
     let feed = core.feed_settings(venue.public_url, is_recorded, is_synthetic, id.seed());
     let sequencer = Sequencer::new(id.producer().clone(), id.session());

@@ -71,7 +71,10 @@ async fn run(args: Arguments) -> Result<()> {
         is_controllable: true,
     };
     let host = Host::start(process, &effective, about).await?;
-    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let Some(bus) = host.connect().await? else {
+        host.stop().await;
+        return Ok(());
+    };
     let publisher = Publisher::start(Arc::clone(&bus));
     let id = host.identity();
     let venue = PaperVenue::new(PaperConfig { run: id.session(), ..paper }, id.seed());

@@ -62,7 +62,10 @@ async fn run(args: ServiceArgs) -> Result<()> {
     let hot = hot.transpose().context("open the hot store")?;
     let (inputs, locals) = mpsc::channel(OUTCOMES_WAITING_MAX);
     let stores = Stores::start(history, hot, inputs, host.health().clone());
-    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let Some(bus) = host.connect().await? else {
+        host.stop().await;
+        return Ok(());
+    };
     let (id, shutdown) = (host.identity(), host.shutdown().clone());
     let core = PersisterCore::new(core, Sequencer::new(id.producer().clone(), id.session()));
     let (messages, deliveries) = mpsc::channel(DELIVERIES_WAITING_MAX);

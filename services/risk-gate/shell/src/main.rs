@@ -55,7 +55,10 @@ async fn run(args: Arguments) -> Result<()> {
         is_controllable: true,
     };
     let host = Host::start(process, &effective, about).await?;
-    let Some(bus) = host.connect().await? else { return Ok(host.stop().await) };
+    let Some(bus) = host.connect().await? else {
+        host.stop().await;
+        return Ok(());
+    };
     let id = host.identity();
     let core = RiskGateCore::new(core, signer, Sequencer::new(id.producer().clone(), id.session()));
     let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));

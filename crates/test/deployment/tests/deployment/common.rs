@@ -5,7 +5,7 @@ use remora_bus::{
     Bus, Credentials, NatsBus, NatsSettings, PasswordSource, ReadFrom, Stream, connect_nats,
 };
 use remora_deployment::{Deployment, wait_for};
-use remora_domain::{Body, Envelope};
+use remora_domain::{Body, Envelope, Subject};
 use remora_history_store::{HistorySettings, HistoryStore, Summary};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -66,14 +66,8 @@ impl Watcher {
         let mut orders = Orders::default();
         for envelope in self.log(Stream::Orders) {
             let id = envelope.header.message_id().to_string();
-            let word = match &envelope.body {
-                Body::OrderRequest(_) => "requests",
-                Body::OrderApproval(_) => "approvals",
-                Body::OrderRefusal(_) => "refusals",
-                Body::OrderCancel(_) => "cancels",
-                Body::OrderEvent(_) => "events",
-                other => panic!("{other:?} in the log of orders"),
-            };
+            let kind = Subject::of(&envelope).kind.as_str();
+            let word = format!("{}s", kind.strip_prefix("order.").unwrap());
             orders.approvals += usize::from(word == "approvals");
             orders.events += usize::from(word == "events");
             if !orders.messages.insert(format!("{word} {id}")) {
@@ -143,7 +137,7 @@ pub(crate) fn replay_all(deployment: &Deployment) {
         let said = deployment.replay(&name).unwrap();
         assert!(said.lines().count() > 0, "{name}: {said}");
         for line in said.lines() {
-            let entries = line.rsplit(": ").next().and_then(|rest| rest.split(' ').next());
+            let entries = line.split(": ").nth(1).and_then(|rest| rest.split(' ').next());
             let entries: u64 = entries.and_then(|count| count.parse().ok()).unwrap_or_default();
             assert!(entries > 0 && line.contains("reproduced"), "{name}: {line}");
         }

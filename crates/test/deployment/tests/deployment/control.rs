@@ -49,19 +49,18 @@ fn gate_and_router_halt_and_resume_while_nats_is_down_and_say_so_on_the_bus_late
     }
     // Every command is on record, from whom it was given to.
     let watcher = Watcher::new(&mut deployment);
-    wait_for("the commands are in the log", WITHIN, || {
-        let log = watcher.log(Stream::Control);
+    let mut log = Vec::new();
+    let outcome = wait_for("the commands are in the log", WITHIN, || {
+        log = watcher.log(Stream::Control);
         let count = |action: ControlAction| {
-            let is_it = |body: &Body| match body {
-                Body::ControlCommand(command) => {
-                    command.action == action && command.actor == "tester"
-                }
-                _ => false,
+            let is_it = |body: &Body| {
+                matches!(body, Body::ControlCommand(command)
+                    if command.action == action && command.actor.starts_with("tester"))
             };
             log.iter().filter(|envelope| is_it(&envelope.body)).count()
         };
         Ok((count(ControlAction::Halt) == 2 && count(ControlAction::Resume) == 2).then_some(()))
-    })
-    .unwrap();
+    });
+    outcome.unwrap_or_else(|error| panic!("{error:#}: {log:#?}"));
     deployment.stop().unwrap();
 }

@@ -1,4 +1,11 @@
 //! Whole deployments: real servers, every service as its own process. `cargo build --workspace --bins` comes first.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: what does not hold fails the test"
+)]
 
 mod common;
 mod control;

@@ -10,7 +10,7 @@ use std::time::Duration;
 const SECOND: &str = "ingestor-kraken-spot-1";
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Waits until an ingestor has passed books of exactly the wanted number of instruments, at least.
+/// Gives the instruments of which an ingestor has verified books.
 fn instruments(deployment: &Deployment, name: &str) -> BTreeSet<String> {
     let details = deployment.details(name).unwrap();
     let counted = details["instruments"].as_object().cloned().unwrap_or_default();
@@ -31,7 +31,8 @@ fn publishers(
 ) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     while !wanted.iter().all(|name| found.contains_key(name)) {
-        let heard = watcher.runtime.block_on(tokio::time::timeout(WITHIN, books.recv()));
+        let heard = async { tokio::time::timeout(WITHIN, books.recv()).await };
+        let heard = watcher.runtime.block_on(heard);
         let message = heard.expect("books in time").expect("the bus is open");
         let envelope = remora_wire::decode(&message.payload).unwrap();
         let Body::Book(top) = &envelope.body else { panic!("{envelope:?} among books") };
