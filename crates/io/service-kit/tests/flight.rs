@@ -122,28 +122,117 @@ fn read(path: &Path) -> Result<(u64, Option<Ending>), FlightError> {
     Ok((entries, reader.ending()))
 }
 
+/// Gives where each member ends.
+fn member_ends(whole: &[u8]) -> Vec<usize> {
+    let (mut rest, mut ends) = (whole, Vec::new());
+    while !rest.is_empty() {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        std::io::copy(&mut member, &mut std::io::sink()).unwrap();
+        rest = member.into_inner();
+        ends.push(whole.len() - rest.len());
+    }
+    ends
+}
+
 #[test]
 fn a_recording_cut_anywhere_is_exact_up_to_its_last_flushed_entry_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let whole = write_ticks(folder.path(), 5);
     let path = first_part(folder.path());
-    let mut longest = 0;
+    let ends = member_ends(&whole);
+    assert_eq!(ends.len(), 1 + 5 + 1, "the header, the entries, the mark of the close");
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        match read(&path) {
-            Ok((entries, Some(Ending::Killed { last_sequence, .. }))) => {
-                assert_eq!(entries, last_sequence);
-                assert!(entries >= longest, "a longer piece holds no less");
-                longest = entries;
+        let whole_members = ends.iter().filter(|end| **end <= length).count();
+        match (read(&path), whole_members.checked_sub(1)) {
+            (Ok((entries, ending)), Some(expected)) => {
+                let last_sequence = u64::try_from(expected).unwrap();
+                let is_torn = !ends.contains(&length);
+                let killed = Ending::Killed { last_sequence, is_torn };
+                assert_eq!((entries, ending), (last_sequence, Some(killed)), "cut at {length}");
             }
-            Ok(other) => panic!("cut at {length}: {other:?}"),
-            Err(FlightError::Damaged { .. }) => assert_eq!(longest, 0, "only within the header"),
-            Err(error) => panic!("cut at {length}: {error:?}"),
+            (Err(FlightError::Damaged { what: "torn header", .. }), None) => {}
+            (other, _) => panic!("cut at {length}: {other:?}"),
         }
     }
-    assert_eq!(longest, 5);
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(read(&path).unwrap(), (5, Some(Ending::Closed)));
+}
+
+#[test]
+fn a_member_of_many_entries_is_there_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), 1 << 20, 60_000);
+    let mut recorder = FlightRecorder::start(settings, &header()).unwrap();
+    for now in 0..50 {
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+    }
+    drop(recorder.close());
+    let path = first_part(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let first = member_ends(&whole)[0];
+    for length in first + 1..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let killed = Ending::Killed { last_sequence: 0, is_torn: true };
+        assert_eq!(read(&path).unwrap(), (0, Some(killed)), "cut at {length}");
+    }
+}
+
+#[test]
+fn whatever_a_killed_process_said_was_flushed_is_in_its_files() {
+    let (live, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut recorder = FlightRecorder::start(settings(live.path(), 2_000, 0), &header()).unwrap();
+    for now in 0..200 {
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        let said = recorder.status().flushed_sequence;
+        // The files of a process that is killed right here; the newest first, because the older ones are complete.
+        let files = std::fs::read_dir(live.path()).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        for name in names.iter().rev() {
+            std::fs::copy(live.path().join(name), killed.path().join(name)).unwrap();
+        }
+        let (entries, ending) = read(&first_part(killed.path())).unwrap();
+        assert!(entries >= said, "{entries} of {said}");
+        assert!(
+            matches!(ending, Some(Ending::Killed { last_sequence, .. }) if last_sequence == entries)
+        );
+    }
+    assert_eq!(recorder.close().flushed_sequence, 200);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_killed_service_replays_to_equal_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 1 << 20, 0).await;
+    let path = first_part(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let ends = member_ends(&whole);
+    // In the middle of the last entry.
+    let length = ends[ends.len() - 2] - 1;
+    std::fs::write(&path, &whole[..length]).unwrap();
+    let mut core = TestCore::new("core", 1);
+    core.deadline = Some(Timestamp::EPOCH);
+    let report = replay(&mut FlightReader::open(&path).unwrap(), &mut core).unwrap();
+    assert_eq!((report.entries, report.first_difference), (43, None));
+    assert_eq!(report.ending, Some(Ending::Killed { last_sequence: 43, is_torn: true }));
+}
+
+#[test]
+fn an_entry_that_cannot_be_decoded_is_named() {
+    let check = |event: FlightEvent| {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), 1 << 20, 0);
+        let mut recorder = FlightRecorder::start(settings, &header()).unwrap();
+        let mut reader_core = TestCore::new("core", 1);
+        recorder.record(Timestamp::EPOCH, event, [7; 32]);
+        drop(recorder.close());
+        let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
+        replay(&mut reader, &mut reader_core).unwrap_err().to_string()
+    };
+    let bytes = bytes::Bytes::from_static(b"\xff");
+    assert_eq!(check(FlightEvent::Message(bytes.clone())), "decode the message of entry 1");
+    assert_eq!(check(FlightEvent::Local(bytes)), "decode the local input of entry 1");
 }
 
 #[test]

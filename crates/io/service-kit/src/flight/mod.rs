@@ -4,7 +4,8 @@
 //! A recording is one or more part files `<producer>-<session>-<part>.flight.gz`. Each part is a sequence of gzip members;
 //! the first holds the magic and the header, each further one a few whole entries (u32 little-endian length, then the bytes
 //! of `remora_wire::flight`). A member is written in one piece, so after a kill a part is exact up to its last whole
-//! member, and the reader says so. A length of 0 is written when the recording was closed.
+//! member, and the reader says so. A length of 0 is written when the recording was closed
+//! and nothing is missing.
 
 mod digest;
 mod reader;

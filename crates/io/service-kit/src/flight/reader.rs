@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub enum Ending {
     /// Its writer closed it: nothing is missing.
     Closed,
-    /// Its writer was killed: it is exact up to this entry, what came after is unknown.
+    /// Its writer was killed or could not follow: it is exact up to this entry, what came after is unknown.
     Killed {
         /// The last whole entry.
         last_sequence: u64,

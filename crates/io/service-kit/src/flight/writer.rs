@@ -84,10 +84,11 @@ impl FlightRecorder {
             Err(TrySendError::Full(_)) => "the writer is too slow",
             Err(TrySendError::Disconnected(_)) => "the writer is gone",
         };
-        // An entry left out would make every later one unreplayable: the recording ends before it.
+        // An entry left out would make every later one unreplayable: the recording ends before it. The writer has to
+        // know before it finds its queue closed: it must not mark the recording as complete.
+        lock(&self.status).problem.get_or_insert_with(|| problem.to_owned());
         self.sender = None;
         tracing::error!(problem, sequence, "flight recording ended");
-        lock(&self.status).problem.get_or_insert_with(|| problem.to_owned());
     }
 
     /// Gives how far the recording has come.
@@ -189,7 +190,10 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    frame(&mut self.member, &[]);
+                    let is_complete = lock(&self.status).problem.is_none();
+                    if is_complete {
+                        frame(&mut self.member, &[]);
+                    }
                     return self.flush();
                 }
             }
@@ -237,4 +241,50 @@ impl Writer {
 /// A recording holds orders and balances: only its owner may read it.
 fn create(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flight::{Ending, FlightReader};
+    use remora_domain::{ProducerId, SessionId};
+
+    #[test]
+    fn a_recording_that_lost_an_entry_is_not_marked_as_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = FlightHeader {
+            service: "test".to_owned(),
+            producer: ProducerId::new("core").unwrap(),
+            session: SessionId::new(1),
+            seed: 1,
+            version: "0.1.0".to_owned(),
+            settings: String::new(),
+        };
+        let settings = FlightSettings {
+            folder: folder.path().to_owned(),
+            file_bytes_max: 1 << 20,
+            flush_interval: Duration::from_secs(60),
+        };
+        let status = Arc::new(Mutex::new(FlightStatus::default()));
+        let mut writer = Writer::open(settings, &header, Arc::clone(&status)).unwrap();
+        // A queue of one entry whose writer has not begun: the second entry is one too many.
+        let (sender, receiver) = sync_channel(1);
+        let mut recorder = FlightRecorder {
+            sender: Some(sender),
+            thread: None,
+            status: Arc::clone(&status),
+            last_sequence: 0,
+        };
+        for now in 1..=3 {
+            recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        }
+        writer.run(&receiver).unwrap();
+        let FlightStatus { flushed_sequence, file, problem } = recorder.close();
+        assert_eq!((flushed_sequence, problem.as_deref()), (1, Some("the writer is too slow")));
+        let mut reader = FlightReader::open(&file).unwrap();
+        assert_eq!(reader.next_entry().unwrap().map(|entry| entry.sequence), Some(1));
+        assert_eq!(reader.next_entry().unwrap(), None);
+        let ending = Ending::Killed { last_sequence: 1, is_torn: false };
+        assert_eq!(reader.ending(), Some(ending));
+    }
 }
