@@ -1,12 +1,15 @@
 //! The drive loop over the in-memory bus, with a small core.
+#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
 mod common;
 
 use common::{AwayBus, Log, Number, POKE_FAULT, Running, TestCore, out_message, plan, publish};
 use remora_bus::{Bus, Stream};
-use remora_domain::{Body, ControlScope, ServiceState, Timestamp};
+use remora_domain::{Body, ControlScope, Service, ServiceState, Timestamp};
 use remora_service_kit::PublishError;
 use remora_service_kit::drive::DriveError;
 use remora_testkit::{Producer, book, halt, instrument, request};
+use std::sync::Arc;
 
 fn a_book() -> Body {
     Body::Book(book("BTC-USD", "100", "101"))
@@ -179,6 +182,31 @@ async fn a_fault_halts_everybody_once_and_keeps_the_service_hearing() {
     assert_eq!(running.health.unready(), ["core is down: poked"]);
     let core = running.stop().await.unwrap();
     assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: poked").count(), 1);
+}
+
+/// Lets a core fault, and tells whether its shell published the halt; the core hears it in any case.
+async fn tells_its_fault(service: &str, is_commanded: bool) -> bool {
+    let bus = AwayBus::new();
+    let (_commands, queue) = tokio::sync::mpsc::channel(1);
+    let (on, core) = (Arc::new(bus.clone()), TestCore::new("core", 1));
+    let mut running = Running::start_with(on, core, (service, "core", 1), plan(), |runner| {
+        if is_commanded { runner.commands(queue) } else { runner }
+    });
+    running.poke(POKE_FAULT).await;
+    assert_eq!(running.effects.recv().await, Some(Number(0)), "cancelled");
+    let core = running.stop().await.unwrap();
+    assert!(core.seen.contains(&"Halt: poked".to_owned()), "{:?}", core.seen);
+    let told = Log::history(&bus, Stream::Control).await;
+    told.iter().any(|told| matches!(told.body, Body::ControlCommand(_)))
+}
+
+#[tokio::test]
+async fn only_a_service_that_may_write_commands_publishes_its_halt() {
+    for service in Service::ALL {
+        let may = matches!(service, Service::RiskGate | Service::OrderRouter);
+        assert_eq!(tells_its_fault(service.name(), true).await, may, "{}", service.name());
+        assert!(!tells_its_fault(service.name(), false).await, "{}", service.name());
+    }
 }
 
 #[tokio::test]

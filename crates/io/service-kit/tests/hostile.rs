@@ -45,7 +45,7 @@ impl Watched {
         let (deliveries, queue) = mpsc::channel(16);
         let (on, core) = (Arc::new(bus.clone()), TestCore::new("core", 1));
         let add = |runner: remora_service_kit::drive::Runner<TestCore>| runner.deliveries(queue);
-        let running = Running::start_with(on, core, ("core", 1), plan(), add);
+        let running = Running::start_with(on, core, ("test", "core", 1), plan(), add);
         control.next_from("core").await;
         Self { bus, running, deliveries, dead, orders }
     }

@@ -8,7 +8,7 @@ use crate::trace::{Causes, TraceContext};
 use crate::{Clock, Health, Shutdown};
 use bytes::Bytes;
 use remora_bus::{Bus, BusError, BusHealth, InMessage, Subscription};
-use remora_domain::{ControlCommand, Envelope, Sequencer, ServiceState, Timestamp};
+use remora_domain::{ControlCommand, Envelope, Kind, Sequencer, Service, ServiceState, Timestamp};
 use remora_machine::{ServiceCore, ServiceOutput};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub struct Runner<C: ServiceCore> {
     locals: Option<mpsc::Receiver<LocalEvent<C::LocalInput>>>,
     deliveries: Option<mpsc::Receiver<InMessage>>,
     commands: Option<mpsc::Receiver<ControlCommand>>,
-    /// Whether what operators say here is told on the bus; only services that can be halted may.
+    /// Whether what operators say here is told on the bus; only services that may write commands do.
     pub(super) tells_commands: bool,
     pub(super) recorder: Option<FlightRecorder>,
     /// Numbers what the shell itself says: commands given to this service directly.
@@ -167,10 +167,13 @@ impl<C: ServiceCore> Runner<C> {
     }
 
     /// Adds commands that operators give to this service directly. They are published too, and so is the halt after a
-    /// fault; without this call both stay within the service, whose user may not write commands.
+    /// fault; both stay within a service without this call, and within one that the table does not let write commands.
     #[must_use]
     pub fn commands(self, commands: mpsc::Receiver<ControlCommand>) -> Self {
-        Self { commands: Some(commands), tells_commands: true, ..self }
+        let name = self.identity.service();
+        let service = Service::ALL.iter().find(|service| service.name() == name);
+        let tells_commands = service.is_none_or(|it| it.writes().contains(&Kind::ControlCommand));
+        Self { commands: Some(commands), tells_commands, ..self }
     }
 
     /// Records every input.

@@ -293,7 +293,7 @@ impl Running {
         recorder: Option<FlightRecorder>,
     ) -> Self {
         let (commands, command_queue) = mpsc::channel(16);
-        let mut running = Self::start_with(bus, core, (name, session), plan, |runner| {
+        let mut running = Self::start_with(bus, core, ("test", name, session), plan, |runner| {
             let runner = runner.commands(command_queue);
             match recorder {
                 Some(recorder) => runner.recorder(recorder),
@@ -304,20 +304,20 @@ impl Running {
         running
     }
 
-    /// Starts a runner that operators cannot command, with what `add` adds.
+    /// Starts a runner of a service that operators cannot command, with what `add` adds.
     pub(crate) fn start_with(
         bus: Arc<dyn Bus>,
         core: TestCore,
-        (name, session): (&str, u64),
+        (service, name, session): (&str, &str, u64),
         plan: Plan,
         add: impl FnOnce(Runner<TestCore>) -> Runner<TestCore>,
     ) -> Self {
         let clock = Clock::new();
-        let health = Health::new("test", name, "0.1.0", clock.clone());
+        let health = Health::new(service, name, "0.1.0", clock.clone());
         let shutdown = Shutdown::new();
         let producer = ProducerId::new(name).unwrap();
         let identity =
-            Identity::new("test", producer, SessionId::new(session), session, "0.1.0").unwrap();
+            Identity::new(service, producer, SessionId::new(session), session, "0.1.0").unwrap();
         let (locals, local_queue) = mpsc::channel(16);
         let (commands, _) = mpsc::channel(1);
         let (tell, effects) = mpsc::unbounded_channel();
@@ -383,6 +383,16 @@ pub(crate) struct Log(LogReader);
 impl Log {
     pub(crate) async fn open(bus: &AwayBus, stream: Stream) -> Self {
         Self(bus.bus.read_log(stream, &[], ReadFrom::Start).await.unwrap())
+    }
+
+    /// Reads everything that a stream holds.
+    pub(crate) async fn history(bus: &AwayBus, stream: Stream) -> Vec<Envelope> {
+        let mut log = Self::open(bus, stream).await;
+        let mut all = Vec::new();
+        while !log.0.is_caught_up() {
+            all.push(log.next().await);
+        }
+        all
     }
 
     pub(crate) async fn next(&mut self) -> Envelope {
