@@ -26,8 +26,9 @@
 //!     let host = Host::start(process, &effective, about).await?;
 //!     let Some(bus) = host.connect().await? else { host.stop().await; return Ok(()) };
 //!     let id = host.identity();
+//!     let plan = Plan::of(Service::RiskGate, &gate.account, None);
 //!     let core = RiskGateCore::new(gate, id.producer().clone(), id.session(), id.seed());
-//!     let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));
+//!     let publisher = Publisher::start(Arc::clone(&bus));
 //!     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, Inputs::none()).await?)
 //! }
 //! ```

@@ -23,9 +23,10 @@ async fn run(args: ServiceArgs) -> Result<()> {
     let (process, facts) = (config.process(), config.profile());
     let settings = config.section::<DecisionSettings>("decision");
     let core = settings.zip(facts).and_then(|(s, facts)| {
-        config.check("decision", s.validate(&facts.account, &facts.reporting))
+        let core = config.check("decision", s.validate(&facts.account, &facts.reporting));
+        core.zip(Some(facts.account))
     });
-    let ((process, core), effective) = config.finish(process.zip(core))?;
+    let ((process, (core, account)), effective) = config.finish(process.zip(core))?;
     if args.is_only_check(&effective)? {
         return Ok(());
     }
@@ -44,6 +45,7 @@ async fn run(args: ServiceArgs) -> Result<()> {
     };
     let id = host.identity();
     let core = DecisionCore::new(core, Sequencer::new(id.producer().clone(), id.session()));
-    let (plan, publisher) = (Plan::of(Service::Decision), Publisher::start(Arc::clone(&bus)));
+    let plan = Plan::of(Service::Decision, &account, None);
+    let publisher = Publisher::start(Arc::clone(&bus));
     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, Inputs::none()).await?)
 }

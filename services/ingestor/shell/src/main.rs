@@ -93,7 +93,8 @@ async fn run(args: Arguments) -> Result<()> {
             tokio::spawn(live::Feed { clock, health, inputs, commanded, recorder }.run());
         }
     }
-    let (plan, publisher) = (Plan::of(Service::Ingestor), Publisher::start(Arc::clone(&bus)));
+    // It reads nothing of the bus.
+    let (plan, publisher) = (Plan::default(), Publisher::start(Arc::clone(&bus)));
     Ok(host.drive(bus, publisher, core, Box::new(effects), plan, Inputs::locals(locals)).await?)
 }
 

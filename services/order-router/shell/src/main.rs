@@ -81,7 +81,11 @@ async fn run(args: Arguments) -> Result<()> {
     let sequencer = Sequencer::new(id.producer().clone(), id.session());
     let (inputs, locals) = mpsc::channel(WAITING_MAX);
     let (commands, commanded) = mpsc::channel(WAITING_MAX);
+    // Market data is for the venue beside the core, which reads for itself.
+    let mut plan = Plan::of(Service::OrderRouter, &core.account, Some(&core.venue));
+    plan.logs.retain(|log| log.stream != Stream::Instruments);
     let worker = VenueWorker {
+        patterns: std::mem::take(&mut plan.patterns),
         venue: Box::new(venue),
         account: core.account.clone(),
         venue_id: core.venue.clone(),
@@ -94,10 +98,6 @@ async fn run(args: Arguments) -> Result<()> {
     tokio::spawn(worker.run(commanded, inputs.clone()));
     let intents = Intents::start(publisher.clone(), inputs, WAITING_MAX);
     let core = OrderRouterCore::new(core, Verifier::new(key), sequencer);
-    // Market data is for the venue beside the core, which reads for itself.
-    let mut plan = Plan::of(Service::OrderRouter);
-    plan.patterns.clear();
-    plan.logs.retain(|log| log.stream != Stream::Instruments);
     let effects = Box::new(RouterEffects::new(commands, intents));
     Ok(host.drive(bus, publisher, core, effects, plan, Inputs::locals(locals)).await?)
 }

@@ -26,6 +26,8 @@ pub(crate) struct VenueWorker {
     pub(crate) venue: Box<dyn OrderEntry>,
     pub(crate) account: AccountId,
     pub(crate) venue_id: VenueId,
+    /// The market data of this venue.
+    pub(crate) patterns: Vec<String>,
     pub(crate) session: SessionId,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) clock: Clock,
@@ -129,8 +131,7 @@ impl VenueWorker {
         }
         let last = ReadFrom::LastPerSubject;
         let definitions = self.bus.read_log(Stream::Instruments, &[], last).await?;
-        let patterns = [Kind::MdBook.pattern(), Kind::MdTrade.pattern()];
-        let news = self.bus.subscribe(&patterns, MARKET_DATA_WAITING_MAX).await?;
+        let news = self.bus.subscribe(&self.patterns, MARKET_DATA_WAITING_MAX).await?;
         let (now, mut out) = (self.clock.now(), Vec::new());
         for input in restored {
             self.venue.handle(now, input, &mut out);

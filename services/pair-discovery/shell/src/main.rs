@@ -22,10 +22,11 @@ async fn run(args: ServiceArgs) -> Result<()> {
     let mut config = Config::open(&args.config)?;
     let (process, facts) = (config.process(), config.profile());
     let settings = config.section::<PairDiscoverySettings>("pair_discovery");
-    let core = settings
-        .zip(facts)
-        .and_then(|(s, facts)| config.check("pair_discovery", s.validate(&facts.reporting)));
-    let ((process, core), effective) = config.finish(process.zip(core))?;
+    let core = settings.zip(facts).and_then(|(s, facts)| {
+        let core = config.check("pair_discovery", s.validate(&facts.reporting));
+        core.zip(Some(facts.account))
+    });
+    let ((process, (core, account)), effective) = config.finish(process.zip(core))?;
     if args.is_only_check(&effective)? {
         return Ok(());
     }
@@ -44,6 +45,7 @@ async fn run(args: ServiceArgs) -> Result<()> {
     };
     let id = host.identity();
     let core = PairDiscoveryCore::new(core, Sequencer::new(id.producer().clone(), id.session()));
-    let (plan, publisher) = (Plan::of(Service::PairDiscovery), Publisher::start(Arc::clone(&bus)));
+    let plan = Plan::of(Service::PairDiscovery, &account, None);
+    let publisher = Publisher::start(Arc::clone(&bus));
     Ok(host.drive(bus, publisher, core, Box::new(NoEffects), plan, Inputs::none()).await?)
 }

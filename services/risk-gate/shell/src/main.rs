@@ -60,8 +60,9 @@ async fn run(args: Arguments) -> Result<()> {
         return Ok(());
     };
     let id = host.identity();
+    let plan = Plan::of(Service::RiskGate, &core.account, None);
     let core = RiskGateCore::new(core, signer, Sequencer::new(id.producer().clone(), id.session()));
-    let (plan, publisher) = (Plan::of(Service::RiskGate), Publisher::start(Arc::clone(&bus)));
+    let publisher = Publisher::start(Arc::clone(&bus));
     Ok(host.drive(bus, publisher, core, Box::new(Facts), plan, Inputs::none()).await?)
 }
 

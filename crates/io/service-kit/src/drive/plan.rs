@@ -2,7 +2,9 @@
 
 use crate::TraceContext;
 use remora_bus::{ReadFrom, Stream};
-use remora_domain::{Header, IdError, ProducerId, Service, SessionId, Timestamp};
+use remora_domain::{
+    AccountId, Header, IdError, Kind, ProducerId, Service, SessionId, Timestamp, VenueId,
+};
 use remora_machine::{NoLocal, ServiceCore};
 use std::collections::BTreeMap;
 
@@ -130,13 +132,15 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Reads what the table of services says: logs for what is stored, subscriptions for the rest. Definitions and
-    /// universes begin with their newest; everything else with the first message kept.
+    /// Reads what the table of services says, of one account and, for a service of one venue, of that venue: logs for
+    /// what is stored, subscriptions for the rest. What others ask for is theirs to answer: a gate that heard the
+    /// requests of another account would refuse them. Definitions and universes begin with their newest; everything
+    /// else with the first message kept.
     #[must_use]
-    pub fn of(service: Service) -> Self {
+    pub fn of(service: Service, account: &AccountId, venue: Option<&VenueId>) -> Self {
         let mut logs: BTreeMap<Stream, LogSubscription> = BTreeMap::new();
         let mut patterns = Vec::new();
-        for pattern in service.reads().iter().map(|kind| kind.pattern()) {
+        for pattern in service.reads().iter().flat_map(|kind| within(*kind, account, venue)) {
             // A pattern of a stored kind lies within its stream, so the stream of the pattern is that of its subjects.
             let Some(stream) = Stream::of_subject(&pattern) else {
                 patterns.push(pattern);
@@ -153,6 +157,38 @@ impl Plan {
             logs.entry(stream).or_insert_with(new).filters.push(pattern);
         }
         Self { patterns, logs: logs.into_values().collect(), ..Self::default() }
+    }
+}
+
+/// Gives the patterns that match the subjects of a kind at one account and venue, where they name one.
+fn within(kind: Kind, account: &AccountId, venue: Option<&VenueId>) -> Vec<String> {
+    let mut all = kind.pattern();
+    if kind.has_account() {
+        all = all.replace('>', &format!("{account}.>"));
+    }
+    let Some(venue) = venue else { return vec![all] };
+    let at_venue = all.replace('>', venue.as_str());
+    let of_instruments = format!("{at_venue}.>");
+    match kind {
+        // A market's status names no instrument, a feed's does.
+        Kind::MdStatus => vec![at_venue, of_instruments],
+        Kind::AccountBalance | Kind::AccountFee => vec![at_venue],
+        Kind::MdBook
+        | Kind::MdTrade
+        | Kind::MdTicker
+        | Kind::MdInstrument
+        | Kind::MdBar
+        | Kind::OrderRequest
+        | Kind::OrderApproval
+        | Kind::OrderRefusal
+        | Kind::OrderCancel
+        | Kind::OrderEvent
+        | Kind::AccountPosition
+        | Kind::DecisionRecord => vec![of_instruments],
+        // These name neither account nor venue in their subjects.
+        Kind::PairsUniverse | Kind::ControlCommand | Kind::ControlState | Kind::SvcHeartbeat => {
+            vec![all]
+        }
     }
 }
 
@@ -212,20 +248,91 @@ impl<C: ServiceCore<LocalOutput = NoLocal>> Effects<C> for NoEffects {
 mod tests {
     use super::*;
 
+    fn account(name: &str) -> AccountId {
+        AccountId::new(name).unwrap()
+    }
+
+    fn venue(name: &str) -> VenueId {
+        VenueId::new(name).unwrap()
+    }
+
+    fn patterns(plan: &Plan) -> Vec<&str> {
+        let filters = plan.logs.iter().flat_map(|log| &log.filters);
+        filters.chain(&plan.patterns).map(String::as_str).collect()
+    }
+
+    /// Counts how often a plan would hear a subject.
+    fn count(plan: &Plan, subject: &str) -> usize {
+        let is_match = |pattern: &&str| match pattern.strip_suffix('>') {
+            Some(start) => subject.len() > start.len() && subject.starts_with(start),
+            None => *pattern == subject,
+        };
+        patterns(plan).iter().filter(|pattern| is_match(pattern)).count()
+    }
+
+    fn is_at_venue(kind: Kind) -> bool {
+        let elsewhere = ["pairs.", "control.", "svc."];
+        !elsewhere.iter().any(|area| kind.as_str().starts_with(area))
+    }
+
+    /// Gives a subject of a kind with all the words it can have.
+    fn subject(kind: Kind, of: &str, at: &str) -> String {
+        let account = if kind.has_account() { format!("{of}.") } else { String::new() };
+        let rest = if matches!(kind, Kind::AccountBalance | Kind::AccountFee) {
+            at.to_owned()
+        } else if is_at_venue(kind) {
+            format!("{at}.BTC-USD")
+        } else {
+            "somebody".to_owned()
+        };
+        format!("remora.v1.{}.{account}{rest}", kind.as_str())
+    }
+
     #[test]
     fn a_plan_reads_every_kind_of_the_table_once_where_it_is_kept() {
         for service in Service::ALL {
-            let plan = Plan::of(*service);
-            let filters = plan.logs.iter().flat_map(|log| &log.filters);
-            let mut planned: Vec<&String> = filters.chain(&plan.patterns).collect();
-            let mut wanted: Vec<String> =
-                service.reads().iter().map(|kind| kind.pattern()).collect();
-            planned.sort();
-            wanted.sort();
-            assert_eq!(planned, wanted.iter().collect::<Vec<_>>(), "{}", service.name());
-            let stored = service.reads().iter().filter(|kind| kind.is_durable()).count();
-            assert_eq!(plan.patterns.len(), service.reads().len() - stored);
+            for at in [None, Some(&venue("sim-spot"))] {
+                let plan = Plan::of(*service, &account("paper"), at);
+                for kind in Kind::ALL {
+                    let wanted = usize::from(service.reads().contains(kind));
+                    let subject = subject(*kind, "paper", "sim-spot");
+                    assert_eq!(count(&plan, &subject), wanted, "{} {subject}", service.name());
+                    let is_kept = |pattern: &String| pattern.contains(kind.as_str());
+                    assert!(!kind.is_durable() || !plan.patterns.iter().any(is_kept), "{subject}");
+                }
+            }
         }
+    }
+
+    #[test]
+    fn a_plan_leaves_other_accounts_and_venues_alone() {
+        let (ours, at) = (account("paper"), venue("sim-spot"));
+        for service in Service::ALL {
+            let of_account = Plan::of(*service, &ours, None);
+            let of_venue = Plan::of(*service, &ours, Some(&at));
+            for kind in service.reads() {
+                let foreign = subject(*kind, "paper2", "sim-spot");
+                assert_eq!(count(&of_account, &foreign), usize::from(!kind.has_account()));
+                for elsewhere in ["other-spot", "sim-spot2"] {
+                    let foreign = subject(*kind, "paper", elsewhere);
+                    assert_eq!(count(&of_account, &foreign), 1, "{foreign}");
+                    assert_eq!(
+                        count(&of_venue, &foreign),
+                        usize::from(!is_at_venue(*kind)),
+                        "{foreign}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_status_of_a_market_is_heard_beside_that_of_its_feeds() {
+        let at = venue("sim-spot");
+        let plan = Plan::of(Service::RiskGate, &account("paper"), Some(&at));
+        assert_eq!(count(&plan, "remora.v1.md.status.sim-spot"), 1);
+        assert_eq!(count(&plan, "remora.v1.md.status.sim-spot.BTC-USD"), 1);
+        assert_eq!(count(&plan, "remora.v1.md.status.other-spot"), 0);
     }
 
     #[test]
