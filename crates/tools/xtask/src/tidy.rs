@@ -163,7 +163,7 @@ fn check_sources(
 fn check_migrations(folder: &Path, problems: &mut Vec<String>) -> Result<()> {
     for file in files(folder, "sql")? {
         let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        for word in ["-- Purpose:", "-- Locks:", "-- Backfill:"] {
+        for word in ["-- Purpose:", "-- Lock impact:", "-- Backfill:"] {
             if !text.contains(word) {
                 problems.push(format!("{}: no line {word:?}", file.display()));
             }

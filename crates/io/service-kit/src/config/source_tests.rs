@@ -1,3 +1,5 @@
+//! Tests of reading configuration: every problem at once, nearest keys, sources, secrets.
+
 use super::*;
 use crate::secret::Secret;
 use serde::Deserialize;
