@@ -182,7 +182,7 @@ fn a_member_of_many_entries_is_there_as_a_whole_or_not_at_all() {
 fn whatever_a_killed_process_said_was_flushed_is_in_its_files() {
     let (live, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut recorder = FlightRecorder::start(settings(live.path(), 2_000, 0), &header()).unwrap();
-    for now in 0..200 {
+    for now in 0..60 {
         recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
         let said = recorder.status().flushed_sequence;
         // The files of a process that is killed right here; the newest first, because the older ones are complete.
@@ -198,7 +198,7 @@ fn whatever_a_killed_process_said_was_flushed_is_in_its_files() {
             matches!(ending, Some(Ending::Killed { last_sequence, .. }) if last_sequence == entries)
         );
     }
-    assert_eq!(recorder.close().flushed_sequence, 200);
+    assert_eq!(recorder.close().flushed_sequence, 60);
 }
 
 #[tokio::test]
