@@ -17,7 +17,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     nextest(root)?;
     steps::run(root, "tests", "cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
     steps::run(root, "doc tests", "cargo", &["test", "--workspace", "--doc", "--quiet"])?;
-    let docs = ["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"];
+    let docs = ["doc", "--workspace", "--no-deps", "--quiet"];
     steps::run_with(root, "docs", "cargo", &docs, &[("RUSTDOCFLAGS", "-D warnings")])?;
     crate::say("==> all good");
     Ok(())
