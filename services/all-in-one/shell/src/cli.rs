@@ -42,8 +42,8 @@ pub(crate) struct ShowArguments {
     /// Keep the history of the run (orders, approvals, refusals, fills) in this SQLite file.
     #[arg(long, value_name = "FILE.db")]
     pub(crate) history: Option<PathBuf>,
-    /// Print each change of the run's log at this level (error, warn, info, debug).
-    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    /// Print what the run logs at this level and above, when no dashboard is shown.
+    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = ["error", "warn", "info", "debug"])]
     pub(crate) log: String,
 }
 

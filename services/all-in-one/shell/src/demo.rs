@@ -20,6 +20,7 @@ const SHIPPED: &[u8] = include_bytes!("../../../../demo/synthetic_kraken_spot.js
 
 /// Plays the data and shows what happens.
 pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
+    show::prepare(&arguments.show)?;
     let (paths, _folder) = recordings(&arguments.data)?;
     let player = Player::open(&paths).context("open the recordings")?;
     let default = if arguments.data.is_empty() { "demo" } else { "recordings" };
@@ -48,13 +49,17 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
 
 /// Refuses recordings of a venue that the profile is not about; tells whether any is synthetic.
 fn check_venues(player: &Player, entry: &VenueEntry) -> Result<bool> {
-    for name in player.venues() {
-        if of_recording(name).is_none_or(|found| found.id != entry.id) {
-            bail!(
-                "recording of venue {name:?}: the profile is about {}, which reads recordings of {}",
-                entry.id,
-                entry.recording_names.join(", ")
-            );
+    let sessions = player.plans().iter().map(|plan| &plan.recording);
+    for recording in sessions.chain(player.definitions()) {
+        for name in &recording.venues {
+            if of_recording(name).is_none_or(|found| found.id != entry.id) {
+                bail!(
+                    "{}: recording of venue {name:?}; the profile is about {}, which reads recordings of {}",
+                    recording.path.display(),
+                    entry.id,
+                    entry.recording_names.join(", ")
+                );
+            }
         }
     }
     Ok(player.venues().into_iter().any(is_synthetic))
@@ -86,6 +91,7 @@ async fn play(arguments: DemoArguments, player: Player, mut playback: Playback) 
     }
     playback.finish()?;
     history.write(&mut playback).await?;
+    history.close().await;
     show.close();
     let (facts, tally) = playback.into_parts();
     show::finish(&arguments.show, &facts, &tally)

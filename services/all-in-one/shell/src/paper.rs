@@ -3,9 +3,10 @@
 use crate::cli::PaperArguments;
 use crate::dashboard::Wish;
 use crate::history::History;
+use crate::live::{self, Heard};
+use crate::output;
 use crate::profiles::{self, Feed};
 use crate::show::{self, Show};
-use crate::{live, output};
 use anyhow::{Result, bail};
 use remora_service_kit::Clock;
 use remora_venue_api::FeedInput;
@@ -16,6 +17,7 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// Trades on paper until stopped.
 pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
+    show::prepare(&arguments.show)?;
     let loaded = profiles::load(&arguments.profile)?;
     profiles::explain(&loaded);
     let entry = profiles::venue(&loaded.plan)?;
@@ -29,13 +31,21 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     let clock = Clock::new();
     // Seeds only jitter here; nothing about a live run repeats.
     let seed = u64::try_from(clock.now().as_ns()).unwrap_or(0);
-    let url = arguments.url.clone();
-    output::note(&format!("feed: {}", url.as_deref().unwrap_or(entry.public_url)));
-    let feed = Feed { is_recorded: false, is_synthetic: false, url, frames_total: None };
+    let url = arguments.url.as_deref().or(loaded.plan.ingestor.url.as_deref());
+    let url = url.unwrap_or(entry.public_url).to_owned();
+    live::check_url(&url)?;
+    output::note(&format!("feed: {url}"));
+    let feed = Feed {
+        is_recorded: false,
+        is_synthetic: false,
+        url: Some(url.clone()),
+        frames_total: None,
+    };
     let mut playback = profiles::playback(loaded, &feed, seed, clock.now())?;
     let mut history = History::open(arguments.show.history.as_deref()).await?;
     let mut show = Show::open(&arguments.show, None)?;
     let mut sockets = live::sockets(&clock);
+    let mut heard = Heard::default();
     let mut frame = tokio::time::interval(FRAME);
     let stop = live::stop(arguments.seconds);
     tokio::pin!(stop);
@@ -49,7 +59,12 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
             biased;
             stopped = &mut stop => break stopped?,
             () = clock.sleep_until(playback.next_deadline()) => playback.advance(clock.now())?,
-            input = sockets.recv() => playback.live(clock.now(), input)?,
+            input = sockets.recv() => {
+                if let Some(line) = heard.note(&input).filter(|_| !show.is_dashboard()) {
+                    output::note(&line);
+                }
+                playback.live(clock.now(), input)?;
+            }
             _ = frame.tick() => {
                 if playback.draw(|facts, tally| show.draw(facts, tally))? == Wish::Quit {
                     break;
@@ -63,5 +78,6 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     history.close().await;
     show.close();
     let (facts, tally) = playback.into_parts();
-    show::finish(&arguments.show, &facts, &tally)
+    show::finish(&arguments.show, &facts, &tally)?;
+    heard.frames(&url).map(drop)
 }

@@ -64,10 +64,20 @@ pub(crate) fn explain(loaded: &Loaded) {
     output::note(&loaded.effective.to_string());
 }
 
-/// Gives the venue whose session the profile drives.
+/// Gives the venue whose session the profile drives; refuses a depth that it does not offer.
 pub(crate) fn venue(plan: &Plan) -> Result<&'static VenueEntry> {
-    let venue = &plan.ingestor.venue;
-    find(venue).with_context(|| format!("{venue}: no such venue; see `remora --help`"))
+    let (venue, depth) = (&plan.ingestor.venue, plan.ingestor.depth);
+    let entry = find(venue).with_context(|| format!("ingestor.venue {venue}: no such venue"))?;
+    if !entry.depths.contains(&depth) {
+        bail!("ingestor.depth {depth}: {venue} offers {}", depths(entry));
+    }
+    Ok(entry)
+}
+
+/// Writes the depths a venue offers.
+pub(crate) fn depths(entry: &VenueEntry) -> String {
+    let texts: Vec<String> = entry.depths.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 /// Makes a world of a profile, ready to be given frames.

@@ -3,15 +3,49 @@
 use crate::cli::ShowArguments;
 use crate::dashboard::{Dashboard, Wish};
 use crate::{output, report, summary};
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use remora_domain::{DurationNs, Timestamp};
-use remora_service_kit::Clock;
+use remora_service_kit::config::TelemetrySettings;
+use remora_service_kit::{Clock, Telemetry};
 use remora_sim::{RunFacts, Tally};
 use std::io::IsTerminal as _;
 
 /// How often the dashboard is drawn.
 const FRAME: DurationNs = DurationNs::from_ms(100);
+
+/// Refuses places that nothing can be written to, before anything is played, and starts the log.
+pub(crate) fn prepare(arguments: &ShowArguments) -> Result<()> {
+    let asked = [
+        ("--json", &arguments.json),
+        ("--report", &arguments.report),
+        ("--history", &arguments.history),
+    ];
+    for (flag, path) in asked {
+        let Some(path) = path else { continue };
+        // A bare name has an empty parent: the folder we are in.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            bail!("{flag} {}: its folder does not exist", path.display());
+        }
+        if path.is_dir() {
+            bail!("{flag} {}: is a folder, want a file", path.display());
+        }
+    }
+    if wants_dashboard(arguments) {
+        // Lines would tear the dashboard apart.
+        return Ok(());
+    }
+    let settings =
+        TelemetrySettings { log_filter: arguments.log.clone(), ..TelemetrySettings::default() };
+    Telemetry::start(&settings, "remora", "remora", env!("CARGO_PKG_VERSION"))
+        .map(drop)
+        .context("start the log")
+}
+
+fn wants_dashboard(arguments: &ShowArguments) -> bool {
+    !arguments.headless && std::io::stdout().is_terminal()
+}
 
 /// Shows a run while it goes on.
 pub(crate) struct Show {
@@ -28,8 +62,7 @@ enum Screen {
 impl Show {
     /// Takes the terminal, or starts a progress bar when headless or when there is no terminal.
     pub(crate) fn open(arguments: &ShowArguments, frames_total: Option<u64>) -> Result<Self> {
-        let wants_dashboard = !arguments.headless && std::io::stdout().is_terminal();
-        let screen = if wants_dashboard {
+        let screen = if wants_dashboard(arguments) {
             Screen::Dashboard(Dashboard::open()?)
         } else {
             Screen::Bar(bar(frames_total))
