@@ -7,6 +7,7 @@
 //! Test alone: `cargo test -p remora-sim`.
 #![deny(missing_docs)]
 
+pub mod check;
 mod facts;
 mod plan;
 mod playback;

@@ -4,7 +4,7 @@
 //! byte for byte: pacing and drawing happen outside and decide nothing.
 
 use crate::{RunFacts, Tally, World, WorldError};
-use remora_domain::{DurationNs, Timestamp};
+use remora_domain::{DurationNs, Envelope, Timestamp};
 use remora_ingestor_core::IngestorEffect;
 use remora_persister_core::{Batch, PersisterInput, PersisterOutput};
 use remora_venue_api::FeedInput;
@@ -12,19 +12,29 @@ use remora_venue_api::FeedInput;
 /// How long the world goes on after a session's last frame, so that cancels reach the venue and are confirmed.
 const SETTLE: DurationNs = DurationNs::from_s(5);
 
+/// Sees every published message, in order.
+type Watcher = Box<dyn FnMut(&Envelope)>;
+
 /// Runs a world on recorded inputs.
 pub struct Playback {
     world: World,
     tally: Tally,
     facts: RunFacts,
     session: Option<usize>,
+    watcher: Option<Watcher>,
 }
 
 impl Playback {
     /// Takes a world that has not started, what is known of the run, and an empty tally.
     #[must_use]
     pub const fn new(world: World, tally: Tally, facts: RunFacts) -> Self {
-        Self { world, tally, facts, session: None }
+        Self { world, tally, facts, session: None, watcher: None }
+    }
+
+    /// Shows `watcher` every message published from now on, in order. It sees and changes nothing.
+    #[must_use]
+    pub fn watched(self, watcher: impl FnMut(&Envelope) + 'static) -> Self {
+        Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
     /// Gives the world one input of session `session` at `at`; `elapsed` is the playing time.
@@ -184,6 +194,9 @@ impl Playback {
     fn collect(&mut self) {
         for message in self.world.take_published() {
             self.tally.observe(&message);
+            if let Some(watcher) = &mut self.watcher {
+                watcher(&message);
+            }
         }
     }
 

@@ -1,0 +1,100 @@
+//! Money: balances are the first ones told, plus executions, minus fees. Spot only: nothing else may be approved yet.
+
+use super::LogTotals;
+use super::findings::{Findings, Promise};
+use remora_domain::{
+    Amount, AmountError, Asset, Balances, ContractKind, Fill, Instrument, OrderEvent, Side,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+pub(super) struct Funds {
+    start: Option<BTreeMap<Asset, Amount>>,
+    newest: BTreeMap<Asset, Amount>,
+    moved: BTreeMap<Asset, Amount>,
+    fills_untold: u64,
+}
+
+impl Funds {
+    pub(super) fn book(
+        &mut self,
+        instrument: Option<&Instrument>,
+        event: &OrderEvent,
+        fill: &Fill,
+        findings: &mut Findings,
+    ) {
+        let spot = instrument.filter(|instrument| instrument.kind == ContractKind::Spot);
+        let Some(instrument) = spot else {
+            let detail = format!("{} is not a spot pair that is known", event.instrument);
+            findings.add(Promise::BalancesAddUp, detail);
+            return;
+        };
+        self.fills_untold = self.fills_untold.saturating_add(1);
+        let moved = self.move_by(instrument, event.side, fill);
+        findings.exact(moved);
+    }
+
+    /// Compares the venue's word with ours. The venue reports an execution before the balances it led to.
+    pub(super) fn told(&mut self, balances: &Balances, findings: &mut Findings) {
+        for entry in &balances.entries {
+            if entry.total < Amount::ZERO || entry.held < Amount::ZERO || entry.held > entry.total {
+                let detail = format!("{}: {} with {} held", entry.asset, entry.total, entry.held);
+                findings.add(Promise::BalancesAddUp, detail);
+            }
+        }
+        let entries = balances.entries.iter();
+        self.newest = entries.map(|entry| (entry.asset.clone(), entry.total)).collect();
+        let Some(start) = &self.start else {
+            self.start = Some(self.newest.clone());
+            return;
+        };
+        self.fills_untold = 0;
+        let assets: BTreeSet<&Asset> =
+            start.keys().chain(self.newest.keys()).chain(self.moved.keys()).collect();
+        for asset in assets {
+            let of = |side: &BTreeMap<Asset, Amount>| side.get(asset).copied().unwrap_or_default();
+            let (start, moved, told) = (of(start), of(&self.moved), of(&self.newest));
+            if start.checked_add(moved).as_ref() != Ok(&told) {
+                let detail = format!("{asset}: {start} and {moved} is not {told}");
+                findings.add(Promise::BalancesAddUp, detail);
+            }
+        }
+    }
+
+    pub(super) fn finish(&self, findings: &mut Findings) {
+        if self.start.is_none() {
+            findings.add(Promise::BalancesAddUp, "no balances were told");
+        }
+        if self.fills_untold > 0 {
+            let detail = format!("{} executions since the last balances", self.fills_untold);
+            findings.add(Promise::BalancesAddUp, detail);
+        }
+    }
+
+    pub(super) fn tell(self, totals: &mut LogTotals) {
+        totals.balances_start = self.start.unwrap_or_default();
+        totals.balances_end = self.newest;
+        totals.balances_moved = self.moved;
+    }
+
+    fn move_by(
+        &mut self,
+        instrument: &Instrument,
+        side: Side,
+        fill: &Fill,
+    ) -> Result<(), AmountError> {
+        let base = fill.last_qty.as_amount();
+        let quote = fill.last_px.checked_notional(fill.last_qty, instrument.multiplier)?;
+        let quote = quote.as_amount();
+        let (base, quote) = match side {
+            Side::Buy => (base, quote.negated()),
+            Side::Sell => (base.negated(), quote),
+        };
+        let fee = (&fill.fee.asset, fill.fee.amount.negated());
+        for (asset, by) in [(&instrument.base, base), (&instrument.quote, quote), fee] {
+            let moved = self.moved.entry(asset.clone()).or_default();
+            *moved = moved.checked_add(by)?;
+        }
+        Ok(())
+    }
+}
