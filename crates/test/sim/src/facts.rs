@@ -32,6 +32,8 @@ pub struct RunFacts {
     pub history_losses: u64,
     /// Problems of the feed by kind and instrument, with their counts.
     pub problems: BTreeMap<String, u64>,
+    /// Field, value and what is allowed, of the last problem of each sort.
+    pub problem_details: BTreeMap<String, String>,
 }
 
 impl RunFacts {

@@ -218,7 +218,8 @@ impl Playback {
                     Some(key) => format!("{kind:?} {key}"),
                     None => format!("{kind:?}"),
                 };
-                self.facts.problems.insert(name, summary.count);
+                self.facts.problems.insert(name.clone(), summary.count);
+                self.facts.problem_details.insert(name, summary.last_detail.clone());
             }
         }
         self.facts.is_synthetic = self.tally.pairs().any(|(_, pair)| pair.instrument.is_synthetic);

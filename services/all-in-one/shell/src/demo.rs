@@ -94,7 +94,11 @@ async fn play(arguments: DemoArguments, player: Player, mut playback: Playback) 
     history.close().await;
     show.close();
     let (facts, tally) = playback.into_parts();
-    show::finish(&arguments.show, &facts, &tally)
+    show::finish(&arguments.show, &facts, &tally)?;
+    if facts.counters.is_empty() && facts.frames_played == facts.frames_total.unwrap_or(0) {
+        bail!("the recordings hold no market data of any pair that could be read");
+    }
+    Ok(())
 }
 
 /// Waits so that playing keeps its pace; decides nothing about what happens.

@@ -216,10 +216,9 @@ fn closing(facts: &RunFacts, tally: &Tally) -> String {
             refusals.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
         text.push_str(&format!("\nrefused by the gate: {}", parts.join(", ")));
     }
-    if !facts.problems.is_empty() {
-        let parts: Vec<String> =
-            facts.problems.iter().map(|(what, n)| format!("{n} {what}")).collect();
-        text.push_str(&format!("\nproblems in the feed: {}", parts.join(", ")));
+    for (what, n) in &facts.problems {
+        let last = facts.problem_details.get(what).map_or("", String::as_str);
+        text.push_str(&format!("\nproblem in the feed: {n} {what}; the last: {last}"));
     }
     text
 }

@@ -95,6 +95,19 @@ fn a_line_that_is_not_of_the_format_is_refused_with_field_value_and_what_is_allo
 }
 
 #[test]
+fn a_recording_without_any_readable_market_data_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.jsonl");
+    let line = r#"{"t":1618678132358447000,"venue":"kraken","ch":"ws-book","dir":"in","frame":[320,{"as":[]},"book-1000","XBT/USD"]}"#;
+    fs::write(&path, format!("{line}\n")).unwrap();
+    let output = remora(["demo", "--headless", "--data", path.to_str().unwrap()]);
+    let (said, shown) = (text(&output.stderr), text(&output.stdout));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no market data of any pair that could be read"), "{said}");
+    assert!(shown.contains("problem in the feed: 1 Malformed; the last: "), "{shown}");
+}
+
+#[test]
 fn time_that_goes_back_is_refused_with_both_times() {
     let back = spoilt(50, |line| {
         let t = serde_json::from_str::<Value>(line).unwrap()["t"].to_string();
