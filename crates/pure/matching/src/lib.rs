@@ -1,0 +1,10 @@
+//! A price-time matching engine in exact integers: orders, triggers, icebergs, self-trade prevention, fees, holds.
+#![deny(missing_docs)]
+
+mod api;
+
+pub use api::{
+    Amend, AssetIx, AssetSpec, Balance, Condition, EndCause, Event, FeeRates, Funding, Lifetime,
+    MarketIx, MarketMode, MarketSpec, Money, NewOrder, OrderNo, OrderState, OrderView, Pricing,
+    QueueChange, Reference, Refusal, SelfTrade, Size, TradeNo, TradeSide, TraderIx, Trigger, age,
+};
