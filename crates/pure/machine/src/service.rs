@@ -14,6 +14,9 @@ pub enum ServiceInput<L> {
     /// The durable log has been read up to the instant of the start. Given exactly once; before it a core
     /// publishes nothing and asks for nothing.
     CaughtUp,
+    /// The service is asked to end. From now on it starts nothing new and takes its own orders back; it goes on being
+    /// served until `ServiceCore::has_stopped`. There is no way back but a new start; a repeat changes nothing.
+    Stopping,
     /// The outcome of an effect, or an input that only this service has.
     Local(L),
 }
@@ -80,4 +83,10 @@ pub trait ServiceCore:
     type LocalInput: LocalCodec + Clone + std::fmt::Debug + Send;
     /// Effects only this service has. Not `Clone`: an approved order must not be doubled on its way out.
     type LocalOutput: LocalCodec + std::fmt::Debug + Send;
+
+    /// Tells, after `Stopping`, whether nothing is left to wait for. A core that waits bounds it itself: its deadlines
+    /// lead to an end, whatever others do. One that leaves nothing behind may end at once.
+    fn has_stopped(&self) -> bool {
+        true
+    }
 }

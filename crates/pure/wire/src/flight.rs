@@ -33,6 +33,8 @@ pub enum FlightEvent {
     Message(Bytes),
     /// The log was read up to the start.
     CaughtUp,
+    /// The service was asked to end.
+    Stopping,
     /// An input only this service has (in its own encoding).
     Local(Bytes),
 }
@@ -90,6 +92,7 @@ impl FlightEntry {
             FlightEvent::Tick => wire::flight_entry::Event::Tick(true),
             FlightEvent::Message(bytes) => wire::flight_entry::Event::Message(bytes.clone()),
             FlightEvent::CaughtUp => wire::flight_entry::Event::CaughtUp(true),
+            FlightEvent::Stopping => wire::flight_entry::Event::Stopping(true),
             FlightEvent::Local(bytes) => wire::flight_entry::Event::Local(bytes.clone()),
         };
         let wire = wire::FlightEntry {
@@ -111,6 +114,7 @@ impl FlightEntry {
             wire::flight_entry::Event::Tick(_) => FlightEvent::Tick,
             wire::flight_entry::Event::Message(bytes) => FlightEvent::Message(bytes),
             wire::flight_entry::Event::CaughtUp(_) => FlightEvent::CaughtUp,
+            wire::flight_entry::Event::Stopping(_) => FlightEvent::Stopping,
             wire::flight_entry::Event::Local(bytes) => FlightEvent::Local(bytes),
         };
         let (field, len) = ("flight_entry.outputs_digest", wire.outputs_digest.len());

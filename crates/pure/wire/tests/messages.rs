@@ -365,6 +365,7 @@ fn a_flight_entry_survives_the_wire() {
     let events = [
         FlightEvent::Tick,
         FlightEvent::CaughtUp,
+        FlightEvent::Stopping,
         FlightEvent::Message(message.clone()),
         FlightEvent::Local(message),
     ];

@@ -55,6 +55,7 @@ impl Machine for Echo {
                     self.say(now, out);
                 }
             }
+            ServiceInput::Stopping => {}
             ServiceInput::Local(never) => match never {},
         }
     }

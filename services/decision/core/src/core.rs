@@ -127,6 +127,7 @@ impl Machine for DecisionCore {
                 self.is_caught_up = true;
                 return self.visit_all(now, None, out);
             }
+            ServiceInput::Stopping => return,
             ServiceInput::Local(local) => match local {},
         };
         let Ok(concerned) = self.take(now, &envelope) else {

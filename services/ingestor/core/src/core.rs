@@ -362,6 +362,8 @@ impl Machine for IngestorCore {
                     self.feed(now, FeedInput::Start, out);
                 }
             }
+            // Market data leaves nothing behind: readers see it fall silent.
+            ServiceInput::Stopping => {}
             ServiceInput::Local(IngestorInput(input)) => {
                 if self.is_caught_up {
                     self.feed(now, input, out);

@@ -252,6 +252,7 @@ impl Machine for OrderRouterCore {
         match input {
             ServiceInput::Message(envelope) => self.message(now, &envelope, out),
             ServiceInput::CaughtUp => self.caught_up(now, out),
+            ServiceInput::Stopping => {}
             ServiceInput::Local(RouterInput::Stored { cl_ord_id }) => {
                 self.stored(now, &cl_ord_id, out);
             }

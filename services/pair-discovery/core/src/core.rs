@@ -154,6 +154,8 @@ impl Machine for PairDiscoveryCore {
                 self.has_caught_up = true;
                 self.assess_at = Some(now.saturating_add(self.config.assess_interval()));
             }
+            // A universe expires by itself.
+            ServiceInput::Stopping => {}
             ServiceInput::Local(never) => match never {},
         }
     }

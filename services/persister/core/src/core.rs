@@ -302,6 +302,8 @@ impl Machine for PersisterCore {
                 self.schedule_hot(now);
                 self.beat(now, out);
             }
+            // The shell flushes before it leaves, and the bus delivers again what was not acknowledged.
+            ServiceInput::Stopping => {}
             ServiceInput::Local(PersisterInput::Stored { number }) => self.on_stored(number, out),
             ServiceInput::Local(PersisterInput::StoreFailed { number, failure }) => {
                 self.on_failed(now, number, failure, out);

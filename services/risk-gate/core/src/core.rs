@@ -201,6 +201,7 @@ impl Machine for RiskGateCore {
         match input {
             ServiceInput::Message(envelope) => self.on_message(now, &envelope, out),
             ServiceInput::CaughtUp => self.on_caught_up(now, out),
+            ServiceInput::Stopping => {}
             ServiceInput::Local(never) => match never {},
         }
     }

@@ -103,6 +103,7 @@ fn feed<C: ServiceCore>(
             ServiceInput::Message(Arc::new(envelope))
         }
         FlightEvent::CaughtUp => ServiceInput::CaughtUp,
+        FlightEvent::Stopping => ServiceInput::Stopping,
         FlightEvent::Local(bytes) => {
             let local = C::LocalInput::decode(bytes)
                 .map_err(|cause| ReplayError::Local { sequence, cause })?;

@@ -130,6 +130,7 @@ impl Machine for TestCore {
                 self.seen.push("caught-up".to_owned());
                 out.push(ServiceOutput::publish(self.state(now, ServiceState::Active)));
             }
+            ServiceInput::Stopping => {}
             ServiceInput::Local(Number(POKE_FAULT)) => out.push(ServiceOutput::Fault("poked")),
             ServiceInput::Local(Number(POKE_ANSWER)) => {
                 let header = self.last_request.clone().unwrap();
