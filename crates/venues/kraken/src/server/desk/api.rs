@@ -293,6 +293,10 @@ pub struct Execution {
     pub trade: TradeNo,
     /// The order.
     pub order: OrderNo,
+    /// Which way the order goes. Kept here because fills are remembered longer than ended orders.
+    pub side: Side,
+    /// The order's type.
+    pub kind: OrderKind,
     /// Where.
     pub market: MarketIx,
     /// Price.
