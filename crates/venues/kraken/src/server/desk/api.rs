@@ -32,6 +32,45 @@ pub enum OrderKind {
     SettlePosition,
 }
 
+impl OrderKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Market,
+        Self::Limit,
+        Self::Iceberg,
+        Self::StopLoss,
+        Self::StopLossLimit,
+        Self::TakeProfit,
+        Self::TakeProfitLimit,
+        Self::TrailingStop,
+        Self::TrailingStopLimit,
+        Self::SettlePosition,
+    ];
+
+    /// Gives the name that REST and WebSocket v2 share, such as `stop-loss-limit`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Market => "market",
+            Self::Limit => "limit",
+            Self::Iceberg => "iceberg",
+            Self::StopLoss => "stop-loss",
+            Self::StopLossLimit => "stop-loss-limit",
+            Self::TakeProfit => "take-profit",
+            Self::TakeProfitLimit => "take-profit-limit",
+            Self::TrailingStop => "trailing-stop",
+            Self::TrailingStopLimit => "trailing-stop-limit",
+            Self::SettlePosition => "settle-position",
+        }
+    }
+
+    /// Finds a type by its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Is a price as a client may write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PriceSpec {
