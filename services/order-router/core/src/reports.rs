@@ -82,7 +82,11 @@ impl OrderRouterCore {
             return;
         };
         let before = order.status;
-        if !matches!(heard, Heard::NoAnswer | Heard::SeenAbsent) {
+        // A venue that does not know the order gives no sign of its life: cancels that are repeated into the void
+        // must not keep it open.
+        let is_unknown_there =
+            heard == Heard::CancelRejected && what.reason == OrderEventReason::UnknownOrder;
+        if !is_unknown_there && !matches!(heard, Heard::NoAnswer | Heard::SeenAbsent) {
             order.touched_at = now;
             order.answers_without_it = 0;
         }

@@ -152,6 +152,24 @@ fn an_unknown_order_is_closed_only_by_the_second_answer_that_lacks_it() {
 }
 
 #[test]
+fn cancels_repeated_into_the_void_do_not_keep_an_order_open() {
+    let (mut rig, order) = (Rig::ready(), request("r-1"));
+    rig.work(1_000, &order);
+    rig.report(1_500, VenueReport::Session { is_up: false });
+    rig.report(1_600, VenueReport::Session { is_up: true });
+    // As often as the grace of an absent order is long.
+    let ends = (1_i64..=10).find_map(|round| {
+        let ms = 2_000 * round;
+        rig.decision_says(ms, requote(&order));
+        rig.report(ms + 50, cancel_rejected(&order, OrderEventReason::UnknownOrder, ms + 50));
+        rig.advance(ms + 1_000);
+        let said = rig.open_orders(ms + 1_010, vec![]);
+        said.events.last().map(|event| event.ord_status).filter(|status| status.is_terminal())
+    });
+    assert_eq!(ends, Some(OrdStatus::Cancelled));
+}
+
+#[test]
 fn an_answer_to_a_question_asked_before_the_send_closes_nothing() {
     let mut rig = Rig::ready();
     assert_eq!(rig.advance(30_000).queries, 1);
