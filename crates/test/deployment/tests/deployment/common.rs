@@ -7,7 +7,7 @@ use remora_bus::{
 use remora_deployment::{Deployment, wait_for};
 use remora_domain::{Body, Envelope, Subject};
 use remora_history_store::{HistorySettings, HistoryStore, Summary};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -85,6 +85,36 @@ impl Watcher {
         orders
     }
 
+    /// Gives what the log tells of each order that has not ended, for people.
+    fn open_orders(&self) -> BTreeMap<String, Vec<String>> {
+        let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for envelope in self.log(Stream::Orders) {
+            let (id, word) = match &envelope.body {
+                Body::OrderRequest(request) => (&request.cl_ord_id, "request".to_owned()),
+                Body::OrderRefusal(refusal) => (&refusal.cl_ord_id, "refusal".to_owned()),
+                Body::OrderCancel(cancel) => (&cancel.cl_ord_id, format!("{:?}", cancel.reason)),
+                Body::OrderEvent(event) => {
+                    let word =
+                        format!("{:?} {:?} {:?}", event.exec_type, event.ord_status, event.reason);
+                    (&event.cl_ord_id, word)
+                }
+                _ => continue,
+            };
+            let (id, header) = (id.to_string(), &envelope.header);
+            let has_ended = matches!(&envelope.body, Body::OrderRefusal(_))
+                || matches!(&envelope.body, Body::OrderEvent(event) if event.ord_status.is_terminal());
+            open.entry(id.clone()).or_default().push(format!(
+                "{word} by {} at {}",
+                header.message_id(),
+                header.publish_time.as_ns()
+            ));
+            if has_ended {
+                open.remove(&id);
+            }
+        }
+        open
+    }
+
     pub(crate) fn summary(&self) -> Result<Summary> {
         Ok(self.runtime.block_on(self.history.summary())?)
     }
@@ -110,7 +140,8 @@ impl Watcher {
                 && summary.is_complete();
             Ok(is_quiet.then_some(orders))
         });
-        let orders = outcome.unwrap_or_else(|error| panic!("{error:#}: {seen}"));
+        let orders = outcome
+            .unwrap_or_else(|error| panic!("{error:#}: {seen}\nopen: {:#?}", self.open_orders()));
         assert_eq!(orders.repeats, Vec::<String>::new(), "twice in the log of orders");
         assert_eq!(orders.messages, stored(deployment).unwrap(), "history is the log of orders");
         let fills = deployment.query("SELECT exec_id FROM fills").unwrap();
