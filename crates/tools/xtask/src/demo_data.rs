@@ -1,7 +1,7 @@
 //! Makes the recording that ships with the project: a synthetic market, told as Kraken WebSocket v2 frames.
 //!
 //! In: a seed. Out: `demo/synthetic_kraken_spot.jsonl.gz`; equal seeds give equal bytes. Everything is computed in
-//! integers from one SplitMix64, so no float and no clock can make two machines differ.
+//! integers from one `remora_flow::Chance`, so no float and no clock can make two machines differ.
 //!
 //! The market (`market`): a common factor and one factor a pair move target prices on a 10 ms grid; now and then
 //! the common factor drifts for a third of a second, like news. The perpetual's traders see the target at once, spot
@@ -16,7 +16,6 @@
 //! What must never happen here: a price that could be taken for a real one. Every line names the venue
 //! `remora_synthetic`, and every consumer shows that.
 
-mod chance;
 mod frames;
 mod instruments;
 mod market;
@@ -25,11 +24,11 @@ mod market;
 mod tests;
 
 use anyhow::{Context, Result};
-use chance::Chance;
 use flate2::{Compression, GzBuilder};
 use frames::Telling;
 use instruments::SPECS;
 use market::{Event, Market};
+use remora_flow::Chance;
 use std::fs;
 use std::io::Write;
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Tells the market as Kraken WebSocket v2 frames, each a line of the recording.
 
-use super::chance::Chance;
 use super::instruments::{SPECS, Spec};
 use super::market::{Market, Side, Trade};
 use super::spec;
 use anyhow::{Context, Result};
+use remora_flow::Chance;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -38,18 +38,18 @@ struct Told {
 
 impl Told {
     fn new(spec: &Spec) -> Self {
-        let volume = i128::from(spec.volume_24h) * 10_i128.pow(spec.qty_decimals);
-        let open_ticks = spec.start_ticks * 987 / 1_000;
+        let volume = i128::from(spec.volume_24h) * 10_i128.pow(spec.traded.qty_decimals);
+        let open_ticks = spec.traded.start_ticks * 987 / 1_000;
         Self {
             bids: Vec::new(),
             asks: Vec::new(),
-            last_trade_id: 4_000_000 + spec.start_ticks,
-            last_ticks: spec.start_ticks,
-            low_ticks: spec.start_ticks * 979 / 1_000,
-            high_ticks: spec.start_ticks * 1_014 / 1_000,
+            last_trade_id: 4_000_000 + spec.traded.start_ticks,
+            last_ticks: spec.traded.start_ticks,
+            low_ticks: spec.traded.start_ticks * 979 / 1_000,
+            high_ticks: spec.traded.start_ticks * 1_014 / 1_000,
             open_ticks,
             volume,
-            turnover: volume * i128::from(spec.start_ticks * 996 / 1_000),
+            turnover: volume * i128::from(spec.traded.start_ticks * 996 / 1_000),
             ticker_at: 0,
             has_traded: false,
         }
@@ -113,7 +113,7 @@ impl Telling {
     pub(crate) fn subscribe(&mut self, until: i64, market: &Market) -> Result<()> {
         let asked = until - 300_000;
         let symbols: Vec<String> =
-            SPECS.iter().map(|spec| format!("\"{}\"", spec.symbol)).collect();
+            SPECS.iter().map(|spec| format!("\"{}\"", spec.traded.symbol)).collect();
         let symbols = symbols.join(",");
         let channels = [
             ("book", format!("\"depth\":{DEPTH},\"snapshot\":true"), 2),
@@ -130,8 +130,10 @@ impl Telling {
         for (channel, rest, id) in &channels {
             for spec in &SPECS {
                 sent += 40;
-                let result =
-                    format!("\"channel\":\"{channel}\",{rest},\"symbol\":\"{}\"", spec.symbol);
+                let result = format!(
+                    "\"channel\":\"{channel}\",{rest},\"symbol\":\"{}\"",
+                    spec.traded.symbol
+                );
                 self.line(sent, LATENCY_US, "in", &reply(&result, sent, *id));
             }
         }
@@ -196,9 +198,9 @@ impl Telling {
             };
             items.push(format!(
                 "{{\"symbol\":\"{}\",\"side\":\"{side}\",\"price\":{},\"qty\":{},\"ord_type\":\"market\",\"trade_id\":{},\"timestamp\":\"{}\"}}",
-                spec.symbol,
-                decimal(trade.ticks.into(), spec.price_decimals),
-                decimal(trade.qty.into(), spec.qty_decimals),
+                spec.traded.symbol,
+                decimal(trade.ticks.into(), spec.traded.price_decimals),
+                decimal(trade.qty.into(), spec.traded.qty_decimals),
                 told.last_trade_id,
                 rfc3339(now),
             ));
@@ -225,12 +227,12 @@ impl Telling {
         let told = self.told(index)?;
         (told.ticker_at, told.has_traded) = (now, false);
         let change = told.last_ticks - told.open_ticks;
-        let price = |ticks: i64| decimal(ticks.into(), spec.price_decimals);
-        let qty = |steps: i128| decimal(steps, spec.qty_decimals);
-        let vwap = decimal(told.turnover / told.volume.max(1), spec.price_decimals);
+        let price = |ticks: i64| decimal(ticks.into(), spec.traded.price_decimals);
+        let qty = |steps: i128| decimal(steps, spec.traded.qty_decimals);
+        let vwap = decimal(told.turnover / told.volume.max(1), spec.traded.price_decimals);
         let frame = format!(
             "{{\"channel\":\"ticker\",\"type\":\"{kind}\",\"data\":[{{\"symbol\":\"{}\",\"bid\":{},\"bid_qty\":{},\"ask\":{},\"ask_qty\":{},\"last\":{},\"volume\":{},\"vwap\":{vwap},\"low\":{},\"high\":{},\"change\":{},\"change_pct\":{},\"timestamp\":\"{}\"}}]}}",
-            spec.symbol,
+            spec.traded.symbol,
             price(bid),
             qty(bid_qty.into()),
             price(ask),
@@ -301,15 +303,15 @@ fn book_frame(
         let level = |(ticks, qty): &(i64, i64)| {
             format!(
                 "{{\"price\":{},\"qty\":{}}}",
-                decimal((*ticks).into(), spec.price_decimals),
-                decimal((*qty).into(), spec.qty_decimals)
+                decimal((*ticks).into(), spec.traded.price_decimals),
+                decimal((*qty).into(), spec.traded.qty_decimals)
             )
         };
         levels.iter().map(level).collect::<Vec<_>>().join(",")
     };
     format!(
         "{{\"channel\":\"book\",\"type\":\"{kind}\",\"data\":[{{\"symbol\":\"{}\",\"bids\":[{}],\"asks\":[{}],\"checksum\":{sum},\"timestamp\":\"{}\"}}]}}",
-        spec.symbol,
+        spec.traded.symbol,
         side(bids),
         side(asks),
         rfc3339(now)
@@ -344,16 +346,16 @@ fn definitions() -> String {
         let step = |decimals: u32| decimal(1, decimals);
         format!(
             "{{\"symbol\":\"{}\",\"base\":\"{}\",\"quote\":\"{}\",\"status\":\"online\",\"qty_precision\":{},\"qty_increment\":{},\"price_precision\":{},\"cost_precision\":5,\"marginable\":false,\"has_index\":true,\"cost_min\":{},\"tick_size\":{},\"price_increment\":{},\"qty_min\":{}}}",
-            spec.symbol,
-            spec.base,
-            spec.quote,
-            spec.qty_decimals,
-            step(spec.qty_decimals),
-            spec.price_decimals,
-            spec.cost_min,
-            step(spec.price_decimals),
-            step(spec.price_decimals),
-            spec.qty_min,
+            spec.traded.symbol,
+            spec.traded.base,
+            spec.traded.quote,
+            spec.traded.qty_decimals,
+            step(spec.traded.qty_decimals),
+            spec.traded.price_decimals,
+            spec.traded.cost_min,
+            step(spec.traded.price_decimals),
+            step(spec.traded.price_decimals),
+            spec.traded.qty_min,
         )
     };
     let assets = assets.iter().map(asset).collect::<Vec<_>>().join(",");

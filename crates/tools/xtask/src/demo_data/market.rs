@@ -1,9 +1,9 @@
 //! The market itself: prices, quotes, takers. Prices are `Fine`: ticks in 1/2^20.
 
-use super::chance::Chance;
 use super::instruments::{BTC, ETH, ETH_BTC, PERPETUAL, SPECS, Spec};
 use super::spec;
 use anyhow::{Context, Result};
+use remora_flow::Chance;
 use std::collections::BTreeMap;
 
 /// Fine steps in one tick.
@@ -76,7 +76,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     fn new(spec: &'static Spec, chance: &mut Chance) -> Self {
-        let price = spec.start_ticks * FINE;
+        let price = spec.traded.start_ticks * FINE;
         let (bids, asks) = (BTreeMap::new(), BTreeMap::new());
         let mut pair = Self { spec, target: price, seen: price, bids, asks, last_taker: Side::Bid };
         for side in [Side::Bid, Side::Ask] {
@@ -128,11 +128,11 @@ impl Pair {
     /// Adds a quote somewhere in the book: some join the touch, most lie behind it, some far behind.
     fn add(&mut self, side: Side, chance: &mut Chance) -> bool {
         let behind = match chance.below(10) {
-            0..2 => self.spec.half_spread / 6,
-            2..8 => 2 * self.spec.half_spread,
-            _ => 8 * self.spec.half_spread,
+            0..2 => self.spec.traded.half_spread / 6,
+            2..8 => 2 * self.spec.traded.half_spread,
+            _ => 8 * self.spec.traded.half_spread,
         };
-        let distance = self.spec.half_spread * chance.between(95, 130) / 100;
+        let distance = self.spec.traded.half_spread * chance.between(95, 130) / 100;
         self.place(side, distance + chance.exponential(behind), chance)
     }
 
@@ -151,7 +151,7 @@ impl Pair {
         if crosses || ticks <= 0 {
             return false;
         }
-        let qty = self.qty(self.spec.quote_mean, chance);
+        let qty = self.qty(self.spec.traded.quote_mean, chance);
         *self.levels_mut(side).entry(ticks).or_insert(0) += qty;
         true
     }
@@ -201,14 +201,14 @@ impl Pair {
     /// Moves the target for good in the direction of a taker, because some takers know something: a sixth of the
     /// half-spread for one of mean size, at most four times that.
     fn leave_impact(&mut self, taker: Side, filled: i64) {
-        let unit = self.share(self.spec.half_spread) / 6;
-        let size_percent = (filled * 100 / self.spec.taker_mean).min(400);
+        let unit = self.share(self.spec.traded.half_spread) / 6;
+        let size_percent = (filled * 100 / self.spec.traded.taker_mean).min(400);
         self.target -= unit * size_percent / 100 * taker.away();
     }
 
     /// Lets the best quote that the price has left behind be taken or taken back; `None` if there is none.
     fn clean(&mut self, chance: &mut Chance) -> Option<Vec<Event>> {
-        let half_spread = self.share(self.spec.half_spread);
+        let half_spread = self.share(self.spec.traded.half_spread);
         for side in [Side::Bid, Side::Ask] {
             let Some((ticks, shown)) = self.best(side) else { continue };
             // How far behind what traders see the quote lies; below zero it gives money away.
@@ -223,7 +223,7 @@ impl Pair {
                 }
             }
             self.set(side, ticks, 0);
-            self.place(side, self.spec.half_spread, chance);
+            self.place(side, self.spec.traded.half_spread, chance);
             return Some(vec![Event::BookChanged]);
         }
         None
@@ -231,11 +231,11 @@ impl Pair {
 
     /// Lets a maker follow the price where the best quote was left behind by it; `false` if none was.
     fn follow(&mut self, chance: &mut Chance) -> bool {
-        let half_spread = self.share(self.spec.half_spread);
+        let half_spread = self.share(self.spec.traded.half_spread);
         for side in [Side::Bid, Side::Ask] {
             let edge = self.best(side).map(|(ticks, _)| (ticks * FINE - self.seen) * side.away());
             if edge.is_none_or(|edge| edge > half_spread * 13 / 10) && chance.is(750) {
-                let distance = self.spec.half_spread * chance.between(92, 108) / 100;
+                let distance = self.spec.traded.half_spread * chance.between(92, 108) / 100;
                 return self.place(side, distance, chance);
             }
         }
@@ -272,8 +272,8 @@ impl Pair {
             self.last_taker = self.last_taker.opposite();
         }
         let scale = if chance.is(60) { 8 } else { 1 };
-        let qty = self.qty(self.spec.taker_mean * scale, chance);
-        let trades = self.take(self.last_taker, qty, 5 * self.spec.half_spread);
+        let qty = self.qty(self.spec.traded.taker_mean * scale, chance);
+        let trades = self.take(self.last_taker, qty, 5 * self.spec.traded.half_spread);
         if trades.is_empty() {
             return Vec::new();
         }
@@ -339,7 +339,9 @@ impl Market {
     fn arbitrage(&mut self) {
         let of = |index: usize| self.pairs.get(index).map_or(1, |pair| i128::from(pair.target));
         let began = |index: usize| {
-            SPECS.get(index).map_or(1, |spec| i128::from(spec.start_ticks) * i128::from(FINE))
+            SPECS
+                .get(index)
+                .map_or(1, |spec| i128::from(spec.traded.start_ticks) * i128::from(FINE))
         };
         let spot = of(PERPETUAL) * began(BTC) / began(PERPETUAL);
         let cross = began(ETH_BTC) * of(ETH) / began(ETH) * began(BTC) / of(BTC).max(1);
