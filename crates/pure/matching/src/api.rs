@@ -121,8 +121,7 @@ pub enum Funding {
 /// Is how the price of an order is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pricing {
-    /// Takes whatever is there; the rest is cancelled. Trades no further than `protection` from the best
-    /// opposite price when it has one.
+    /// Takes whatever is there; the rest is cancelled.
     Market,
     /// Trades at this price or better.
     Limit(Ticks),
@@ -150,6 +149,14 @@ pub enum Lifetime {
     Gtd(Timestamp),
 }
 
+impl Lifetime {
+    /// Tells whether such an order never rests.
+    #[must_use]
+    pub const fn is_immediate(self) -> bool {
+        matches!(self, Self::Ioc | Self::Fok)
+    }
+}
+
 /// Is what happens when an order would match another one of the same trader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfTrade {
@@ -170,6 +177,14 @@ pub enum Condition {
     TakeProfit(Ticks),
     /// The reference moved back by this much from its best value since the order was placed.
     Trailing(Ticks),
+}
+
+impl Condition {
+    /// Tells whether it follows its reference.
+    #[must_use]
+    pub const fn is_trailing(self) -> bool {
+        matches!(self, Self::Trailing(_))
+    }
 }
 
 /// Is which price a condition watches.
@@ -425,7 +440,7 @@ pub enum Event {
 pub enum QueueChange {
     /// Joined at the back.
     Add,
-    /// Smaller, same place.
+    /// Another quantity, same place; larger only for the crowd of a recording, whose pieces grow and merge.
     Modify,
     /// Gone.
     Delete,
