@@ -104,6 +104,59 @@ async fn durable_messages_wait_for_the_bus_and_arrive_once_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_the_bus_never_answers_holds_up_no_cancel_and_no_halt() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, mut control) = started(&bus, TestCore::new("core", 1), 1).await;
+    let begun = tokio::time::Instant::now();
+    bus.set_stuck(Some("order.request"));
+    publish(&bus, &mut other, a_book()).await;
+    running.poke(1).await;
+    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    assert!(matches!(orders.next_from("core").await.body, Body::OrderCancel(_)));
+    assert!(matches!(control.next().await.body, Body::ControlCommand(_)));
+    assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "something was waited for");
+    bus.set_stuck(None);
+    assert!(matches!(orders.next_from("core").await.body, Body::OrderRequest(_)));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_states_that_wait_for_the_bus_only_the_newest_is_stored() {
+    let bus = AwayBus::new();
+    let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    for _ in 0..20 {
+        running.commands.send(halt(ControlScope::Global)).await.unwrap();
+        running.effects.recv().await.unwrap();
+    }
+    bus.set_away(false);
+    running.stop().await.unwrap();
+    let told = Log::history(&bus, Stream::Control).await.into_iter();
+    let states = told.filter(|told| matches!(told.body, Body::ControlState(_)));
+    let states: Vec<u64> = states.map(|state| state.header.sequence).collect();
+    // The first, one that was on its way while the bus was away, and the last of all.
+    assert!(states.len() <= 3 && states.ends_with(&[21]), "{states:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stores_nothing_makes_a_connected_service_unready_and_says_why() {
+    let bus = AwayBus::new();
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    assert!(running.health.unready().is_empty());
+    bus.set_stuck(Some("order.cancel"));
+    running.poke(1).await;
+    let mut ready = running.health.watch_ready();
+    ready.wait_for(|is_ready| !is_ready).await.unwrap();
+    let why = running.health.unready();
+    assert!(matches!(&*why, [why] if why.starts_with("publishing is down: 1 wait")), "{why:?}");
+    bus.set_stuck(None);
+    ready.wait_for(|is_ready| *is_ready).await.unwrap();
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_of_order_messages_halts_cancels_and_ends() {
     let bus = AwayBus::new();
     let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;

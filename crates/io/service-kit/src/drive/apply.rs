@@ -48,9 +48,10 @@ impl<C: ServiceCore> Runner<C> {
     /// bus can be reached.
     pub(super) fn command(&mut self, command: ControlCommand) {
         let now = self.clock.now();
+        let is_halt = command.action == ControlAction::Halt;
         let envelope = self.shell.wrap(now, Body::ControlCommand(command));
         if self.tells_commands {
-            self.publisher.publish_report(&envelope, &TraceContext::none());
+            drop(self.publisher.publish_command(&envelope, is_halt));
         }
         let bytes = remora_wire::encode(&envelope);
         let envelope = Arc::new(envelope);
@@ -240,6 +241,13 @@ impl<C: ServiceCore> Runner<C> {
                 tracing::warn!(new, dropped, "market data dropped: the core is too slow");
             }
         }
+        let backlog = self.publisher.backlog();
+        let detail = match &backlog.problem {
+            Some(problem) => format!("{} wait: {problem}", backlog.waiting),
+            None => format!("{} wait", backlog.waiting),
+        };
+        self.health.set_dependency("publishing", true, backlog.is_bearable(), &detail);
+        metrics::gauge!("remora_bus_publish_age_s").set(backlog.age.as_secs_f64());
         if let Some(recorder) = &self.recorder {
             let status = recorder.status();
             let is_up = status.problem.is_none();

@@ -19,8 +19,8 @@ use remora_service_kit::drive::{
 use remora_service_kit::flight::FlightRecorder;
 use remora_service_kit::{Clock, Health, Publisher, Shutdown, TraceContext};
 use remora_testkit::{Producer, accepted, account, cancel, request};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -186,11 +186,22 @@ pub(crate) struct AwayBus {
     pub(crate) bus: InMemoryBus,
     pub(crate) is_away: Arc<AtomicBool>,
     is_forbidden: Arc<AtomicBool>,
+    stuck: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl AwayBus {
     pub(crate) fn new() -> Self {
-        Self { bus: in_memory(), is_away: Arc::default(), is_forbidden: Arc::default() }
+        Self {
+            bus: in_memory(),
+            is_away: Arc::default(),
+            is_forbidden: Arc::default(),
+            stuck: Arc::default(),
+        }
+    }
+
+    /// Never answers what is to be stored on subjects with this in them.
+    pub(crate) fn set_stuck(&self, part: Option<&'static str>) {
+        *self.stuck.lock().unwrap() = part;
     }
 
     /// Makes the server refuse what is to be stored.
@@ -222,6 +233,10 @@ impl Bus for AwayBus {
         self.check(Call::PublishDurable)?;
         if self.is_forbidden.load(Ordering::SeqCst) {
             return Err(BusError::PermissionDenied { what: message.subject });
+        }
+        let stuck = *self.stuck.lock().unwrap();
+        if stuck.is_some_and(|part| message.subject.contains(part)) {
+            std::future::pending::<()>().await;
         }
         self.bus.publish_durable(message).await
     }
