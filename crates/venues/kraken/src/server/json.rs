@@ -48,7 +48,7 @@ impl Json {
     pub(crate) fn string(&mut self, value: &str) {
         self.separate();
         self.text.push('"');
-        for part in value.split_inclusive(|letter| needs_escape(letter)) {
+        for part in value.split_inclusive(needs_escape) {
             let mut letters = part.chars();
             match letters.next_back() {
                 Some(last) if needs_escape(last) => {
