@@ -1,11 +1,14 @@
 //! The crowd of a recorded feed: liquidity nobody placed here, which clients' orders queue among.
 //!
-//! Each price level of the recording is a queue in the recording's own coordinates: first what clients took from it
-//! (gone here, still there in the recording), then pieces of crowd and clients' orders in the order they came. A recorded
-//! increase joins the back. A recorded trade comes off the front, and only what passes everything ahead of a client's
-//! order fills it. A recorded decrease that no trade explains comes off the back, so a client moves forward only by
-//! trades or when the level becomes smaller than what is ahead. What was taken is behind nothing, so it comes back
-//! only when the recorded level falls below it.
+//! Each price level of the recording is a queue: first what clients took from it (gone here, still there in the
+//! recording), then pieces of crowd and clients' orders in the order they came. A recorded increase joins the back. A
+//! recorded trade comes off the front of the recorded queue, all of it, because that is what the recording will show
+//! next; clients' orders it passes on the way are filled out of the same trade, so one behind a quantity is filled
+//! only by what traded beyond that quantity. A recorded decrease that no trade explains comes off the back: an order
+//! moves forward only by trades, or when the level becomes smaller than what is ahead. What was taken is at the very
+//! front, so it comes back only when the recorded level falls below it.
+//!
+//! So what the recorded queue holds (taken, and pieces) is always what the recording showed last less what traded since.
 //!
 //! Prints may arrive after the level change they caused. So an unexplained decrease is remembered for
 //! [`LATE_PRINT`]: a print within it is that decrease, seen again. It was taken off the back and is put back there while
@@ -180,7 +183,7 @@ impl Exchange {
         if self.markets.at(market.get()).crowd.trader.is_some() {
             self.begin(now, crowd, market);
             self.take_better(&mut taker, limit, out);
-            self.take_at(&mut taker, limit, out);
+            self.take_at(&mut taker, limit, qty, out);
         } else {
             self.sweep(&mut taker, out);
         }
@@ -365,37 +368,65 @@ impl Exchange {
         }
     }
 
-    /// Takes a recorded trade off the front of its level.
-    fn take_at(&mut self, taker: &mut Taker, price: Ticks, out: &mut Vec<Event>) {
+    /// Takes a recorded trade off the front of its level: off the recorded queue all of it, and of the orders in between
+    /// what is left of the taker when it gets to them.
+    fn take_at(&mut self, taker: &mut Taker, price: Ticks, traded: Lots, out: &mut Vec<Event>) {
         let (market, against) = (taker.market, taker.side.opposite());
         let found = self.markets.at_mut(market.get());
         let before = found.book.shown(against, price);
         let marks = found.crowd.side(against);
         let mut mark = marks.get(price);
-        let off_front = taker.left.min(mark.cut_ahead);
-        mark.cut_ahead = less(mark.cut_ahead, off_front);
-        let rest = less(taker.left, off_front);
-        let put_back = rest.min(mark.cut_behind);
-        mark.cut_behind = less(mark.cut_behind, put_back);
+        let seen_ahead = traded.min(mark.cut_ahead);
+        mark.cut_ahead = less(mark.cut_ahead, seen_ahead);
+        let rest = less(traded, seen_ahead);
+        let seen_behind = rest.min(mark.cut_behind);
+        mark.cut_behind = less(mark.cut_behind, seen_behind);
         let off_taken = rest.min(mark.taken);
         mark.taken = less(mark.taken, off_taken);
         marks.set(price, mark);
-        self.join_crowd((market, against, price), put_back, out);
-        self.print(taker, price, more(off_front, off_taken), out);
-        while taker.left > Lots::ZERO {
-            let book = &self.markets.at(market.get()).book;
-            let Some((place, resting)) = book.queue(against, price).next() else {
-                break;
-            };
-            let qty = taker.left.min(resting.shown);
-            self.trade(taker, price, qty, place, out);
-        }
+        self.join_crowd((market, against, price), seen_behind, out);
+        self.print(taker, price, more(seen_ahead, off_taken), out);
+        self.take_queue(taker, price, less(rest, off_taken), out);
         self.print(taker, price, taker.left, out);
         self.tell_level(market, against, price, before, out);
     }
 
+    /// Takes a recorded trade off the queue of its level; `recorded` is how much of it the recorded queue loses, at
+    /// least what the taker still wants. Once the taker has that, orders stand still.
+    fn take_queue(
+        &mut self,
+        taker: &mut Taker,
+        price: Ticks,
+        mut recorded: Lots,
+        out: &mut Vec<Event>,
+    ) {
+        let (market, against) = (taker.market, taker.side.opposite());
+        while recorded > Lots::ZERO {
+            let wants = taker.left > Lots::ZERO;
+            let mut queue = self.markets.at(market.get()).book.queue(against, price);
+            let next = queue.find(|(_, it)| wants || it.order.is_none());
+            let Some((place, resting)) = next.map(|(place, &resting)| (place, resting)) else {
+                return;
+            };
+            drop(queue);
+            let off_recorded = recorded.min(resting.shown);
+            let qty = taker.left.min(resting.shown);
+            if qty > Lots::ZERO {
+                self.trade(taker, price, qty, place, out);
+            }
+            if resting.order.is_none() {
+                recorded = less(recorded, off_recorded);
+                if qty < off_recorded {
+                    let shown = less(resting.shown, off_recorded);
+                    self.shrink(market, against, price, place, shown, out);
+                }
+            }
+        }
+    }
+
     /// Tells a trade among the crowd that nothing here took part in.
     fn print(&mut self, taker: &mut Taker, price: Ticks, qty: Lots, out: &mut Vec<Event>) {
+        let qty = qty.min(taker.left);
         if qty > Lots::ZERO {
             let maker: OrderNo = self.next_order_no();
             let maker = Party::Crowd(self.crowd_of(taker.market), maker);

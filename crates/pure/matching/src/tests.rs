@@ -1,8 +1,12 @@
 //! The rules, one sentence each; and random histories against a slow model. The rig prints events as short lines, so
 //! that a test reads like a log.
 
+mod amends;
+mod crowd;
 mod matching;
+mod modes;
 mod money;
+mod triggers;
 
 use crate::{
     AssetIx, AssetSpec, EndCause, Event, Exchange, FeeRates, Funding, Lifetime, MarketIx,
