@@ -30,6 +30,7 @@ mod instrument;
 mod number;
 mod request;
 mod selection;
+pub mod server;
 mod time;
 
 pub use error::FrameError;

@@ -3,6 +3,10 @@
 //! Every number of a pair is written with the pair's own decimals: [`PairDef::price`], [`PairDef::qty`] and
 //! [`PairDef::cost`] give decimals whose text carries the trailing zeros the venue prints.
 
+mod build;
+
+pub(crate) use build::build;
+
 use remora_domain::{Lots, Ticks};
 use remora_matching::{AssetIx, MarketIx, Money};
 use rust_decimal::Decimal;
@@ -120,6 +124,14 @@ pub struct PairDef {
     pub has_index: bool,
     /// Which fee schedule, by number.
     pub schedule: usize,
+    /// Price step in units of the last price decimal.
+    pub tick: Ticks,
+    /// Quantity step in units of the last quantity decimal.
+    pub lot: Lots,
+    /// `ordermin` in units of the last quantity decimal.
+    pub lots_min: Lots,
+    /// `costmin` in units of price times quantity; none where it has more decimals than those.
+    pub(crate) product_min: Option<i128>,
 }
 
 impl PairDef {
@@ -160,6 +172,14 @@ pub(crate) fn decimal(units: i128, decimals: u32) -> Decimal {
     } else {
         Decimal::MAX
     })
+}
+
+/// Gives a number as whole steps of `10^-decimals`; nothing when it has more decimals or does not fit.
+#[must_use]
+pub(crate) fn units(value: Decimal, decimals: u32) -> Option<i128> {
+    let value = value.normalize();
+    let missing = decimals.checked_sub(value.scale())?;
+    value.mantissa().checked_mul(10_i128.checked_pow(missing)?)
 }
 
 /// Is a percentage by 30-day volume, for makers and takers.
@@ -237,9 +257,18 @@ impl Catalogue {
         &self.assets
     }
 
+    /// Gives all fee schedules, by number.
+    #[must_use]
+    pub fn schedules(&self) -> &[FeeSchedule] {
+        &self.schedules
+    }
+
     /// Gives the fee schedule of a pair.
     #[must_use]
     pub fn schedule(&self, pair: &PairDef) -> Option<&FeeSchedule> {
         self.schedules.get(pair.schedule)
     }
 }
+
+#[cfg(test)]
+mod tests;

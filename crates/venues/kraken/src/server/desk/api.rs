@@ -1,7 +1,7 @@
 //! What a client of the venue can ask, typed; and what the venue tells it, typed. The REST and WebSocket codecs on top
 //! only read and write text.
 
-use super::error::KrakenError;
+use crate::server::error::KrakenError;
 use remora_domain::{Side, Timestamp};
 use remora_matching::{MarketIx, OrderNo, TradeNo, TraderIx};
 use rust_decimal::Decimal;
@@ -61,6 +61,22 @@ impl OrderKind {
             Self::TrailingStop => "trailing-stop",
             Self::TrailingStopLimit => "trailing-stop-limit",
             Self::SettlePosition => "settle-position",
+        }
+    }
+
+    /// Tells whether its trigger follows the market.
+    #[must_use]
+    pub const fn is_trailing(self) -> bool {
+        match self {
+            Self::TrailingStop | Self::TrailingStopLimit => true,
+            Self::Market
+            | Self::Limit
+            | Self::Iceberg
+            | Self::StopLoss
+            | Self::StopLossLimit
+            | Self::TakeProfit
+            | Self::TakeProfitLimit
+            | Self::SettlePosition => false,
         }
     }
 
@@ -220,6 +236,19 @@ pub struct Added {
     pub cl_ord_id: Option<String>,
     /// As given.
     pub userref: Option<i32>,
+}
+
+/// Is new orders on one pair, in one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddBatch {
+    /// The pair of all of them, in any of the venue's spellings.
+    pub pair: String,
+    /// The orders, 2 to 15; what they say about pair, deadline and checking only is ignored.
+    pub orders: Vec<AddOrder>,
+    /// Refuse all when the engine sees them later than this.
+    pub deadline: Option<Timestamp>,
+    /// Check them only.
+    pub is_validate_only: bool,
 }
 
 /// Is a change of a live order as asked for.
