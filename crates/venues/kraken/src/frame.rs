@@ -98,6 +98,8 @@ pub struct TradeItem<'a> {
     /// Counts trades per symbol without holes.
     pub trade_id: u64,
     #[serde(borrow, default)]
+    ord_type: Option<Text<'a>>,
+    #[serde(borrow, default)]
     timestamp: Option<Text<'a>>,
 }
 
@@ -409,6 +411,12 @@ impl TradeItem<'_> {
             "sell" => Ok(Side::Sell),
             other => Err(FrameError::field("trade side", other, "buy or sell")),
         }
+    }
+
+    /// Tells whether the taker was a market order; where the venue does not say, it was.
+    #[must_use]
+    pub fn is_market_order(&self) -> bool {
+        self.ord_type.as_ref().is_none_or(|Text(kind)| kind != "limit")
     }
 
     /// Gives price and quantity at the instrument's decimals.

@@ -9,5 +9,8 @@ pub mod desk;
 pub mod error;
 pub mod io;
 mod rate;
+mod recorded;
 pub mod settings;
 pub mod synthetic;
+
+pub use recorded::{PairFinder, Recorded, RecordedPair};
