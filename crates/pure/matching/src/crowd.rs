@@ -153,7 +153,8 @@ impl Exchange {
     ///
     /// In a recorded market it is a trade the recording shows at exactly `limit`: orders at better prices are filled
     /// first (the recorded crowd there was not in its way), then the queue at `limit`; what is left traded among the
-    /// crowd. All of `qty` is told as trades. Give a trade before the level change it caused.
+    /// crowd. All of `qty` is told as trades. Give a trade before the level change it caused. A market is recorded from
+    /// its first [`Self::set_crowd_level`] or [`Self::reset_crowd`] on.
     ///
     /// In a market without a recording it is an order that lives at once and takes what there is, the crowd's placed
     /// orders included.
@@ -372,6 +373,7 @@ impl Exchange {
     /// what is left of the taker when it gets to them.
     fn take_at(&mut self, taker: &mut Taker, price: Ticks, traded: Lots, out: &mut Vec<Event>) {
         let (market, against) = (taker.market, taker.side.opposite());
+        let is_crossed = self.would_take(market, against, price);
         let found = self.markets.at_mut(market.get());
         let before = found.book.shown(against, price);
         let marks = found.crowd.side(against);
@@ -381,10 +383,13 @@ impl Exchange {
         let rest = less(traded, seen_ahead);
         let seen_behind = rest.min(mark.cut_behind);
         mark.cut_behind = less(mark.cut_behind, seen_behind);
+        // Where an order rests across it by now, what is put back is gone like what was taken.
+        let put_back = if is_crossed { Lots::ZERO } else { seen_behind };
+        mark.taken = more(mark.taken, less(seen_behind, put_back));
         let off_taken = rest.min(mark.taken);
         mark.taken = less(mark.taken, off_taken);
         marks.set(price, mark);
-        self.join_crowd((market, against, price), seen_behind, out);
+        self.join_crowd((market, against, price), put_back, out);
         self.print(taker, price, more(seen_ahead, off_taken), out);
         self.take_queue(taker, price, less(rest, off_taken), out);
         self.print(taker, price, taker.left, out);

@@ -3,6 +3,7 @@
 
 mod amends;
 mod crowd;
+mod histories;
 mod matching;
 mod modes;
 mod money;
