@@ -297,7 +297,7 @@ fn check(steps: &[Step], mut run: Run) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn a_history_of_rich_traders_is_what_a_slow_model_says(steps in steps()) {
