@@ -87,6 +87,13 @@ impl Checker {
         }
     }
 
+    /// Starts before the durable log of a distributed run: all instruments, then the first balances, every message
+    /// about orders, the last balances. Judges only what these show ([`Promise::is_shown_by_the_log`]).
+    #[must_use]
+    pub fn of_log(gate: &RiskGateConfig) -> Self {
+        Self { findings: Findings::of_log(), ..Self::new(gate) }
+    }
+
     /// Takes the next published message.
     pub fn observe(&mut self, message: &Envelope) {
         let header = &message.header;
@@ -131,7 +138,10 @@ impl Checker {
             Body::OrderApproval(approval) => {
                 count(&mut totals.approvals);
                 orders.approve(approval, findings);
-                exposure::check(limits, orders, markets, &approval.fields.request, findings);
+                // Exposure is judged by the mids of the moment, which no durable log holds.
+                if !findings.is_log_only() {
+                    exposure::check(limits, orders, markets, &approval.fields.request, findings);
+                }
             }
             Body::OrderRefusal(refusal) => {
                 count(&mut totals.refusals);

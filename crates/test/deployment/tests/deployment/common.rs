@@ -4,9 +4,12 @@ use anyhow::Result;
 use remora_bus::{
     Bus, Credentials, NatsBus, NatsSettings, PasswordSource, ReadFrom, Stream, connect_nats,
 };
-use remora_deployment::{Deployment, wait_for};
+use remora_deployment::{Deployment, Options, wait_for};
 use remora_domain::{Body, Envelope, Subject};
 use remora_history_store::{HistorySettings, HistoryStore, Summary};
+use remora_service_kit::config::Config;
+use remora_sim::Plan;
+use remora_sim::check::Checker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -85,6 +88,24 @@ impl Watcher {
         orders
     }
 
+    /// Wants every promise that the durable log can show: each request answered once, each approval handled, each
+    /// order sent once and ended, quantities and balances the sum of the fills.
+    fn check_log(&self) {
+        let mut checker = log_checker();
+        let accounts = self.log(Stream::Accounts);
+        let balances = |envelope: &&Envelope| matches!(envelope.body, Body::Balances(_));
+        let first = accounts.iter().find(balances);
+        let last = accounts.iter().rfind(balances);
+        let (instruments, orders) = (self.log(Stream::Instruments), self.log(Stream::Orders));
+        for message in instruments.iter().chain(first).chain(&orders).chain(last) {
+            checker.observe(message);
+        }
+        let verdict = checker.finish();
+        let texts: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(verdict.findings_total, 0, "{}", texts.join("\n"));
+        assert!(verdict.totals.approvals > 0 && verdict.totals.fills > 0, "{:?}", verdict.totals);
+    }
+
     /// Gives what the log tells of each order that has not ended, for people.
     fn open_orders(&self) -> BTreeMap<String, Vec<String>> {
         let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -144,12 +165,23 @@ impl Watcher {
             .unwrap_or_else(|error| panic!("{error:#}: {seen}\nopen: {:#?}", self.open_orders()));
         assert_eq!(orders.repeats, Vec::<String>::new(), "twice in the log of orders");
         assert_eq!(orders.messages, stored(deployment).unwrap(), "history is the log of orders");
+        self.check_log();
         let fills = deployment.query("SELECT exec_id FROM fills").unwrap();
         let rows: Vec<&str> = fills.lines().collect();
         assert_eq!(rows.len(), orders.fills.len(), "each fill is one row");
         assert_eq!(rows.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), orders.fills);
         orders
     }
+}
+
+/// Makes a checker with the limits of the gate in the shipped profile.
+fn log_checker() -> Checker {
+    let path = Options::demo().unwrap().profile;
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut config = Config::parse("demo", &text, []).unwrap();
+    let plan = Plan::read(&mut config);
+    let (plan, _) = config.finish(plan).unwrap_or_else(|error| panic!("{error}"));
+    Checker::of_log(&plan.gate)
 }
 
 /// Gives the order messages in history, named as in [`Orders`].
@@ -162,15 +194,19 @@ fn stored(deployment: &Deployment) -> Result<BTreeSet<String>> {
     Ok(rows.lines().map(str::to_owned).collect())
 }
 
-/// Feeds every flight recording of every service to its core again.
-pub(crate) fn replay_all(deployment: &Deployment) {
+/// Feeds every flight recording of every service to its core again. Those of runs that ended in order are complete;
+/// one of a killed run is exact up to its last flushed entry, and says that it breaks off there.
+pub(crate) fn replay_all(deployment: &Deployment, killed: &[&str]) {
     for name in deployment.names() {
         let said = deployment.replay(&name).unwrap();
-        assert!(said.lines().count() > 0, "{name}: {said}");
+        let mut closed = 0;
         for line in said.lines() {
             let entries = line.split(": ").nth(1).and_then(|rest| rest.split(' ').next());
             let entries: u64 = entries.and_then(|count| count.parse().ok()).unwrap_or_default();
             assert!(entries > 0 && line.contains("reproduced"), "{name}: {line}");
+            closed += usize::from(line.contains("recording closed"));
         }
+        let kills = killed.iter().filter(|killed| **killed == name).count();
+        assert_eq!((said.lines().count(), closed), (kills + 1, 1), "{name}: {said}");
     }
 }

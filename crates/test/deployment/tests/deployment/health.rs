@@ -54,6 +54,6 @@ fn a_lost_server_is_told_and_nothing_is_lost_when_it_returns() {
     for name in deployment.names() {
         deployment.stop_service(&name).unwrap();
     }
-    replay_all(&deployment);
+    replay_all(&deployment, &[]);
     deployment.stop().unwrap();
 }

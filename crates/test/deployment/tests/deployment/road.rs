@@ -81,6 +81,6 @@ fn a_recording_becomes_rows_through_separate_processes_and_each_can_be_replayed(
     for name in deployment.names() {
         deployment.stop_service(&name).unwrap();
     }
-    replay_all(&deployment);
+    replay_all(&deployment, &[]);
     deployment.stop().unwrap();
 }

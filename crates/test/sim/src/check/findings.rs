@@ -57,6 +57,39 @@ pub enum Promise {
     AmountsStayExact,
 }
 
+impl Promise {
+    /// Tells whether the durable log alone shows it: the streams of instruments, balances and orders, without market
+    /// data and without one order over all of them.
+    #[must_use]
+    pub const fn is_shown_by_the_log(self) -> bool {
+        match self {
+            Self::IdsAreFresh
+            | Self::RequestsAreAnsweredOnce
+            | Self::ApprovedAsAsked
+            | Self::RefusalsSayWhy
+            | Self::SentOnceAndApproved
+            | Self::ApprovalsAreHandled
+            | Self::EventsAreOfOurOrders
+            | Self::QuantitiesAddUp
+            | Self::TheEndIsFinal
+            | Self::FillsAreBookedOnce
+            | Self::FillsAreWithinTheLimit
+            | Self::OwnQuotesNeverCross
+            | Self::BalancesAddUp
+            | Self::NothingIsLeftOpen
+            | Self::AmountsStayExact => true,
+            Self::TimeRunsForward
+            | Self::MessagesAreNumbered
+            | Self::NoQuoteOnAnInvalidBook
+            | Self::NoFillOnAnInvalidBook
+            | Self::LiveBooksAreUncrossed
+            | Self::OrdersAreWithinTheLimit
+            | Self::PairsAreWithinTheLimit
+            | Self::TheTotalIsWithinTheLimit => false,
+        }
+    }
+}
+
 /// Is one broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -83,6 +116,7 @@ impl fmt::Display for Finding {
 /// Collects findings about the message being looked at.
 #[derive(Default)]
 pub(super) struct Findings {
+    is_log_only: bool,
     at: Timestamp,
     message: Option<MessageId>,
     kept: Vec<Finding>,
@@ -90,6 +124,15 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Keeps what the durable log alone shows.
+    pub(super) fn of_log() -> Self {
+        Self { is_log_only: true, ..Self::default() }
+    }
+
+    pub(super) const fn is_log_only(&self) -> bool {
+        self.is_log_only
+    }
+
     pub(super) fn about(&mut self, header: &Header) {
         self.at = header.publish_time;
         self.message = Some(header.message_id());
@@ -100,6 +143,9 @@ impl Findings {
     }
 
     pub(super) fn add(&mut self, promise: Promise, detail: impl Into<String>) {
+        if self.is_log_only && !promise.is_shown_by_the_log() {
+            return;
+        }
         self.total = self.total.saturating_add(1);
         if self.kept.len() < FINDINGS_MAX {
             let (at, message) = (self.at, self.message.clone());
