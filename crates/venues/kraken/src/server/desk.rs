@@ -34,6 +34,7 @@ mod words;
 pub use api::*;
 pub use facts::*;
 pub use ids::IdText;
+pub(crate) use words::{fixed, price as price_words};
 
 use super::auth::{KeyProblem, KeyRing, Permission, PrivateCall, Tokens};
 use super::catalogue::{self, Catalogue, SystemMode};

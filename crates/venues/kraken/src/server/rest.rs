@@ -18,8 +18,7 @@ mod read;
 mod trading;
 
 use super::auth::{Permission, PrivateCall, RestCost};
-use super::desk::Desk;
-use super::desk::api::DeskResult;
+use super::desk::{Desk, DeskResult};
 use super::error::KrakenError;
 use super::io::HttpCall;
 use super::json::Json;
@@ -221,3 +220,6 @@ fn failure(error: &KrakenError) -> String {
     });
     json.into_text()
 }
+
+#[cfg(test)]
+mod tests;

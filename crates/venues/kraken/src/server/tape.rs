@@ -13,7 +13,7 @@ mod ticker;
 pub(crate) use candle::{COMMITTED, Candle, INTERVALS_MIN, begin_of, length};
 pub(crate) use ticker::{TickerFacts, Window, vwap};
 
-use super::desk::api::PublicFact;
+use super::desk::PublicFact;
 use candle::Candles;
 use remora_domain::{Side, Timestamp};
 use remora_matching::{Exchange, MarketIx};

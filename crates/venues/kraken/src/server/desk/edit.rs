@@ -6,7 +6,7 @@ use super::api::{
 use super::facts::OrderFacts;
 use super::place::added;
 use super::plan::check_deadline;
-use super::{Desk, DeskResult, USER_REQUESTED};
+use super::{Desk, DeskResult, USER_REQUESTED, words};
 use crate::server::catalogue::PairDef;
 use crate::server::error::KrakenError;
 use crate::server::rate::{self, POINT};
@@ -133,8 +133,9 @@ fn numbers(pair: &PairDef, qty: Decimal, asked: &NewOrder) -> [String; 3] {
             pair.price(price).to_string()
         }
     });
+    let qty = words::fixed(qty, pair.qty_decimals).to_string();
     match trigger {
-        Some(trigger) => [qty.to_string(), trigger, limit],
-        None => [qty.to_string(), limit, none()],
+        Some(trigger) => [qty, trigger, limit],
+        None => [qty, limit, none()],
     }
 }

@@ -42,6 +42,13 @@ pub(crate) fn close(pair: &PairDef, close: &Contingent) -> String {
     text
 }
 
+/// Writes a price as descriptions do: `37500.0`, `+100.0`, `-2.0000%`.
+pub(crate) fn price(pair: &PairDef, price: PriceSpec) -> String {
+    let mut text = String::new();
+    push_price(&mut text, pair, price);
+    text
+}
+
 /// Gives the prices of a conditional close: the first one is the trigger where there is one.
 pub(crate) const fn prices_of_close(close: &Contingent) -> Prices {
     match close.kind {
@@ -110,7 +117,7 @@ fn push_price(text: &mut String, pair: &PairDef, price: PriceSpec) {
 }
 
 /// Gives a number with at least so many decimals.
-fn fixed(value: Decimal, decimals: u32) -> Decimal {
+pub(crate) fn fixed(value: Decimal, decimals: u32) -> Decimal {
     let mut value = value.normalize();
     if value.scale() < decimals {
         value.rescale(decimals);

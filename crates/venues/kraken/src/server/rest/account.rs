@@ -5,8 +5,7 @@ use super::Private;
 use crate::server::auth::Permission;
 use crate::server::catalogue::{AssetDef, PairDef};
 use crate::server::date::unix_seconds;
-use crate::server::desk::api::DeskResult;
-use crate::server::desk::facts::{FeeRow, PairFees};
+use crate::server::desk::{DeskResult, FeeRow, PairFees, fixed};
 use crate::server::error::KrakenError;
 use crate::server::json::Json;
 use remora_matching::MarketIx;
@@ -203,9 +202,7 @@ fn sum(amounts: impl Iterator<Item = Decimal>) -> Decimal {
 }
 
 fn value_text(value: Decimal) -> Decimal {
-    let mut value = value.round_dp(VALUE_DECIMALS);
-    value.rescale(VALUE_DECIMALS);
-    value
+    fixed(value.round_dp(VALUE_DECIMALS), VALUE_DECIMALS)
 }
 
 fn permission_name(permission: Permission) -> &'static str {

@@ -4,7 +4,7 @@ use super::Public;
 use super::read::AssetClass;
 use crate::server::catalogue::{AssetDef, AssetStatus, FeeTier, PairDef, PairStatus, SystemMode};
 use crate::server::date::{Rfc1123, Rfc3339, unix_seconds};
-use crate::server::desk::api::DeskResult;
+use crate::server::desk::DeskResult;
 use crate::server::error::KrakenError;
 use crate::server::json::Json;
 use rust_decimal::Decimal;

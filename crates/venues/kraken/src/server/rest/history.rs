@@ -3,9 +3,9 @@
 use super::Private;
 use super::orders::{side_name, span};
 use crate::server::date::UnixSeconds;
-use crate::server::desk::Desk;
-use crate::server::desk::api::{DeskResult, Execution, LedgerEntry};
-use crate::server::desk::facts::{ExecutionQuery, LedgerQuery, Page};
+use crate::server::desk::{
+    Desk, DeskResult, Execution, ExecutionQuery, LedgerEntry, LedgerQuery, Page, fixed,
+};
 use crate::server::error::KrakenError;
 use crate::server::json::Json;
 use rust_decimal::Decimal;
@@ -106,8 +106,7 @@ fn asked_ids<'a>(call: &'a Private<'_>, name: &str) -> DeskResult<Vec<&'a str>> 
 
 fn write_trade(desk: &Desk, trade: &Execution, json: &mut Json) {
     let pair = desk.catalogue().pair(trade.market).map(|pair| &*pair.id).unwrap_or_default();
-    let mut price = trade.price;
-    price.rescale(price.scale().max(PRICE_DECIMALS_MIN));
+    let price = fixed(trade.price, trade.price.scale().max(PRICE_DECIMALS_MIN));
     json.key(&trade.exec_id).object(|json| {
         json.key("ordertxid").string(desk.order_id(trade.order).as_str());
         json.key("postxid").string(NO_POSITION);

@@ -7,7 +7,7 @@ use super::Public;
 use super::read::{AssetClass, decimal, unix};
 use crate::server::catalogue::PairDef;
 use crate::server::date::{UnixSeconds, unix_seconds};
-use crate::server::desk::api::DeskResult;
+use crate::server::desk::DeskResult;
 use crate::server::error::KrakenError;
 use crate::server::json::{Fixed, Json};
 use crate::server::tape::{

@@ -3,7 +3,7 @@
 
 use super::fields::Fields;
 use super::read::{AssetClass, order_ref};
-use crate::server::desk::api::{
+use crate::server::desk::{
     AddOrder, AmendOrder, Contingent, DeskResult, OrderKind, OrderRef, PriceSpec, Stp, Tif,
     TriggerReference,
 };

@@ -2,11 +2,11 @@
 
 use super::Private;
 use super::fields::Fields;
-use crate::server::catalogue::PairDef;
 use crate::server::date::{UnixSeconds, unix_seconds};
-use crate::server::desk::Desk;
-use crate::server::desk::api::{DeskResult, OrderKind, PriceSpec, TriggerReference};
-use crate::server::desk::facts::{CloseTime, ClosedQuery, OrderFacts, OrderStatus, Span};
+use crate::server::desk::{
+    CloseTime, ClosedQuery, Desk, DeskResult, OrderFacts, OrderKind, OrderStatus, PriceSpec, Span,
+    TriggerReference, fixed, price_words,
+};
 use crate::server::error::KrakenError;
 use crate::server::json::Json;
 use remora_domain::Side;
@@ -15,8 +15,6 @@ use rust_decimal::Decimal;
 
 /// The most orders that are asked for by id at once.
 const QUERY_MAX: usize = 50;
-/// The decimals of relative prices in percent.
-const PERCENT_DECIMALS: u32 = 4;
 /// What stands where an order has no such price.
 const NO_PRICE: &str = "0.00000";
 
@@ -197,7 +195,7 @@ fn written_prices(facts: &OrderFacts<'_>) -> (String, String) {
         (Some(written @ (PriceSpec::Quote { .. } | PriceSpec::Percent { .. })), _)
             if facts.trigger.is_some() =>
         {
-            price_text(facts.pair, written)
+            price_words(facts.pair, written)
         }
         (_, Some(limit)) => limit.to_string(),
         (_, None) => none(),
@@ -205,7 +203,7 @@ fn written_prices(facts: &OrderFacts<'_>) -> (String, String) {
     let trigger = facts.trigger.map(|trigger| match trigger.written {
         PriceSpec::Static(_) => trigger.price.to_string(),
         written @ (PriceSpec::Quote { .. } | PriceSpec::Percent { .. }) => {
-            price_text(facts.pair, written)
+            price_words(facts.pair, written)
         }
     });
     match (facts.kind, trigger) {
@@ -215,34 +213,9 @@ fn written_prices(facts: &OrderFacts<'_>) -> (String, String) {
     }
 }
 
-/// Writes a price as a description does: `37500.0`, `+100.0`, `-2.0000%`.
-fn price_text(pair: &PairDef, price: PriceSpec) -> String {
-    let scaled = |mut value: Decimal, decimals: u32| {
-        value.rescale(decimals);
-        value
-    };
-    let sign = |offset: Decimal, is_auto| match (is_auto, offset.is_sign_negative()) {
-        (true, _) => "#",
-        (false, true) => "",
-        (false, false) => "+",
-    };
-    match price {
-        PriceSpec::Static(price) => scaled(price, pair.price_decimals).to_string(),
-        PriceSpec::Quote { offset, is_auto } => {
-            format!("{}{}", sign(offset, is_auto), scaled(offset, pair.price_decimals))
-        }
-        PriceSpec::Percent { offset, is_auto } => {
-            format!("{}{}%", sign(offset, is_auto), scaled(offset, PERCENT_DECIMALS))
-        }
-    }
-}
-
 fn write_amounts(facts: &OrderFacts<'_>, json: &mut Json) {
-    let decimals = |mut value: Decimal| {
-        value.rescale(facts.pair.qty_decimals);
-        value
-    };
-    json.key("vol").quoted(decimals(facts.qty.or(facts.cash_qty).unwrap_or_default()));
+    let qty = facts.qty.or(facts.cash_qty).unwrap_or_default();
+    json.key("vol").quoted(fixed(qty, facts.pair.qty_decimals));
     json.key("vol_exec").quoted(facts.cum_qty);
     json.key("cost").quoted(facts.cum_cost);
     json.key("fee").quoted(facts.fee);

@@ -3,8 +3,7 @@
 //! Numbers are exact: an exponent, a sign or a second point is an error, never a guess.
 
 use super::fields::Fields;
-use crate::server::desk::api::{DeskResult, OrderRef, PriceSpec, TimeSpec};
-use crate::server::desk::facts::Bound;
+use crate::server::desk::{Bound, DeskResult, OrderRef, PriceSpec, TimeSpec};
 use crate::server::error::KrakenError;
 use remora_domain::Timestamp;
 use rust_decimal::Decimal;

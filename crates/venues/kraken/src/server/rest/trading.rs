@@ -7,7 +7,7 @@ use super::order::{
 };
 use super::read::order_ref;
 use crate::server::date::Rfc3339;
-use crate::server::desk::api::{AddBatch, Added, DeskResult, EditOrder, OrderKind, OrderRef};
+use crate::server::desk::{AddBatch, Added, DeskResult, EditOrder, OrderKind, OrderRef};
 use crate::server::error::KrakenError;
 use crate::server::json::Json;
 
@@ -23,7 +23,7 @@ pub(super) fn add_order(call: &mut Private<'_>, json: &mut Json) -> DeskResult<(
     let fields = &call.fields;
     let is_validate_only = fields.flag("validate", false)?;
     let order = read_order(fields, pair(fields)?, fields.deadline()?, is_validate_only)?;
-    let added = call.desk.add(call.now, call.trader, order)?;
+    let added = call.desk.add(call.now, call.trader, &order)?;
     json.object(|json| {
         json.key("descr").object(|json| {
             json.key("order").string(&added.descr);
@@ -50,7 +50,7 @@ pub(super) fn add_order_batch(call: &mut Private<'_>, json: &mut Json) -> DeskRe
     let read = |order| read_order(order, pair, deadline, is_validate_only);
     let orders = orders.iter().map(read).collect::<DeskResult<_>>()?;
     let batch = AddBatch { pair: pair.to_owned(), orders, deadline, is_validate_only };
-    let answers = call.desk.add_batch(call.now, call.trader, batch)?;
+    let answers = call.desk.add_batch(call.now, call.trader, &batch)?;
     json.object(|json| {
         json.key("orders").array(|json| {
             for answer in &answers {
@@ -97,9 +97,7 @@ pub(super) fn edit_order(call: &mut Private<'_>, json: &mut Json) -> DeskResult<
         json.key("originaltxid").string(&edited.original_txid);
         json.key("volume").string(&edited.volume);
         json.key("price").string(&edited.price);
-        if !edited.price2.is_empty() {
-            json.key("price2").string(&edited.price2);
-        }
+        json.key("price2").string(&edited.price2);
         json.key("orders_cancelled").number(i32::from(edited.added.txid.is_some()));
         json.key("descr").object(|json| json.key("order").string(&edited.added.descr));
         if let Some(userref) = edited.added.userref {
