@@ -139,6 +139,14 @@ mod tests {
         TimeInForce, VenueId,
     };
 
+    #[test]
+    fn inside_this_crate_the_refused_construction_compiles() {
+        let fields = fields();
+        let request = fields.request.clone();
+        let order = ApprovedOrder { fields };
+        assert_eq!(*order.request(), request);
+    }
+
     fn fields() -> ApprovalFields {
         ApprovalFields {
             request: OrderRequest {
