@@ -2,13 +2,14 @@
 //!
 //! Invariants: no rounding ever happens without a name; arithmetic that could not be represented exactly is an
 //! error; `Display` gives back what was parsed, trailing zeros included. There is no conversion from floats.
-//! At most 18 decimals are accepted, more than any venue uses.
+//! Text may carry at most 18 decimals, more than any venue uses; a product, or a decimal of an edge, up to the 28 that
+//! the type holds.
 
 use rust_decimal::Decimal;
 use std::fmt;
 use std::str::FromStr;
 
-/// The most decimals an amount may carry.
+/// The most decimals the text of an amount may carry.
 const DECIMALS_MAX: u32 = 18;
 
 /// Says why an amount could not be made or computed.
@@ -80,7 +81,7 @@ macro_rules! amount {
             /// Parses plain decimal text exactly.
             ///
             /// # Errors
-            /// Refuses anything but a plain decimal in range.
+            /// Refuses anything but a plain decimal in range with at most 18 decimals.
             pub fn parse(text: &str) -> Result<Self, AmountError> {
                 Self::from_decimal(parse($what, text)?)
             }
@@ -88,7 +89,7 @@ macro_rules! amount {
             /// Takes a decimal from an edge (SQL, configuration, wire).
             ///
             /// # Errors
-            /// Refuses more than 28 decimals and, for unsigned amounts, negative values.
+            /// Refuses negative values of unsigned amounts. A decimal holds at most 28 decimals by itself.
             pub fn from_decimal(value: Decimal) -> Result<Self, AmountError> {
                 if !$signed && value.is_sign_negative() && !value.is_zero() {
                     return Err(AmountError::Negative { what: $what, value });
