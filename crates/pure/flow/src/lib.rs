@@ -29,6 +29,7 @@ mod plan;
 mod preset;
 mod quotes;
 mod settings;
+mod usual;
 mod values;
 
 #[cfg(test)]

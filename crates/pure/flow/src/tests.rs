@@ -392,6 +392,24 @@ fn every_setting_out_of_range_is_named_at_once() {
     assert_eq!(got, want);
 }
 
+#[test]
+fn usual_settings_are_possible_and_keep_books_for_any_number_of_pairs() {
+    for count in [3, 400] {
+        let names: Vec<String> = (0..count).map(|n| format!("SIM{n}")).collect();
+        let mut pairs = pairs();
+        pairs.extend(names.iter().map(|name| pair(name, "USD", 4)));
+        let mut values: BTreeMap<String, f64> =
+            names.into_iter().map(|name| (name, 25.0)).collect();
+        let known = [("BTC", 68_000.0), ("ETH", 3_100.0), ("USD", 1.0)];
+        values.extend(known.map(|(name, value)| (name.to_owned(), value)));
+        let plan = FlowSettings::usual(&values, &pairs).validate(&pairs).unwrap();
+        let played = events(&mut Generator::new(plan, 1, start()), 20);
+        // Books aside, the whole is no busier with more pairs.
+        let opening = pairs.len() * 33;
+        assert!(played.len() > opening && played.len() < opening + 40_000, "{}", played.len());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

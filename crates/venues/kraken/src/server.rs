@@ -12,6 +12,7 @@ pub mod error;
 pub mod io;
 #[allow(dead_code, reason = "the machine that uses all of it comes next")]
 mod json;
+pub mod listing;
 mod rate;
 mod recorded;
 #[allow(dead_code, reason = "the machine that uses all of it comes next")]

@@ -11,6 +11,9 @@ use remora_venue_api::{FeedSession, FeedSettings};
 /// The venue of paper trading. Router shells reach it through this list, as they reach every other venue.
 pub use remora_paper as paper;
 
+/// The simulated Kraken Spot. The shell of simulated exchanges reaches it through this list, as it reaches every other.
+pub use remora_kraken::server as kraken_spot;
+
 /// What recordings of prices that our own generator made call their venue; `VENUES` says whose session reads them.
 pub const SYNTHETIC_RECORDING: &str = "remora_synthetic";
 

@@ -156,6 +156,17 @@ impl PairDef {
     }
 }
 
+impl PairDef {
+    /// Gives the price step, the quantity step and the smallest quantity in units of the last decimals.
+    #[must_use]
+    pub fn steps(&self) -> Option<(Ticks, Lots, Lots)> {
+        let price = |value| units(value, self.price_decimals).and_then(|it| i64::try_from(it).ok());
+        let qty = |value| units(value, self.qty_decimals).and_then(|it| i64::try_from(it).ok());
+        let (tick, lot) = (price(self.tick_size)?, qty(self.qty_increment)?);
+        Some((Ticks::new(tick), Lots::new(lot), Lots::new(qty(self.qty_min)?)))
+    }
+}
+
 impl AssetDef {
     /// Writes an amount with the asset's decimals.
     #[must_use]

@@ -10,6 +10,7 @@
 //!
 //! What must never happen here: a level beyond the depth that was recorded, a trade from before the recording.
 
+use super::catalogue;
 use super::io::Flow;
 use crate::frame::{Frame, MessageKind, TradeItem, decode};
 use crate::{DEPTHS, KrakenFeed};
@@ -363,10 +364,7 @@ fn changes(side: Side, old: &[Units], new: &[Units], mut tell: impl FnMut(Units,
 
 /// Gives a decimal in units of a last decimal; none where it is finer, or too large.
 fn units(value: Decimal, decimals: u32) -> Option<i64> {
-    let value = value.normalize();
-    let missing = decimals.checked_sub(value.scale())?;
-    let scaled = value.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
-    i64::try_from(scaled).ok()
+    i64::try_from(catalogue::units(value, decimals)?).ok()
 }
 
 /// Makes the session that reads the frames: everything, to the deepest depth.
