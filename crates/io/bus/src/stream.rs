@@ -23,8 +23,10 @@ pub enum Stream {
     Pairs,
     /// `decision.*`.
     Decisions,
-    /// `control.*`.
+    /// `control.command`.
     Control,
+    /// `control.state`.
+    States,
 }
 
 /// Says what a stream stores and keeps. A limit of `None` means: never forgotten by the bus.
@@ -44,14 +46,16 @@ pub struct StreamDefinition {
 
 impl Stream {
     /// All streams.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Orders,
         Self::Accounts,
         Self::Instruments,
         Self::Bars,
         Self::Pairs,
         Self::Decisions,
+        // Before the states: it gives their subjects up where an older version stored them in it.
         Self::Control,
+        Self::States,
     ];
 
     /// Gives its name on the server.
@@ -65,6 +69,7 @@ impl Stream {
             Self::Pairs => "PAIRS",
             Self::Decisions => "DECISIONS",
             Self::Control => "CONTROL",
+            Self::States => "STATES",
         }
     }
 
@@ -78,7 +83,8 @@ impl Stream {
             Self::Bars => "remora.v1.md.bar.>",
             Self::Pairs => "remora.v1.pairs.>",
             Self::Decisions => "remora.v1.decision.>",
-            Self::Control => "remora.v1.control.>",
+            Self::Control => "remora.v1.control.command.>",
+            Self::States => "remora.v1.control.state.>",
         }
     }
 
@@ -90,13 +96,14 @@ impl Stream {
 
     /// Gives what it stores and keeps.
     ///
-    /// Orders and control are never forgotten: a core is rebuilt from them, and forgetting an order is how money
-    /// is lost. A full disk makes the server refuse new ones instead. The others keep what their readers need.
+    /// Orders and commands are never forgotten: a core is rebuilt from them, and forgetting an order is how money
+    /// is lost. A full disk makes the server refuse new ones instead. The others keep what their readers need: of states
+    /// that is the newest of each service, and enough for a history that catches up late.
     #[must_use]
     pub fn definition(self) -> StreamDefinition {
         let (age_max, messages_max, messages_per_subject_max) = match self {
             Self::Orders | Self::Control => (None, None, None),
-            Self::Accounts => (None, None, Some(1_000)),
+            Self::Accounts | Self::States => (None, None, Some(1_000)),
             Self::Instruments => (None, None, Some(16)),
             Self::Bars => (Some(30 * DAY), None, Some(50_000)),
             Self::Pairs => (None, None, Some(64)),
@@ -138,11 +145,22 @@ mod tests {
     }
 
     #[test]
-    fn orders_and_control_are_never_forgotten() {
+    fn orders_and_commands_are_never_forgotten_and_states_are_bounded() {
         for stream in [Stream::Orders, Stream::Control] {
             let kept = stream.definition();
             assert_eq!((kept.age_max, kept.messages_max), (None, None));
             assert_eq!(kept.messages_per_subject_max, None);
         }
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_durable()) {
+            let stream = Stream::of_subject(&kind.pattern().replace('>', "some.thing")).unwrap();
+            let is_kept_for_ever = matches!(stream, Stream::Orders | Stream::Control);
+            let word = kind.as_str();
+            assert_eq!(
+                is_kept_for_ever,
+                word.starts_with("order.") || word == "control.command",
+                "{word}"
+            );
+        }
+        assert_eq!(Stream::States.definition().messages_per_subject_max, Some(1_000));
     }
 }

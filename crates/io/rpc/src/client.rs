@@ -2,7 +2,7 @@
 
 use crate::error::RpcError;
 use crate::proto::{self, control_client};
-use crate::status::{self, ServiceStatus};
+use crate::status::{self, Recorded, ServiceStatus};
 use remora_domain::ControlScope;
 use std::fmt;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl ControlClient {
             .map_err(|cause| RpcError::Answer { method, cause })
     }
 
-    /// Stops new orders in a scope.
+    /// Stops new orders in a scope; tells how the command is kept, unless the service is of an older version.
     ///
     /// # Errors
     /// Tells when the call fails or is refused.
@@ -72,15 +72,15 @@ impl ControlClient {
         scope: &ControlScope,
         reason: &str,
         actor: &str,
-    ) -> Result<(), RpcError> {
+    ) -> Result<Option<Recorded>, RpcError> {
         let scope = Some(status::scope_to_wire(scope));
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         let request = self.request(proto::HaltRequest { scope, reason, actor });
-        self.stub.halt(request).await.map_err(|cause| call("halt", cause))?;
-        Ok(())
+        let answer = self.stub.halt(request).await.map_err(|cause| call("halt", cause))?;
+        Ok(answer.into_inner().recording().into())
     }
 
-    /// Allows quoting again in a scope.
+    /// Allows quoting again in a scope; tells how the command is kept, unless the service is of an older version.
     ///
     /// # Errors
     /// Tells when the call fails or is refused.
@@ -89,12 +89,12 @@ impl ControlClient {
         scope: &ControlScope,
         reason: &str,
         actor: &str,
-    ) -> Result<(), RpcError> {
+    ) -> Result<Option<Recorded>, RpcError> {
         let scope = Some(status::scope_to_wire(scope));
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         let request = self.request(proto::ResumeRequest { scope, reason, actor });
-        self.stub.resume(request).await.map_err(|cause| call("resume", cause))?;
-        Ok(())
+        let answer = self.stub.resume(request).await.map_err(|cause| call("resume", cause))?;
+        Ok(answer.into_inner().recording().into())
     }
 
     fn request<T>(&self, message: T) -> Request<T> {

@@ -21,5 +21,5 @@ pub use error::{CommandError, FieldError, RpcError};
 pub use server::{
     CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Readiness, TlsIdentity,
 };
-pub use status::{DependencyStatus, ServiceStatus};
+pub use status::{DependencyStatus, Recorded, ServiceStatus};
 pub use tokens::{Role, TokenError, Tokens};

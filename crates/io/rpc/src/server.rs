@@ -2,7 +2,7 @@
 
 use crate::error::{CommandError, RpcError};
 use crate::proto::{self, control_server};
-use crate::status::{self, ServiceStatus};
+use crate::status::{self, Recorded, ServiceStatus};
 use crate::tokens::{Role, Tokens};
 use remora_domain::{ControlAction, ControlCommand, ControlScope};
 use std::net::SocketAddr;
@@ -30,11 +30,11 @@ pub trait ControlHandler: Send + Sync + 'static {
     /// Tells the condition of the service, from memory.
     fn status(&self) -> ServiceStatus;
 
-    /// Hands a command to the core; returns once it is in the queue, not once it is done.
+    /// Hands a command to the core; returns once it is known how the command is kept, not once it is done.
     ///
     /// # Errors
     /// Refuses when the service takes no commands or its loop cannot take one now.
-    async fn command(&self, command: ControlCommand) -> Result<(), CommandError>;
+    async fn command(&self, command: ControlCommand) -> Result<Recorded, CommandError>;
 }
 
 /// Is a certificate chain with its key, both PEM.
@@ -179,7 +179,7 @@ impl Control {
         scope: Option<proto::Scope>,
         reason: &str,
         actor: &str,
-    ) -> Result<(), Status> {
+    ) -> Result<Recorded, Status> {
         let invalid = |error: crate::FieldError| Status::invalid_argument(error.to_string());
         let scope: ControlScope = status::scope_from_wire(scope).map_err(invalid)?;
         let reason = status::reason_from_wire(reason).map_err(invalid)?;
@@ -211,8 +211,9 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::HaltResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::HaltRequest { scope, reason, actor } = request.into_inner();
-        self.command(ControlAction::Halt, &name, scope, &reason, &actor).await?;
-        Ok(Response::new(proto::HaltResponse {}))
+        let recorded = self.command(ControlAction::Halt, &name, scope, &reason, &actor).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::HaltResponse { recording }))
     }
 
     async fn resume(
@@ -221,7 +222,8 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::ResumeResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::ResumeRequest { scope, reason, actor } = request.into_inner();
-        self.command(ControlAction::Resume, &name, scope, &reason, &actor).await?;
-        Ok(Response::new(proto::ResumeResponse {}))
+        let recorded = self.command(ControlAction::Resume, &name, scope, &reason, &actor).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::ResumeResponse { recording }))
     }
 }

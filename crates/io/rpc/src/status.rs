@@ -43,6 +43,38 @@ pub struct ServiceStatus {
     pub details_json: String,
 }
 
+/// Says how safely a command is kept. It works in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A stream of the bus has it.
+    InStream,
+    /// Not yet recorded: a file has it until the bus returns, also over a restart.
+    OnDisk,
+    /// Not yet recorded: only the running service knows it until the bus returns.
+    InMemory,
+}
+
+impl From<Recorded> for proto::Recording {
+    fn from(recorded: Recorded) -> Self {
+        match recorded {
+            Recorded::InStream => Self::Stream,
+            Recorded::OnDisk => Self::File,
+            Recorded::InMemory => Self::Memory,
+        }
+    }
+}
+
+impl From<proto::Recording> for Option<Recorded> {
+    fn from(recording: proto::Recording) -> Self {
+        match recording {
+            proto::Recording::Stream => Some(Recorded::InStream),
+            proto::Recording::File => Some(Recorded::OnDisk),
+            proto::Recording::Memory => Some(Recorded::InMemory),
+            proto::Recording::Unspecified => None,
+        }
+    }
+}
+
 impl From<ServiceStatus> for proto::StatusResponse {
     fn from(status: ServiceStatus) -> Self {
         let state = match status.state {

@@ -10,7 +10,7 @@ use remora_domain::{
 };
 use remora_rpc::{
     CONTROL_SERVICE, CommandError, ControlClient, ControlHandler, ControlServer, DependencyStatus,
-    ListenSettings, Role, RpcError, ServiceStatus, TlsIdentity, Tokens,
+    ListenSettings, Recorded, Role, RpcError, ServiceStatus, TlsIdentity, Tokens,
 };
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -45,12 +45,12 @@ impl ControlHandler for Gate {
         }
     }
 
-    async fn command(&self, command: ControlCommand) -> Result<(), CommandError> {
+    async fn command(&self, command: ControlCommand) -> Result<Recorded, CommandError> {
         if self.is_deaf {
             return Err(CommandError::Unavailable { problem: "queue full" });
         }
         self.commands.lock().unwrap().push(command);
-        Ok(())
+        Ok(Recorded::OnDisk)
     }
 }
 
@@ -96,7 +96,8 @@ async fn an_operator_halts_and_resumes_and_is_recorded_with_the_token() {
     let (server, uri) = start(&gate).await;
     let mut client = ControlClient::connect(&uri, OPERATOR, None).await.unwrap();
     let scope = ControlScope::Venue(VenueId::new("kraken-spot").unwrap());
-    client.halt(&scope, "news", "ann").await.unwrap();
+    let kept = client.halt(&scope, "news", "ann").await.unwrap();
+    assert_eq!(kept, Some(Recorded::OnDisk), "how it is kept is told");
     client.resume(&ControlScope::Global, "over", "ann").await.unwrap();
     let commands = gate.commands.lock().unwrap().clone();
     let actor = "ann (token desk)".to_owned();

@@ -2,7 +2,8 @@
 
 use crate::config::{BusSettings, Effective, ProcessSettings, TelemetrySettings};
 use crate::drive::{
-    ControlPort, DriveError, Effects, Identity, LocalEvent, Plan, Runner, patiently,
+    ControlPort, DriveError, Effects, Given, HaltLatch, Identity, LocalEvent, Plan, Runner,
+    patiently,
 };
 use crate::flight::{FlightRecorder, FlightSettings};
 use crate::http::{HttpError, HttpServer};
@@ -12,11 +13,12 @@ use crate::{Clock, Health, Shutdown};
 use remora_bus::{
     Bus, BusError, Credentials, InMessage, NatsSettings, PasswordSource, connect_nats,
 };
-use remora_domain::{ControlCommand, IdError, ProducerId, SessionId};
+use remora_domain::{IdError, ProducerId, SessionId};
 use remora_machine::ServiceCore;
 use remora_rpc::{ControlServer, RpcError};
 use remora_wire::flight::FlightHeader;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -99,7 +101,8 @@ pub struct Host {
     bus: BusSettings,
     telemetry_settings: TelemetrySettings,
     settings_text: String,
-    commands: Option<mpsc::Receiver<ControlCommand>>,
+    commands: Option<mpsc::Receiver<Given>>,
+    halt_folder: Option<PathBuf>,
     telemetry: Telemetry,
     http: HttpServer,
     grpc: ControlServer,
@@ -130,8 +133,14 @@ impl Host {
         for row in &effective.rows {
             tracing::info!(key = row.key, value = row.value, source = row.source, "setting");
         }
-        let ProcessSettings { mut bus, telemetry: telemetry_settings, http_listen, grpc, tokens } =
-            settings;
+        let ProcessSettings {
+            mut bus,
+            telemetry: telemetry_settings,
+            http_listen,
+            grpc,
+            tokens,
+            halt_folder,
+        } = settings;
         bus.user.get_or_insert_with(|| user.to_owned());
         if tokens.is_empty() {
             tracing::warn!("no token file: every control call is refused");
@@ -167,6 +176,7 @@ impl Host {
             telemetry_settings,
             settings_text,
             commands,
+            halt_folder,
             telemetry,
             http,
             grpc,
@@ -254,6 +264,9 @@ impl Host {
         }
         if let Some(commands) = self.commands.take() {
             runner = runner.commands(commands);
+            if let Some(latch) = self.latch() {
+                runner = runner.latch(latch);
+            }
         }
         if let Some(recorder) = recorder {
             runner = runner.recorder(recorder);
@@ -271,6 +284,29 @@ impl Host {
             tracing::warn!(error = crate::publish::chain(&error), "gRPC had failed");
         }
         self.telemetry.stop().await;
+    }
+
+    /// Opens the folder of halts. A service that has none is not worse than one that is not there: it starts, and says so.
+    fn latch(&self) -> Option<HaltLatch> {
+        let name = "halt-folder";
+        let Some(folder) = &self.halt_folder else {
+            tracing::warn!(
+                "no folder for halts: one given while NATS is away ends with the process"
+            );
+            return None;
+        };
+        match HaltLatch::open(folder, self.identity.shell()) {
+            Ok(latch) => {
+                self.health.set_dependency(name, false, true, "can be written");
+                Some(latch)
+            }
+            Err(error) => {
+                let problem = crate::publish::chain(&error);
+                tracing::error!(error = problem, folder = %folder.display(), "open the folder of halts");
+                self.health.set_dependency(name, false, false, &problem);
+                None
+            }
+        }
     }
 
     fn recorder(&self) -> Result<Option<FlightRecorder>, HostError> {

@@ -5,10 +5,10 @@ mod common;
 
 use common::{AwayBus, Log, Number, POKE_FAULT, Running, TestCore, out_message, plan, publish};
 use remora_bus::{Bus, Stream};
-use remora_domain::{Body, ControlScope, Service, ServiceState, Timestamp};
+use remora_domain::{Body, ControlAction, ControlScope, Service, ServiceState, Timestamp};
 use remora_service_kit::PublishError;
 use remora_service_kit::drive::DriveError;
-use remora_testkit::{Producer, book, halt, instrument, request};
+use remora_testkit::{Producer, book, halt, instrument, request, resume};
 use std::sync::Arc;
 
 fn a_book() -> Body {
@@ -17,10 +17,11 @@ fn a_book() -> Body {
 
 /// Starts the core and waits until it has told that it is active.
 async fn started(bus: &AwayBus, core: TestCore, session: u64) -> (Running, Log) {
-    let mut control = Log::open(bus, Stream::Control).await;
+    let mut states = Log::open(bus, Stream::States).await;
+    let control = Log::open(bus, Stream::Control).await;
     let running = Running::start(bus, core, "core", session, plan(), None);
     loop {
-        let envelope = control.next_from("core").await;
+        let envelope = states.next_from("core").await;
         if envelope.header.session.get() == session {
             return (running, control);
         }
@@ -72,15 +73,15 @@ async fn a_command_works_while_the_bus_is_away_and_is_recorded_when_it_returns()
     let bus = AwayBus::new();
     let (mut running, mut control) = started(&bus, TestCore::new("core", 1), 1).await;
     bus.set_away(true);
-    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
     // The core has cancelled what it had to cancel.
     assert_eq!(running.effects.recv().await, Some(Number(0)));
     assert_eq!(running.health.state(), ServiceState::Halted);
     bus.set_away(false);
     let command = control.next().await;
     assert_eq!(command.header.producer.as_str(), "core-shell");
-    let state = control.next_from("core").await;
-    assert!(matches!(state.body, Body::ControlState(_)));
+    let mut states = Log::open(&bus, Stream::States).await;
+    assert!(matches!(states.next().await.body, Body::ControlState(_)));
     let core = running.stop().await.unwrap();
     let heard = core.seen.iter().filter(|seen| *seen == "control.command").count();
     assert_eq!(heard, 1, "its own command came back to it");
@@ -113,7 +114,7 @@ async fn a_request_that_the_bus_never_answers_holds_up_no_cancel_and_no_halt() {
     bus.set_stuck(Some("order.request"));
     publish(&bus, &mut other, a_book()).await;
     running.poke(1).await;
-    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
     assert!(matches!(orders.next_from("core").await.body, Body::OrderCancel(_)));
     assert!(matches!(control.next().await.body, Body::ControlCommand(_)));
     assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "something was waited for");
@@ -128,13 +129,12 @@ async fn of_states_that_wait_for_the_bus_only_the_newest_is_stored() {
     let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;
     bus.set_away(true);
     for _ in 0..20 {
-        running.commands.send(halt(ControlScope::Global)).await.unwrap();
+        running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
         running.effects.recv().await.unwrap();
     }
     bus.set_away(false);
     running.stop().await.unwrap();
-    let told = Log::history(&bus, Stream::Control).await.into_iter();
-    let states = told.filter(|told| matches!(told.body, Body::ControlState(_)));
+    let states = Log::history(&bus, Stream::States).await.into_iter();
     let states: Vec<u64> = states.map(|state| state.header.sequence).collect();
     // The first, one that was on its way while the bus was away, and the last of all.
     assert!(states.len() <= 3 && states.ends_with(&[21]), "{states:?}");
@@ -192,11 +192,60 @@ async fn messages_left_behind_at_the_end_are_an_error() {
     let bus = AwayBus::new();
     let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
     bus.set_away(true);
-    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
     let mut running = running;
     running.effects.recv().await.unwrap();
     let error = running.stop().await.err().unwrap();
     assert!(matches!(error, DriveError::Unflushed { left: 2 }), "{error:?}");
+}
+
+/// Gives what a core saw from its first halt on that was given or stored after its history had been read.
+fn from_halt(seen: &[String]) -> Vec<&str> {
+    seen.iter().map(String::as_str).skip_while(|seen| *seen != "Halt: a test").collect()
+}
+
+#[tokio::test]
+async fn a_halt_stored_while_history_was_read_precedes_the_first_answer() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    publish(&bus, &mut other, Body::OrderRequest(request("o-1"))).await;
+    let command = Body::ControlCommand(halt(ControlScope::Global));
+    bus.set_on_subscribe([other.wrap(Timestamp::from_ns(1), command)]);
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen.first().unwrap(), "order.request");
+    assert_eq!(from_halt(&core.seen), ["Halt: a test", "caught-up"]);
+}
+
+#[tokio::test]
+async fn a_halt_given_while_history_was_read_precedes_the_first_answer() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    publish(&bus, &mut other, Body::OrderRequest(request("o-1"))).await;
+    let running = Running::start(&bus, TestCore::new("core", 1), "core", 1, plan(), None);
+    // The loop has not begun to read yet.
+    running.commands.try_send(halt(ControlScope::Global).into()).unwrap();
+    Log::open(&bus, Stream::States).await.next_from("core").await;
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen.first().unwrap(), "order.request");
+    assert_eq!(from_halt(&core.seen), ["Halt: a test", "caught-up"]);
+}
+
+#[tokio::test]
+async fn a_flood_of_market_data_does_not_hold_up_health() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    bus.set_on_subscribe((0..2_000).map(|_| other.wrap(Timestamp::EPOCH, a_book())));
+    let running = Running::start(&bus, TestCore::new("core", 1), "core", 1, plan(), None);
+    let mut health = running.health.watch_ready();
+    health.wait_for(|is_ready| *is_ready).await.unwrap();
+    // Asked as soon as another task may run, which is long before the flood has passed.
+    let seen = || running.health.details().get("seen").and_then(serde_json::Value::as_u64);
+    while seen().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(seen().unwrap() < 1_000, "{:?}", seen());
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -235,6 +284,59 @@ async fn a_fault_halts_everybody_once_and_keeps_the_service_hearing() {
     assert_eq!(running.health.unready(), ["core is down: poked"]);
     let core = running.stop().await.unwrap();
     assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: poked").count(), 1);
+}
+
+#[tokio::test]
+async fn a_fault_after_a_resume_halts_again() {
+    let bus = AwayBus::new();
+    let (mut running, mut control) = started(&bus, TestCore::new("core", 1), 1).await;
+    for _ in 0..2 {
+        running.poke(POKE_FAULT).await;
+        assert_eq!(running.effects.recv().await, Some(Number(0)));
+        let Body::ControlCommand(halted) = control.next_from("core-shell").await.body else {
+            panic!("not a command")
+        };
+        assert_eq!((halted.action, &*halted.reason), (ControlAction::Halt, "poked"));
+        assert_eq!(running.health.unready(), ["core is down: poked"]);
+        running.commands.send(resume(ControlScope::Global).into()).await.unwrap();
+        control.next_from("core-shell").await;
+    }
+    running.stop().await.unwrap();
+}
+
+/// Tells whether a service halts itself when it cannot read a message on this subject.
+async fn halts_over(service: &str, body: Body) -> bool {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    let mut dead = bus.bus.subscribe(&["remora.v1.dead.>".to_owned()], 8).await.unwrap();
+    let mut broken = out_message(&other.wrap(Timestamp::EPOCH, body));
+    broken.payload = bytes::Bytes::from_static(b"\xff\xff");
+    let on = Arc::new(bus.clone());
+    let core = TestCore::new("core", 1);
+    let running = Running::start_with(on, core, (service, "core", 1), plan(), |runner| runner);
+    Log::open(&bus, Stream::States).await.next_from("core").await;
+    if Stream::of_subject(&broken.subject).is_some() {
+        bus.bus.publish_durable(broken).await.unwrap();
+    } else {
+        bus.bus.publish(broken).await.unwrap();
+    }
+    dead.recv().await.unwrap();
+    let core = running.stop().await.unwrap();
+    core.seen.iter().any(|seen| seen.starts_with("Halt: "))
+}
+
+#[tokio::test]
+async fn who_trades_halts_over_a_message_about_orders_that_cannot_be_read() {
+    let vital =
+        || [Body::OrderRequest(request("r-1")), Body::ControlCommand(halt(ControlScope::Global))];
+    for service in Service::ALL {
+        let trades =
+            matches!(service, Service::Decision | Service::RiskGate | Service::OrderRouter);
+        for body in vital() {
+            assert_eq!(halts_over(service.name(), body).await, trades, "{}", service.name());
+        }
+        assert!(!halts_over(service.name(), a_book()).await, "{}", service.name());
+    }
 }
 
 /// Lets a core fault, and tells whether its shell published the halt; the core hears it in any case.
@@ -292,7 +394,7 @@ async fn a_deadline_that_never_moves_ends_the_service() {
 async fn a_service_starts_as_soon_as_the_bus_is_there() {
     let bus = AwayBus::new();
     bus.set_away(true);
-    let mut control = Log::open(&bus, Stream::Control).await;
+    let mut control = Log::open(&bus, Stream::States).await;
     let running = Running::start(&bus, TestCore::new("core", 1), "core", 1, plan(), None);
     tokio::task::yield_now().await;
     assert_eq!(running.health.state(), ServiceState::Starting);

@@ -42,7 +42,7 @@ async fn record(folder: &Path, file_bytes_max: u64, flush_ms: u64) {
     let recorder =
         FlightRecorder::start(settings(folder, file_bytes_max, flush_ms), &header()).unwrap();
     let mut orders = Log::open(&bus, Stream::Orders).await;
-    let mut control = Log::open(&bus, Stream::Control).await;
+    let mut control = Log::open(&bus, Stream::States).await;
     let mut core = TestCore::new("core", 1);
     core.deadline = Some(Timestamp::EPOCH);
     let running = Running::start(&bus, core, "core", 1, plan(), Some(recorder));
@@ -53,7 +53,7 @@ async fn record(folder: &Path, file_bytes_max: u64, flush_ms: u64) {
         running.poke(100 + number).await;
         orders.next_from("core").await;
     }
-    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
     control.next_from("core").await;
     running.stop().await.unwrap();
 }

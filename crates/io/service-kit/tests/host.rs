@@ -54,7 +54,7 @@ async fn an_operator_halts_a_process_and_its_recording_replays_from_itself() {
     let (shutdown, seed) = (host.shutdown().clone(), host.identity().seed());
 
     let bus = AwayBus::new();
-    let mut control = Log::open(&bus, Stream::Control).await;
+    let mut control = Log::open(&bus, Stream::States).await;
     let shared: Arc<dyn Bus> = Arc::new(bus.clone());
     let publisher = Publisher::start(Arc::clone(&shared));
     let (tell, _effects) = mpsc::unbounded_channel();

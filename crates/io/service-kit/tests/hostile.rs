@@ -41,7 +41,7 @@ impl Watched {
     async fn start(bus: AwayBus) -> Self {
         let dead = bus.bus.subscribe(&["remora.v1.dead.>".to_owned()], 4_096).await.unwrap();
         let orders = Log::open(&bus, Stream::Orders).await;
-        let mut control = Log::open(&bus, Stream::Control).await;
+        let mut control = Log::open(&bus, Stream::States).await;
         let (deliveries, queue) = mpsc::channel(16);
         let (on, core) = (Arc::new(bus.clone()), TestCore::new("core", 1));
         let add = |runner: remora_service_kit::drive::Runner<TestCore>| runner.deliveries(queue);

@@ -54,7 +54,8 @@ async fn a_service_is_halted_while_nats_is_down_and_tells_when_it_returns() {
     let mut orders = test.read_log(Stream::Orders, &[], ReadFrom::Start).await.unwrap();
     let bus: Arc<dyn Bus> = Arc::new(connect(&server, "core").await);
     let mut running = Running::start_on(bus, TestCore::new("core", 1), "core", 1, plan(), None);
-    next_from(&mut control, "core").await;
+    let mut states = test.read_log(Stream::States, &[], ReadFrom::Start).await.unwrap();
+    next_from(&mut states, "core").await;
 
     let mut other = Producer::new("other", 1);
     let a_book = other.wrap(Timestamp::EPOCH, Body::Book(book("BTC-USD", "100", "101")));
@@ -64,7 +65,7 @@ async fn a_service_is_halted_while_nats_is_down_and_tells_when_it_returns() {
 
     server.kill();
     wait_for_bus(&running, false).await;
-    running.commands.send(halt(ControlScope::Global)).await.unwrap();
+    running.commands.send(halt(ControlScope::Global).into()).await.unwrap();
     assert_eq!(running.effects.recv().await, Some(Number(0)), "cancelled without the bus");
     assert_eq!(running.health.state(), ServiceState::Halted);
 
@@ -72,7 +73,7 @@ async fn a_service_is_halted_while_nats_is_down_and_tells_when_it_returns() {
     wait_for_bus(&running, true).await;
     let command = next_from(&mut control, "core-shell").await;
     assert!(matches!(command.body, Body::ControlCommand(_)));
-    let Body::ControlState(state) = next_from(&mut control, "core").await.body else {
+    let Body::ControlState(state) = next_from(&mut states, "core").await.body else {
         panic!("not a state")
     };
     assert_eq!(state.state, ServiceState::Halted);
@@ -123,7 +124,7 @@ async fn a_gate_hears_its_account_alone_and_never_a_body_under_another_subject()
     let ingestor = connect_as(&server, &BusUser::AtVenue(Service::Ingestor, venue())).await;
     let console = connect_as(&server, &BusUser::Console).await;
     let mut dead = console.subscribe(&["remora.v1.dead.>".to_owned()], 8).await.unwrap();
-    let mut control = console.read_log(Stream::Control, &[], ReadFrom::Start).await.unwrap();
+    let mut control = console.read_log(Stream::States, &[], ReadFrom::Start).await.unwrap();
     let mut sayer = Producer::new("decision", 1);
     let mut ask = |id: &str, account: &AccountId| {
         let request = OrderRequest { account: account.clone(), ..request(id) };
@@ -148,15 +149,18 @@ async fn a_gate_hears_its_account_alone_and_never_a_body_under_another_subject()
     let letter = dead.recv().await.unwrap();
     assert_eq!(letter.subject, "remora.v1.dead.risk-gate");
     assert_eq!(letter.headers.get("remora-subject"), Some(&on_request));
+    assert_eq!(running.effects.recv().await, Some(Number(0)), "halted over it");
 
     let status = Body::MarketStatus(venue_status(SystemStatus::Online));
     let status = Producer::new("ingestor-sim-spot", 1).wrap(Timestamp::EPOCH, status);
     tell(&ingestor, &status, None).await;
-    wait_until(|| running.health.details().get("seen") == Some(&serde_json::json!(3))).await;
+    wait_until(|| running.health.details().get("seen") == Some(&serde_json::json!(5))).await;
     tell(&decision, &ask("r-4", &foreign), None).await;
     tell(&decision, &ask("r-5", &ours), None).await;
     assert_eq!(running.effects.recv().await, Some(Number(1)));
     assert_eq!(gate.health().borrow().permission_violations, 0);
     let core = running.stop().await.unwrap();
-    assert_eq!(core.seen, ["order.request", "caught-up", "md.status", "order.request"]);
+    let why = "Halt: a message about orders, the account or control could not be read";
+    let seen = ["order.request", "caught-up", "control.command", why, "md.status", "order.request"];
+    assert_eq!(core.seen, seen);
 }

@@ -55,7 +55,7 @@ async fn one_trace_runs_from_the_market_event_to_the_answer() {
     // `maker` hears books and answers about its orders; `gate` hears requests and answers them later.
     let bus = AwayBus::new();
     let mut orders = Log::open(&bus, Stream::Orders).await;
-    let mut control = Log::open(&bus, Stream::Control).await;
+    let mut control = Log::open(&bus, Stream::States).await;
     let maker = Running::start(&bus, TestCore::new("maker", 1), "maker", 1, plan(), None);
     control.next_from("maker").await;
     let logs = vec![LogSubscription::all(Stream::Orders)];

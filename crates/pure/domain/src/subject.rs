@@ -27,6 +27,12 @@ macro_rules! kinds {
             pub const fn is_durable(self) -> bool {
                 match self { $(Self::$name => $durable,)* }
             }
+
+            /// Tells whether messages of this kind are about a market, not about us.
+            #[must_use]
+            pub fn is_market_data(self) -> bool {
+                self.as_str().starts_with("md.")
+            }
         }
     };
 }

@@ -4,6 +4,7 @@ use remora_domain::Timestamp;
 use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
 use remora_service_kit::drive::{Effects, LocalEvent};
 use remora_service_kit::{Health, TraceContext};
+use remora_venue_api::FeedInput;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
@@ -81,6 +82,16 @@ impl Effects<IngestorCore> for FeedEffects {
             Err(mpsc::error::TrySendError::Full(_)) => Err("the sockets' queue is full"),
             // A recording has no sockets, and asks nothing of them.
             Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    fn is_market_data(&self, input: &IngestorInput) -> bool {
+        match &input.0 {
+            FeedInput::Frame { .. } => true,
+            FeedInput::Start
+            | FeedInput::Connected { .. }
+            | FeedInput::Disconnected { .. }
+            | FeedInput::SessionEnded => false,
         }
     }
 

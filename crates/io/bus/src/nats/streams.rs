@@ -25,6 +25,7 @@ fn config_of(definition: &StreamDefinition, replicas: usize) -> Config {
     let keeps_all = match definition.stream {
         Stream::Orders | Stream::Control => true,
         Stream::Accounts
+        | Stream::States
         | Stream::Instruments
         | Stream::Bars
         | Stream::Pairs

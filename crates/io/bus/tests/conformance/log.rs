@@ -85,7 +85,7 @@ pub(crate) async fn the_end_at_open_is_the_last_message_that_matches(rig: Rig) {
 
 pub(crate) async fn an_empty_log_is_caught_up_at_once(rig: Rig) {
     for (stream, from, subject) in [
-        (Stream::Control, ReadFrom::Start, "remora.v1.control.state.risk-gate"),
+        (Stream::States, ReadFrom::Start, "remora.v1.control.state.risk-gate"),
         (Stream::Pairs, ReadFrom::LastPerSubject, "remora.v1.pairs.universe.pair-discovery"),
         (Stream::Bars, ReadFrom::Sequence(1), "remora.v1.md.bar.kraken-spot.BTC-USD"),
     ] {

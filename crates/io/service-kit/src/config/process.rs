@@ -97,6 +97,9 @@ pub struct ControlSettings {
     pub tls_certificate_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub tls_key_file: Option<PathBuf>,
+    /// The folder where halts are kept that NATS could not take yet, so that they outlive a restart. Default: the folder
+    /// for flight recordings; without either, such a halt is forgotten by a restart.
+    pub halt_folder: Option<PathBuf>,
     /// Allows gRPC outside loopback without TLS, where the network itself is private. Default false.
     pub is_plaintext_allowed: bool,
 }
@@ -108,6 +111,7 @@ impl Default for ControlSettings {
             http_listen: any,
             grpc_listen: any,
             token_file: None,
+            halt_folder: None,
             tls_certificate_file: None,
             tls_key_file: None,
             is_plaintext_allowed: false,
@@ -128,6 +132,8 @@ pub struct ProcessSettings {
     pub grpc: ListenSettings,
     /// Who may call.
     pub tokens: Tokens,
+    /// Where halts are kept that NATS could not take yet.
+    pub halt_folder: Option<PathBuf>,
 }
 
 impl Config {
@@ -140,9 +146,12 @@ impl Config {
         let bus = bus.and_then(|bus| self.check("bus", check_bus(bus)));
         let telemetry =
             telemetry.and_then(|telemetry| self.check("telemetry", check_telemetry(telemetry)));
+        let halt_folder = control.as_ref().and_then(|control| control.halt_folder.clone());
         let control = control.and_then(|control| self.check("control", check_control(&control)));
         let (http_listen, grpc, tokens) = control?;
-        Some(ProcessSettings { bus: bus?, telemetry: telemetry?, http_listen, grpc, tokens })
+        let (bus, telemetry) = (bus?, telemetry?);
+        let halt_folder = halt_folder.or_else(|| telemetry.flight_folder.clone());
+        Some(ProcessSettings { bus, telemetry, http_listen, grpc, tokens, halt_folder })
     }
 }
 

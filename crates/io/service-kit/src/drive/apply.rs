@@ -1,12 +1,16 @@
 //! One event: into the core, and out of it to the recording, the bus and the effects.
 
+use super::control::Given;
+use super::latch::Latched;
 use super::message::{MessageError, read_message};
 use super::runner::{DriveError, Event, Runner};
 use crate::flight::{Encoded, digest, encode};
 use crate::publish::chain;
 use crate::trace::{TRACE_TARGET, TraceContext};
 use bytes::Bytes;
-use remora_bus::{InMessage, MAX_PAYLOAD_BYTES, OutMessage, Subscription, dead_letter_subject};
+use remora_bus::{
+    InMessage, MAX_PAYLOAD_BYTES, OutMessage, Stream, Subscription, dead_letter_subject,
+};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, Subject,
     Timestamp,
@@ -14,6 +18,7 @@ use remora_domain::{
 use remora_machine::{LocalCodec, ServiceCore, ServiceInput};
 use remora_wire::flight::FlightEvent;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Span;
@@ -33,10 +38,15 @@ impl<C: ServiceCore> Runner<C> {
         if self.identity.is_own(&envelope.header) {
             return;
         }
+        if !self.is_caught_up && matches!(envelope.body, Body::ControlCommand(_)) {
+            self.records.found(&envelope.header.message_id());
+        }
         let mut context = TraceContext::none();
         if self.is_caught_up {
             let now = self.clock.now();
-            self.health.heard(now);
+            if Subject::of(&envelope).kind.is_market_data() {
+                self.health.heard(now);
+            }
             measure(&envelope, now);
             context = TraceContext::extract(&message.headers);
         }
@@ -46,12 +56,14 @@ impl<C: ServiceCore> Runner<C> {
 
     /// Takes a command an operator gave to this service directly: it works at once, and is told to everybody when the
     /// bus can be reached.
-    pub(super) fn command(&mut self, command: ControlCommand) {
+    pub(super) fn command(&mut self, given: Given, replaces: Option<PathBuf>) {
         let now = self.clock.now();
+        let Given { command, told } = given;
         let is_halt = command.action == ControlAction::Halt;
         let envelope = self.shell.wrap(now, Body::ControlCommand(command));
         if self.tells_commands {
-            drop(self.publisher.publish_command(&envelope, is_halt));
+            let stored = self.publisher.publish_command(&envelope, is_halt);
+            self.records.keep(is_halt.then_some(&envelope), stored, told, replaces);
         }
         let bytes = remora_wire::encode(&envelope);
         let envelope = Arc::new(envelope);
@@ -60,12 +72,36 @@ impl<C: ServiceCore> Runner<C> {
 
     /// Gives the core an order to stop that comes from its own shell.
     pub(super) fn halt(&mut self, reason: &str) {
-        self.command(ControlCommand {
+        let command = self.own_halt(reason);
+        self.command(command.into(), None);
+    }
+
+    fn own_halt(&self, reason: &str) -> ControlCommand {
+        ControlCommand {
             action: ControlAction::Halt,
             scope: ControlScope::Global,
             actor: self.identity.shell().to_string(),
             reason: reason.chars().take(HALT_REASON_LENGTH_MAX).collect(),
-        });
+        }
+    }
+
+    /// Gives the core what must precede its first answer: halts of earlier runs that no log holds, and what operators said
+    /// while history was read.
+    pub(super) fn commands_before_news(&mut self) {
+        for Latched { file, envelope } in self.records.take_left() {
+            let command = match envelope.map(|envelope| envelope.body) {
+                Some(Body::ControlCommand(command)) => command,
+                Some(_) | None => self.own_halt("a halt of an earlier run cannot be read"),
+            };
+            tracing::warn!(reason = command.reason, "halt of an earlier run still in force");
+            self.command(command.into(), Some(file));
+        }
+        while let Some(given) = self.commands.as_mut().and_then(|queue| queue.try_recv().ok()) {
+            self.command(given, None);
+        }
+        while let Some(event) = self.pending.pop_front() {
+            self.apply(event);
+        }
     }
 
     /// Gives one event to the core and carries out what it asks for.
@@ -74,6 +110,7 @@ impl<C: ServiceCore> Runner<C> {
         let (span, before) = self.span(&event);
         let recorded = self.recorder.is_some().then(|| recorded(&event));
         let is_message = matches!(event, Event::Message { .. });
+        let lifts_halt = is_resume(&event);
         let cause = match &event {
             Event::Message { envelope, .. } => Some(envelope.header.message_id()),
             Event::Tick | Event::CaughtUp | Event::Local { .. } => None,
@@ -104,6 +141,10 @@ impl<C: ServiceCore> Runner<C> {
             recorder.record(now, recorded, digest(&outputs));
         }
         self.health.beat();
+        if lifts_halt && self.has_faulted {
+            self.has_faulted = false;
+            self.health.set_dependency("core", true, true, "resumed after a fault");
+        }
         let is_inherited = is_message && before.is_some();
         for output in outputs {
             self.carry_out(now, output, &context, is_inherited);
@@ -141,7 +182,7 @@ impl<C: ServiceCore> Runner<C> {
         }
     }
 
-    /// An impossible state: everything is halted, once, and the service goes on hearing reports.
+    /// An impossible state: everything is halted, once until a person resumes, and the service goes on hearing reports.
     fn fault(&mut self, text: &'static str) {
         tracing::error!(service = self.identity.service(), reason = text, "fault");
         metrics::counter!("remora_core_faults_total", "reason" => text).increment(1);
@@ -217,10 +258,15 @@ impl<C: ServiceCore> Runner<C> {
             ("remora-reason".to_owned(), header(&reason)),
             ("remora-bytes".to_owned(), payload.len().to_string()),
         ]);
+        let is_vital = self.guards_orders && is_of_order_path(&subject);
         payload.truncate(MAX_PAYLOAD_BYTES);
         let subject = dead_letter_subject(self.identity.service());
         let dead = OutMessage { subject, message_id: String::new(), headers, payload };
         self.publisher.publish_core("dead", dead);
+        if is_vital {
+            // It may have been a fill or a halt: what the core knows is not what is.
+            self.fault("a message about orders, the account or control could not be read");
+        }
     }
 
     /// Brings health, facts and gauges up to date.
@@ -254,6 +300,27 @@ impl<C: ServiceCore> Runner<C> {
             let flushed = format!("flushed up to entry {}", status.flushed_sequence);
             let detail = status.problem.unwrap_or(flushed);
             self.health.set_dependency("flight-recording", false, is_up, &detail);
+        }
+    }
+}
+
+/// Tells whether an event lifts what a fault halts.
+fn is_resume<L>(event: &Event<L>) -> bool {
+    match event {
+        Event::Message { envelope, .. } => {
+            let Body::ControlCommand(command) = &envelope.body else { return false };
+            command.action == ControlAction::Resume && command.scope == ControlScope::Global
+        }
+        Event::Tick | Event::CaughtUp | Event::Local { .. } => false,
+    }
+}
+
+/// Tells whether orders, money or control depend on a message of this subject.
+fn is_of_order_path(subject: &str) -> bool {
+    match Stream::of_subject(subject) {
+        Some(Stream::Orders | Stream::Accounts | Stream::Control | Stream::States) => true,
+        Some(Stream::Instruments | Stream::Bars | Stream::Pairs | Stream::Decisions) | None => {
+            false
         }
     }
 }

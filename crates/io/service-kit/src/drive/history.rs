@@ -30,12 +30,27 @@ pub struct HistoryError {
 const fn place(stream: Stream) -> u8 {
     match stream {
         Stream::Control => 0,
-        Stream::Instruments => 1,
-        Stream::Accounts => 2,
-        Stream::Pairs => 3,
-        Stream::Bars => 4,
-        Stream::Orders => 5,
-        Stream::Decisions => 6,
+        Stream::States => 1,
+        Stream::Instruments => 2,
+        Stream::Accounts => 3,
+        Stream::Pairs => 4,
+        Stream::Bars => 5,
+        Stream::Orders => 6,
+        Stream::Decisions => 7,
+    }
+}
+
+/// Tells whether a stream says what may trade: it is read to its end again before the core acts, because reading the
+/// other streams took time.
+pub(crate) const fn is_control(stream: Stream) -> bool {
+    match stream {
+        Stream::Control | Stream::States => true,
+        Stream::Instruments
+        | Stream::Accounts
+        | Stream::Pairs
+        | Stream::Bars
+        | Stream::Orders
+        | Stream::Decisions => false,
     }
 }
 

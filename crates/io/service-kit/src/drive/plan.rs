@@ -107,6 +107,13 @@ impl LogSubscription {
         Self { stream, filters: Vec::new(), from: ReadFrom::LastPerSubject }
     }
 
+    /// Reads on after a message, if there was one.
+    #[must_use]
+    pub(crate) fn after(self, last: Option<u64>) -> Self {
+        let next = last.map(|last| ReadFrom::Sequence(last.saturating_add(1)));
+        Self { from: next.unwrap_or(self.from), ..self }
+    }
+
     /// Reads only these subjects.
     #[must_use]
     pub fn only(self, filters: Vec<String>) -> Self {
@@ -134,8 +141,8 @@ impl Default for Plan {
 impl Plan {
     /// Reads what the table of services says, of one account and, for a service of one venue, of that venue: logs for
     /// what is stored, subscriptions for the rest. What others ask for is theirs to answer: a gate that heard the
-    /// requests of another account would refuse them. Definitions and universes begin with their newest; everything
-    /// else with the first message kept.
+    /// requests of another account would refuse them. Definitions, universes and states begin with their newest;
+    /// everything else with the first message kept.
     #[must_use]
     pub fn of(service: Service, account: &AccountId, venue: Option<&VenueId>) -> Self {
         let mut logs: BTreeMap<Stream, LogSubscription> = BTreeMap::new();
@@ -147,7 +154,9 @@ impl Plan {
                 continue;
             };
             let new = || match stream {
-                Stream::Instruments | Stream::Pairs => LogSubscription::latest(stream),
+                Stream::Instruments | Stream::Pairs | Stream::States => {
+                    LogSubscription::latest(stream)
+                }
                 Stream::Orders
                 | Stream::Accounts
                 | Stream::Bars
@@ -221,6 +230,12 @@ pub trait Effects<C: ServiceCore>: Send {
         output: C::LocalOutput,
         context: &TraceContext,
     ) -> Result<(), &'static str>;
+
+    /// Tells whether a local input is market data, whose age is shown in health.
+    fn is_market_data(&self, input: &C::LocalInput) -> bool {
+        let _ = input;
+        false
+    }
 
     /// Tells the facts only this service has, as a JSON object; asked about twice a second.
     fn details(&mut self, core: &C) -> serde_json::Value {

@@ -1,14 +1,16 @@
 //! The loop itself.
 
+use super::control::Given;
 use super::history::{self, HistoryError, News};
-use super::plan::{Effects, Identity, LocalEvent, Plan};
+use super::latch::{HaltLatch, Records};
+use super::plan::{Effects, Identity, LocalEvent, LogSubscription, Plan};
 use crate::flight::FlightRecorder;
 use crate::publish::{PublishError, Publisher, chain};
 use crate::trace::{Causes, TraceContext};
 use crate::{Clock, Health, Shutdown};
 use bytes::Bytes;
-use remora_bus::{Bus, BusError, BusHealth, InMessage, Subscription};
-use remora_domain::{ControlCommand, Envelope, Kind, Sequencer, Service, ServiceState, Timestamp};
+use remora_bus::{Bus, BusError, BusHealth, InMessage, LogReader, Subscription};
+use remora_domain::{Envelope, Kind, Sequencer, Service, ServiceState, Timestamp};
 use remora_machine::{ServiceCore, ServiceOutput};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,7 +76,7 @@ pub struct Runner<C: ServiceCore> {
     plan: Plan,
     locals: Option<mpsc::Receiver<LocalEvent<C::LocalInput>>>,
     deliveries: Option<mpsc::Receiver<InMessage>>,
-    commands: Option<mpsc::Receiver<ControlCommand>>,
+    pub(super) commands: Option<mpsc::Receiver<Given>>,
     /// Whether what operators say here is told on the bus; only services that may write commands do.
     pub(super) tells_commands: bool,
     pub(super) recorder: Option<FlightRecorder>,
@@ -86,7 +88,11 @@ pub struct Runner<C: ServiceCore> {
     pub(super) is_caught_up: bool,
     pub(super) ticked_at: Timestamp,
     is_stuck: bool,
+    /// Whether the halt of a fault is in force.
     pub(super) has_faulted: bool,
+    /// Whether a message about orders that cannot be read is a fault here.
+    pub(super) guards_orders: bool,
+    pub(super) records: Records,
     pub(super) buried: u64,
     pub(super) dropped: u64,
     pub(super) ending: Option<(DriveError, Instant)>,
@@ -119,7 +125,10 @@ impl<C: ServiceCore> Runner<C> {
         publisher: Publisher,
         (clock, health, shutdown): (Clock, Health, Shutdown),
     ) -> Self {
+        let trades = [Service::Decision, Service::RiskGate, Service::OrderRouter];
         Self {
+            guards_orders: trades.iter().any(|service| service.name() == identity.service()),
+            records: Records::new(health.clone()),
             shell: Sequencer::new(identity.shell().clone(), identity.session()),
             identity,
             core,
@@ -169,11 +178,18 @@ impl<C: ServiceCore> Runner<C> {
     /// Adds commands that operators give to this service directly. They are published too, and so is the halt after a
     /// fault; both stay within a service without this call, and within one that the table does not let write commands.
     #[must_use]
-    pub fn commands(self, commands: mpsc::Receiver<ControlCommand>) -> Self {
+    pub fn commands(self, commands: mpsc::Receiver<Given>) -> Self {
         let name = self.identity.service();
         let service = Service::ALL.iter().find(|service| service.name() == name);
         let tells_commands = service.is_none_or(|it| it.writes().contains(&Kind::ControlCommand));
         Self { commands: Some(commands), tells_commands, ..self }
+    }
+
+    /// Keeps halts that no stream holds yet over a restart.
+    #[must_use]
+    pub fn latch(mut self, latch: HaltLatch) -> Self {
+        self.records.set_latch(latch);
+        self
     }
 
     /// Records every input.
@@ -203,22 +219,14 @@ impl<C: ServiceCore> Runner<C> {
 
     /// Reads history, subscribes, tells the core; `None` when the process was asked to stop meanwhile.
     async fn start(&mut self) -> Result<Option<Sources>, DriveError> {
-        let mut readers = Vec::new();
+        let (mut readers, mut control) = (Vec::new(), Vec::new());
         for log in history::in_order(std::mem::take(&mut self.plan.logs)) {
-            let Some(mut reader) = history::open(&*self.bus, &log, &self.shutdown).await? else {
-                return Ok(None);
-            };
-            while !reader.is_caught_up() {
-                let entry = tokio::select! {
-                    biased;
-                    () = self.shutdown.requested() => return Ok(None),
-                    entry = reader.recv() => entry,
-                };
-                let stream = log.stream;
-                let entry = entry.map_err(|cause| HistoryError { stream, cause })?;
-                self.receive(entry.message);
+            let Some((reader, last)) = self.read_history(&log).await? else { return Ok(None) };
+            if history::is_control(log.stream) {
+                control.push(log.after(last));
+            } else {
+                readers.push((log.stream, reader));
             }
-            readers.push((log.stream, reader));
         }
         let market_data = if self.plan.patterns.is_empty() {
             None
@@ -232,6 +240,12 @@ impl<C: ServiceCore> Runner<C> {
                 subscription => subscription,
             }
         };
+        // What was halted while the rest was read must precede the first answer.
+        for log in control {
+            let Some((reader, _)) = self.read_history(&log).await? else { return Ok(None) };
+            readers.push((log.stream, reader));
+        }
+        self.commands_before_news();
         self.is_caught_up = true;
         self.health.set_state(ServiceState::Active);
         self.apply(Event::CaughtUp);
@@ -239,6 +253,29 @@ impl<C: ServiceCore> Runner<C> {
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let failure = self.publisher.watch_failure();
         Ok(Some(Sources { news: News::of(readers), market_data, failure, upkeep }))
+    }
+
+    /// Reads a log to its present end; gives the reader and the last message's place, `None` when asked to stop meanwhile.
+    async fn read_history(
+        &mut self,
+        log: &LogSubscription,
+    ) -> Result<Option<(LogReader, Option<u64>)>, DriveError> {
+        let Some(mut reader) = history::open(&*self.bus, log, &self.shutdown).await? else {
+            return Ok(None);
+        };
+        let mut last = None;
+        while !reader.is_caught_up() {
+            let entry = tokio::select! {
+                biased;
+                () = self.shutdown.requested() => return Ok(None),
+                entry = reader.recv() => entry,
+            };
+            let stream = log.stream;
+            let entry = entry.map_err(|cause| HistoryError { stream, cause })?;
+            last = Some(entry.sequence);
+            self.receive(entry.message);
+        }
+        Ok(Some((reader, last)))
     }
 
     /// Waits for one event and applies it; false at the end.
@@ -256,11 +293,15 @@ impl<C: ServiceCore> Runner<C> {
             failure = failed(&mut sources.failure), if ending.is_none() => {
                 self.end(DriveError::Publish(failure));
             }
+            // Twice a second, so it holds nothing up; below what may never pause it would never come.
+            _ = sources.upkeep.tick() => self.upkeep(sources.market_data.as_ref()),
             () = self.clock.sleep_until(deadline) => self.tick(),
-            command = recv(&mut self.commands) => self.command(command),
+            given = recv(&mut self.commands) => self.command(given, None),
             local = recv(&mut self.locals) => {
-                self.health.heard(self.clock.now());
                 let LocalEvent { input, context } = local;
+                if self.effects.is_market_data(&input) {
+                    self.health.heard(self.clock.now());
+                }
                 self.apply(Event::Local { input, context });
             }
             news = sources.news.recv() => match news {
@@ -275,7 +316,6 @@ impl<C: ServiceCore> Runner<C> {
                     self.end(DriveError::BusClosed);
                 }
             },
-            _ = sources.upkeep.tick() => self.upkeep(sources.market_data.as_ref()),
         }
         true
     }

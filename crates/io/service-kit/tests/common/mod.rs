@@ -14,7 +14,7 @@ use remora_machine::{
     LocalCodec, LocalCodecError, Machine, ServiceCore, ServiceInput, ServiceOutput,
 };
 use remora_service_kit::drive::{
-    DriveError, Effects, Identity, LocalEvent, LogSubscription, Plan, Runner,
+    DriveError, Effects, Given, Identity, LocalEvent, LogSubscription, Plan, Runner,
 };
 use remora_service_kit::flight::FlightRecorder;
 use remora_service_kit::{Clock, Health, Publisher, Shutdown, TraceContext};
@@ -187,6 +187,7 @@ pub(crate) struct AwayBus {
     pub(crate) is_away: Arc<AtomicBool>,
     is_forbidden: Arc<AtomicBool>,
     stuck: Arc<Mutex<Option<&'static str>>>,
+    on_subscribe: Arc<Mutex<Vec<OutMessage>>>,
 }
 
 impl AwayBus {
@@ -196,7 +197,18 @@ impl AwayBus {
             is_away: Arc::default(),
             is_forbidden: Arc::default(),
             stuck: Arc::default(),
+            on_subscribe: Arc::default(),
         }
+    }
+
+    /// Connects to the same streams again.
+    pub(crate) fn anew(&self) -> Self {
+        Self { bus: self.bus.clone(), ..Self::new() }
+    }
+
+    /// Publishes these once market data has been subscribed to: after history, before the core acts.
+    pub(crate) fn set_on_subscribe(&self, envelopes: impl IntoIterator<Item = Arc<Envelope>>) {
+        self.on_subscribe.lock().unwrap().extend(envelopes.into_iter().map(|it| out_message(&it)));
     }
 
     /// Never answers what is to be stored on subjects with this in them.
@@ -247,7 +259,16 @@ impl Bus for AwayBus {
         capacity: usize,
     ) -> Result<Subscription, BusError> {
         self.check(Call::Subscribe)?;
-        self.bus.subscribe(patterns, capacity).await
+        let subscription = self.bus.subscribe(patterns, capacity).await?;
+        let messages = std::mem::take(&mut *self.on_subscribe.lock().unwrap());
+        for message in messages {
+            if Stream::of_subject(&message.subject).is_some() {
+                self.bus.publish_durable(message).await?;
+            } else {
+                self.bus.publish(message).await?;
+            }
+        }
+        Ok(subscription)
     }
 
     async fn read_log(
@@ -283,7 +304,7 @@ pub(crate) struct Running {
     pub(crate) health: Health,
     pub(crate) shutdown: Shutdown,
     pub(crate) locals: mpsc::Sender<LocalEvent<Number>>,
-    pub(crate) commands: mpsc::Sender<remora_domain::ControlCommand>,
+    pub(crate) commands: mpsc::Sender<Given>,
     pub(crate) effects: mpsc::UnboundedReceiver<Number>,
     task: JoinHandle<Result<TestCore, DriveError>>,
 }
@@ -349,6 +370,12 @@ impl Running {
         self.task.await.unwrap()
     }
 
+    /// Ends it on the spot, as a killed process ends.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        drop(self.task.await);
+    }
+
     /// Waits until it ends by itself.
     pub(crate) async fn end(self) -> Result<TestCore, DriveError> {
         self.task.await.unwrap()
@@ -366,6 +393,7 @@ pub(crate) fn plan() -> Plan {
         logs: vec![
             LogSubscription::all(Stream::Orders),
             LogSubscription::latest(Stream::Instruments),
+            LogSubscription::latest(Stream::States),
             LogSubscription::all(Stream::Control),
         ],
         ..Plan::default()
