@@ -61,8 +61,11 @@ pub struct ControlState {
     pub epoch: u64,
     /// Scopes that are halted now.
     pub halted: Vec<ControlScope>,
-    /// Who or what halted last, and why; empty when nothing is halted.
+    /// Who or what halted last, and why, and whose silence keeps orders back; empty when nothing does.
     pub reason: String,
+    /// For routers that take orders back (halted, stopping, left alone): how many of them may still be open, by the
+    /// venue's last list; 0 says that the venue confirmed none. `None` otherwise, and until the venue has answered.
+    pub orders_open: Option<u64>,
 }
 
 /// Tells that a service lives.

@@ -62,6 +62,12 @@ decision_reasons! {
     VenueNotOpen = "venue_not_open";
     /// The gate refused and the pause after a refusal is running.
     RefusalPause = "refusal_pause";
+    /// The risk gate gives no sign of life.
+    GateSilent = "gate_silent";
+    /// The router of the venue gives no sign of life.
+    RouterSilent = "router_silent";
+    /// The service is told to stop.
+    Stopping = "stopping";
     /// A number could not be brought to the instrument's steps.
     OutOfRange = "out_of_range";
 }

@@ -67,7 +67,8 @@ impl Service {
     #[must_use]
     pub const fn reads(self) -> &'static [Kind] {
         match self {
-            Self::Ingestor => &[],
+            // Its own definitions of earlier runs, so that versions go on where they stood.
+            Self::Ingestor => &[Kind::MdInstrument],
             Self::PairDiscovery => &[
                 Kind::MdBook,
                 Kind::MdTrade,
@@ -108,6 +109,7 @@ impl Service {
                 Kind::AccountFee,
                 Kind::ControlCommand,
                 Kind::ControlState,
+                Kind::SvcHeartbeat,
             ],
             // The router reads market data for the paper venue beside it; a live venue ignores it.
             Self::OrderRouter => &[
@@ -119,6 +121,7 @@ impl Service {
                 Kind::OrderEvent,
                 Kind::ControlCommand,
                 Kind::ControlState,
+                Kind::SvcHeartbeat,
             ],
             Self::Persister => PERSISTED,
         }

@@ -3,13 +3,17 @@
 //! Test alone: `cargo test -p remora-machine`.
 #![deny(missing_docs)]
 
+mod liveness;
 mod random;
 mod service;
 
 use remora_domain::Timestamp;
 
+pub use liveness::{HEARTBEAT_INTERVAL, Liveness};
 pub use random::SplitMix64;
-pub use service::{LocalCodec, LocalCodecError, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
+pub use service::{
+    LocalCodec, LocalCodecError, NoLocal, STOP_WAIT_MAX, ServiceCore, ServiceInput, ServiceOutput,
+};
 
 /// Is a deterministic state machine: equal calls in equal order give equal outputs.
 pub trait Machine {

@@ -2,9 +2,12 @@
 //! effects. One shape for all services, so that one drive loop, one scheduler and one flight recorder serve them.
 
 use crate::Machine;
-use remora_domain::Envelope;
+use remora_domain::{DurationNs, Envelope};
 use std::convert::Infallible;
 use std::sync::Arc;
+
+/// How long a core that is asked to stop waits for the end of its orders.
+pub const STOP_WAIT_MAX: DurationNs = DurationNs::from_s(10);
 
 /// Is anything that can happen to a service core.
 #[derive(Clone, Debug)]

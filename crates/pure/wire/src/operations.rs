@@ -63,6 +63,7 @@ pub(crate) fn control_state_to(m: &ControlState) -> operations::ControlState {
         epoch: m.epoch,
         halted: m.halted.iter().map(scope_to).collect(),
         reason: m.reason.clone(),
+        orders_open: m.orders_open,
     }
 }
 
@@ -77,6 +78,7 @@ pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlS
         epoch: m.epoch,
         halted: m.halted.into_iter().map(scope).collect::<Result<_, _>>()?,
         reason: text("control_state.reason", m.reason)?,
+        orders_open: m.orders_open,
     })
 }
 

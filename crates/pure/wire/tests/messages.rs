@@ -261,6 +261,7 @@ fn others() -> Vec<Body> {
             epoch: 3,
             halted: vec![ControlScope::Global, ControlScope::Venue(venue)],
             reason: "drill".to_owned(),
+            orders_open: Some(0),
         }),
         Body::Heartbeat(Heartbeat {
             service: "decision".to_owned(),

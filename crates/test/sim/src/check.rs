@@ -138,9 +138,11 @@ impl Checker {
             Body::OrderApproval(approval) => {
                 count(&mut totals.approvals);
                 orders.approve(approval, findings);
-                // Exposure is judged by the mids of the moment, which no durable log holds.
+                // Exposure is judged by the mids of the moment, which no durable log holds, and funds by its balances.
                 if !findings.is_log_only() {
-                    exposure::check(limits, orders, markets, &approval.fields.request, findings);
+                    let request = &approval.fields.request;
+                    exposure::check(limits, orders, markets, request, findings);
+                    funds.check_cover(orders, markets, request, findings);
                 }
             }
             Body::OrderRefusal(refusal) => {

@@ -3,7 +3,7 @@
 use crate::{account, amount, asset, bps, venue};
 use remora_domain::{
     AccountFees, Amount, Balance, Balances, ControlAction, ControlCommand, ControlScope,
-    ControlState, FeeSchedule, Service, ServiceState,
+    ControlState, FeeSchedule, Heartbeat, Service, ServiceState,
 };
 
 /// Makes complete balances from (asset, total), nothing held.
@@ -58,6 +58,7 @@ pub fn control_state(service: Service, state: ServiceState, epoch: u64) -> Contr
         epoch,
         halted: Vec::new(),
         reason: String::new(),
+        orders_open: None,
     }
 }
 
@@ -71,4 +72,15 @@ pub fn router_state(state: ServiceState, epoch: u64) -> ControlState {
 #[must_use]
 pub fn router_ready(epoch: u64) -> ControlState {
     router_state(ServiceState::Active, epoch)
+}
+
+/// Makes the sign of life of a service at work.
+#[must_use]
+pub fn heartbeat(service: Service) -> Heartbeat {
+    Heartbeat {
+        service: service.name().to_owned(),
+        version: "1.0.0".to_owned(),
+        state: ServiceState::Active,
+        data_age: None,
+    }
 }

@@ -21,7 +21,9 @@ mod market;
 mod messages;
 mod orders;
 
-pub use account::{balances, control_state, fees, halt, resume, router_ready, router_state};
+pub use account::{
+    balances, control_state, fees, halt, heartbeat, resume, router_ready, router_state,
+};
 pub use amounts::{amount, at_ms, bps, notional, position, px, qty, rate, usd};
 pub use driver::{Driver, drain, published};
 pub use market::{

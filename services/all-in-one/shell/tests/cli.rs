@@ -226,6 +226,8 @@ fn no_risk_limit_has_a_default() {
         "orders_per_window_max = ",
         "order_window_ms = ",
         "approval_ttl_ms = ",
+        "mark_age_ms_max = ",
+        "router_silence_ms_max = ",
     ];
     for limit in limits {
         let key = limit.split(' ').next().unwrap();

@@ -8,8 +8,13 @@ use crate::orders::Orders;
 use crate::publish::{LastRecord, Outputs};
 use crate::settings::DecisionConfig;
 use crate::sides::{SideState, Visit, Wake};
-use remora_domain::{Header, Instrument, InstrumentKey, Sequencer, Side, Timestamp};
-use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
+use remora_domain::{
+    Body, Header, Heartbeat, Instrument, InstrumentKey, Sequencer, Service, ServiceState, Side,
+    Timestamp,
+};
+use remora_machine::{
+    HEARTBEAT_INTERVAL, Machine, NoLocal, STOP_WAIT_MAX, ServiceCore, ServiceInput, ServiceOutput,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Is everything held about one pair.
@@ -55,6 +60,10 @@ pub struct DecisionCore {
     pub(crate) orders: Orders,
     pub(crate) pairs: BTreeMap<InstrumentKey, Pair>,
     pub(crate) is_caught_up: bool,
+    pub(crate) is_stopping: bool,
+    beat_at: Option<Timestamp>,
+    /// When a core that is asked to stop leaves, whatever is still open.
+    leave_at: Option<Timestamp>,
 }
 
 impl DecisionCore {
@@ -63,11 +72,14 @@ impl DecisionCore {
     pub fn new(config: DecisionConfig, sequencer: Sequencer) -> Self {
         Self {
             orders: Orders::new(sequencer.session()),
+            facts: Facts::new(config.times.control_silence_max),
             config,
             sequencer,
-            facts: Facts::default(),
             pairs: BTreeMap::new(),
             is_caught_up: false,
+            is_stopping: false,
+            beat_at: None,
+            leave_at: None,
         }
     }
 
@@ -81,6 +93,28 @@ impl DecisionCore {
             Side::Buy => pair.bid,
             Side::Sell => pair.ask,
         })
+    }
+
+    /// Tells that the service lives, and when it will again.
+    fn beat(&mut self, now: Timestamp, out: &mut Outputs) {
+        self.beat_at = Some(now.saturating_add(HEARTBEAT_INTERVAL));
+        let state = if self.is_stopping { ServiceState::Halted } else { ServiceState::Active };
+        let body = Body::Heartbeat(Heartbeat {
+            service: Service::Decision.name().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state,
+            data_age: None,
+        });
+        out.push(ServiceOutput::publish(self.sequencer.wrap(now, body)));
+    }
+
+    /// Ends the service in order: asks for nothing more, takes every order back, and waits for their end up to a bound.
+    fn stop(&mut self, now: Timestamp, out: &mut Outputs) {
+        if std::mem::replace(&mut self.is_stopping, true) || !self.is_caught_up {
+            return; // asked before, or nothing was asked for in this run
+        }
+        self.leave_at = Some(now.saturating_add(STOP_WAIT_MAX));
+        self.visit_all(now, None, out);
     }
 
     fn visit_all(&mut self, now: Timestamp, cause: Option<&Header>, out: &mut Outputs) {
@@ -121,17 +155,19 @@ impl Machine for DecisionCore {
     type Output = ServiceOutput<NoLocal>;
 
     fn handle(&mut self, now: Timestamp, input: Self::Input, out: &mut Vec<Self::Output>) {
+        self.facts.liveness.served(now);
         let envelope = match input {
             ServiceInput::Message(envelope) => envelope,
             ServiceInput::CaughtUp => {
                 self.is_caught_up = true;
+                self.beat(now, out);
                 return self.visit_all(now, None, out);
             }
-            ServiceInput::Stopping => return,
+            ServiceInput::Stopping => return self.stop(now, out),
             ServiceInput::Local(local) => match local {},
         };
         let Ok(concerned) = self.take(now, &envelope) else {
-            out.push(ServiceOutput::Fault("a position left the exact range"));
+            out.push(ServiceOutput::Fault("an execution could not be booked"));
             return;
         };
         if !self.is_caught_up {
@@ -146,6 +182,11 @@ impl Machine for DecisionCore {
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Vec<Self::Output>) {
+        self.facts.liveness.served(now);
+        if self.beat_at.is_some_and(|at| at <= now) {
+            self.beat(now, out);
+        }
+        self.leave_at.take_if(|at| *at <= now);
         let is_due = |pair: &Pair| pair.wake.is_some_and(|at| at <= now);
         let due: Vec<InstrumentKey> = self
             .pairs
@@ -162,11 +203,17 @@ impl Machine for DecisionCore {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.pairs.values().filter_map(|pair| pair.wake).min()
+        let own = [self.beat_at, self.leave_at].into_iter().flatten();
+        self.pairs.values().filter_map(|pair| pair.wake).chain(own).min()
     }
 }
 
 impl ServiceCore for DecisionCore {
     type LocalInput = NoLocal;
     type LocalOutput = NoLocal;
+
+    fn has_stopped(&self) -> bool {
+        let is_empty = self.orders.all().next().is_none();
+        self.is_stopping && (self.leave_at.is_none() || is_empty)
+    }
 }

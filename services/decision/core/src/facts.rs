@@ -2,10 +2,11 @@
 //! each counts, whatever order messages arrive in.
 
 use remora_domain::{
-    Balance, Balances, ControlAction, ControlCommand, ControlScope, ControlState, FeeSchedule,
-    Header, InstrumentKey, ProducerId, Service, ServiceState, SessionId, SystemStatus, Timestamp,
-    Universe, VenueId,
+    Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope, ControlState,
+    DurationNs, FeeSchedule, Header, InstrumentKey, ProducerId, Service, ServiceState, SessionId,
+    SystemStatus, Timestamp, Universe, VenueId,
 };
+use remora_machine::Liveness;
 use std::collections::BTreeMap;
 
 /// Orders the messages of one subject: by publication, then by number.
@@ -55,22 +56,52 @@ pub(crate) enum Permission {
     Halted,
     /// No router of the venue works under the gate's epoch.
     RouterNotReady,
+    /// The gate was active and has fallen silent.
+    GateSilent,
+    /// The router of the venue was active and has fallen silent.
+    RouterSilent,
+}
+
+/// Is the last word of a gate or router, and whose it is.
+#[derive(Debug)]
+struct Told {
+    producer: ProducerId,
+    state: ControlState,
 }
 
 /// Holds everything known that is not about one pair.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Facts {
     fees: BTreeMap<VenueId, Latest<FeeSchedule>>,
     balances: BTreeMap<VenueId, Latest<Vec<Balance>>>,
     status: BTreeMap<VenueId, Latest<SystemStatus>>,
     universe: Latest<Universe>,
-    gate: Latest<ControlState>,
-    routers: BTreeMap<VenueId, Latest<ControlState>>,
+    gate: Latest<Told>,
+    routers: BTreeMap<VenueId, Latest<Told>>,
+    /// Signs of life of gate and routers.
+    pub(crate) liveness: Liveness,
+    /// What our own orders bound of each asset when balances were last told.
+    own_bound: BTreeMap<VenueId, BTreeMap<Asset, Amount>>,
     commands: BTreeMap<ControlScope, Latest<ControlAction>>,
     heard: BTreeMap<ProducerId, Timestamp>,
 }
 
 impl Facts {
+    pub(crate) fn new(control_silence_max: DurationNs) -> Self {
+        Self {
+            fees: BTreeMap::new(),
+            balances: BTreeMap::new(),
+            status: BTreeMap::new(),
+            universe: Latest::default(),
+            gate: Latest::default(),
+            routers: BTreeMap::new(),
+            liveness: Liveness::new(control_silence_max),
+            own_bound: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            heard: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn set_fees(&mut self, header: &Header, venue: &VenueId, fees: FeeSchedule) -> bool {
         self.fees.entry(venue.clone()).or_default().set(header, fees)
     }
@@ -129,15 +160,41 @@ impl Facts {
     }
 
     pub(crate) fn set_control_state(&mut self, header: &Header, state: &ControlState) -> bool {
+        let told = Told { producer: header.producer.clone(), state: state.clone() };
         if state.service == Service::RiskGate.name() {
-            return self.gate.set(header, state.clone());
+            return self.gate.set(header, told);
         }
         match &state.venue {
             Some(venue) if state.service == Service::OrderRouter.name() => {
-                self.routers.entry(venue.clone()).or_default().set(header, state.clone())
+                self.routers.entry(venue.clone()).or_default().set(header, told)
             }
             Some(_) | None => false,
         }
+    }
+
+    /// Notes a sign of life; tells whether it ends the silence of a gate or router that counts.
+    pub(crate) fn hear_control(&mut self, now: Timestamp, header: &Header) -> bool {
+        let told = self.routers.values().filter_map(Latest::get).chain(self.gate.get());
+        let counts = told.map(|told| &told.producer).any(|producer| *producer == header.producer);
+        let was_silent = self.liveness.is_silent(now, &header.producer);
+        self.liveness.hear(now, header);
+        counts && was_silent && !self.liveness.is_silent(now, &header.producer)
+    }
+
+    /// Gives the instants at which the gate, and the router of a venue, fall silent unless they are heard.
+    pub(crate) fn silences(&self, venue: &VenueId) -> impl Iterator<Item = Timestamp> {
+        let told = [self.gate.get(), self.routers.get(venue).and_then(Latest::get)];
+        told.into_iter().flatten().filter_map(|told| self.liveness.silent_at(&told.producer))
+    }
+
+    pub(crate) fn set_own_bound(&mut self, venue: &VenueId, bound: BTreeMap<Asset, Amount>) {
+        self.own_bound.insert(venue.clone(), bound);
+    }
+
+    /// Gives what our own orders bound of an asset when the balances of a venue were told.
+    pub(crate) fn own_bound(&self, venue: &VenueId, asset: &Asset) -> Amount {
+        let of_venue = self.own_bound.get(venue);
+        of_venue.and_then(|bound| bound.get(asset)).copied().unwrap_or(Amount::ZERO)
     }
 
     pub(crate) fn set_command(&mut self, header: &Header, command: &ControlCommand) -> bool {
@@ -145,8 +202,9 @@ impl Facts {
         slot.set(header, command.action)
     }
 
-    /// Tells whether gate, router and operators let the pair be quoted. Silence of gate or router forbids it.
-    pub(crate) fn permission(&self, key: &InstrumentKey) -> Permission {
+    /// Tells whether gate, router and operators let the pair be quoted. A gate or router that never spoke forbids it, and
+    /// so does one that has given no sign of life for too long, whatever its last word was.
+    pub(crate) fn permission(&self, now: Timestamp, key: &InstrumentKey) -> Permission {
         let covers = |scope: &ControlScope| match scope {
             ControlScope::Global => true,
             ControlScope::Venue(venue) => *venue == key.venue,
@@ -158,20 +216,29 @@ impl Facts {
             .any(|(scope, action)| action.get() == Some(&ControlAction::Halt) && covers(scope));
         let gate = self.gate.get();
         let router = self.routers.get(&key.venue).and_then(Latest::get);
-        let by_state = [gate, router]
-            .into_iter()
-            .flatten()
-            .any(|state| state.state == ServiceState::Halted || state.halted.iter().any(covers));
-        let Some(gate) = gate.filter(|gate| gate.state == ServiceState::Active) else {
+        let by_state =
+            [gate, router].into_iter().flatten().map(|told| &told.state).any(|state| {
+                state.state == ServiceState::Halted || state.halted.iter().any(covers)
+            });
+        let Some(gate) = gate.filter(|gate| gate.state.state == ServiceState::Active) else {
             return Permission::Halted;
         };
         if by_command || by_state {
             return Permission::Halted;
         }
-        let is_ready = router.is_some_and(|router| {
-            router.state == ServiceState::Active && router.epoch >= gate.epoch
-        });
-        if is_ready { Permission::Open } else { Permission::RouterNotReady }
+        if self.liveness.is_silent(now, &gate.producer) {
+            return Permission::GateSilent;
+        }
+        let epoch = gate.state.epoch;
+        let is_ready =
+            |told: &&Told| told.state.state == ServiceState::Active && told.state.epoch >= epoch;
+        match router.filter(is_ready) {
+            None => Permission::RouterNotReady,
+            Some(router) if self.liveness.is_silent(now, &router.producer) => {
+                Permission::RouterSilent
+            }
+            Some(_) => Permission::Open,
+        }
     }
 
     /// Notes that a producer was alive when it published.

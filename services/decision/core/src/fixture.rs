@@ -35,6 +35,7 @@ pub(crate) fn settings() -> DecisionSettings {
         improve_ticks_max: 1,
         book_age_ms_max: 2_000,
         feed_silence_ms_max: 1_000,
+        control_silence_ms_max: 60_000,
         request_ttl_ms: 500,
         requote_interval_ms_min: 200,
         cancel_retry_ms: 1_000,
@@ -110,7 +111,7 @@ impl Scene {
     pub(crate) fn pass(&mut self, ms: i64) {
         self.now_ms += ms;
         let now = self.now();
-        self.said = published(self.driver.advance(now));
+        self.said = without_beats(published(self.driver.advance(now)));
         self.keep_requests();
     }
 
@@ -121,7 +122,7 @@ impl Scene {
 
     pub(crate) fn deliver(&mut self, message: Arc<Envelope>) {
         let now = self.now();
-        self.said = published(self.driver.message(now, message));
+        self.said = without_beats(published(self.driver.message(now, message)));
         self.keep_requests();
     }
 
@@ -187,6 +188,12 @@ impl Scene {
     fn pick<T>(&self, pick: impl Fn(&Body) -> Option<T>) -> Vec<T> {
         self.said.iter().filter_map(|envelope| pick(&envelope.body)).collect()
     }
+}
+
+/// Leaves out the signs of life that come with the passing of time.
+fn without_beats(mut said: Vec<Arc<Envelope>>) -> Vec<Arc<Envelope>> {
+    said.retain(|envelope| !matches!(envelope.body, Body::Heartbeat(_)));
+    said
 }
 
 /// Gives everything a quote of BTC-USD needs but the book, each as a message.

@@ -3,9 +3,10 @@
 use crate::core::{DecisionCore, Pair};
 use crate::orders::Changed;
 use remora_domain::{
-    AmountError, Balances, Body, Envelope, ExecType, Header, InstrumentKey, OrderCancel,
-    OrderEvent, OrderRefusal, OrderRequest, Timestamp, Universe,
+    Balances, Body, Envelope, ExecType, Header, InstrumentKey, OrderCancel, OrderEvent,
+    OrderRefusal, OrderRequest, Timestamp, Universe,
 };
+use remora_ledger::LedgerError;
 
 /// Says whose quotes must be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +33,23 @@ impl DecisionCore {
     /// Takes one message.
     ///
     /// # Errors
-    /// Refuses positions outside the exact range.
+    /// Refuses executions that cannot be booked.
     pub(crate) fn take(
         &mut self,
         now: Timestamp,
         envelope: &Envelope,
-    ) -> Result<Concerned, AmountError> {
+    ) -> Result<Concerned, LedgerError> {
         let header = &envelope.header;
         // History happened when it was published; news happens now.
         let at = if self.is_caught_up { now } else { header.publish_time };
         Ok(match &envelope.body {
             Body::Instrument(instrument) => {
                 let slot = &mut self.pair_mut(&instrument.key).market.instrument;
-                Concerned::pair_if(slot.set(header, instrument.clone()), &instrument.key)
+                let is_news = slot.set(header, instrument.clone());
+                if is_news {
+                    self.orders.book_waiting(instrument)?;
+                }
+                Concerned::pair_if(is_news, &instrument.key)
             }
             Body::Book(book) => {
                 self.facts.hear(header);
@@ -60,9 +65,13 @@ impl DecisionCore {
                 self.facts.hear(header);
                 Concerned::all_if(self.facts.set_status(header, &status.venue, status.status))
             }
-            Body::FeedStatus(_) | Body::Heartbeat(_) => {
+            Body::FeedStatus(_) => {
                 self.facts.hear(header);
                 Concerned::None
+            }
+            Body::Heartbeat(_) => {
+                self.facts.hear(header);
+                Concerned::all_if(self.facts.hear_control(now, header))
             }
             Body::Universe(universe) => self.take_universe(header, universe),
             Body::Balances(balances) => self.take_balances(header, balances),
@@ -76,8 +85,11 @@ impl DecisionCore {
                 Concerned::all_if(self.facts.set_command(header, command))
             }
             Body::ControlState(state) => {
-                let is_ours = state.account == self.config.account;
-                Concerned::all_if(is_ours && self.facts.set_control_state(header, state))
+                if state.account != self.config.account {
+                    return Ok(Concerned::None);
+                }
+                let is_back = self.facts.hear_control(now, header);
+                Concerned::all_if(self.facts.set_control_state(header, state) || is_back)
             }
             Body::OrderRequest(request) => self.take_request(at, request),
             Body::OrderApproval(approval) => self.take_approval(&approval.fields.request),
@@ -105,6 +117,10 @@ impl DecisionCore {
             return Concerned::None;
         }
         let is_news = self.facts.set_balances(header, balances);
+        if is_news {
+            let bound = self.own_bound_now(balances);
+            self.facts.set_own_bound(&balances.venue, bound);
+        }
         if let Some(told) = self.facts.balances_stamp(&balances.venue) {
             self.orders.balances_told(&balances.venue, told);
         }
@@ -150,11 +166,12 @@ impl DecisionCore {
         at: Timestamp,
         header: &Header,
         event: &OrderEvent,
-    ) -> Result<Concerned, AmountError> {
+    ) -> Result<Concerned, LedgerError> {
         if event.account != self.config.account {
             return Ok(Concerned::None);
         }
-        let changed = self.orders.event(header, event)?;
+        let instrument = self.pairs.get(&event.instrument).and_then(|p| p.market.instrument.get());
+        let changed = self.orders.event(header, event, instrument)?;
         if changed == Changed::Nothing {
             return Ok(Concerned::None);
         }

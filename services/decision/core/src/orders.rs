@@ -3,13 +3,16 @@
 
 use crate::facts::{Stamp, stamp};
 use remora_domain::{
-    AmountError, ClOrdId, ExecId, Fill, Header, IdError, InstrumentKey, OrderCancel, OrderEvent,
+    AccountId, ClOrdId, Fill, Header, IdError, Instrument, InstrumentKey, OrderCancel, OrderEvent,
     OrderRequest, Position, Price, Qty, SessionId, Side, Timestamp,
 };
+use remora_ledger::{Booking, Ledger, LedgerError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Starts every client order id of ours.
-const PREFIX: char = 'r';
+/// Starts every client order id of ours, and with luck nobody else's; the router's `cl_ord_id_prefix` says it again.
+const PREFIX: &str = "rmra";
+/// Digits to the base 36 of a session (its low 32 bits) and of the number of an order in it: 18 characters in all.
+const DIGITS: usize = 7;
 /// How many ended orders and executions are remembered against repeats. A repeat this late does not happen: the
 /// log is read once at the start, and what is delivered again is recent.
 const REMEMBERED_MAX: usize = 65_536;
@@ -95,8 +98,11 @@ impl<T: Ord + Clone> Remembered<T> {
 pub(crate) struct Orders {
     open: BTreeMap<InstrumentKey, BTreeMap<ClOrdId, Order>>,
     ended: Remembered<ClOrdId>,
-    executions: Remembered<ExecId>,
-    positions: BTreeMap<InstrumentKey, Position>,
+    ledger: Ledger,
+    /// The account whose executions were booked; one core is of one account.
+    account: Option<AccountId>,
+    /// Executions that wait for the definition of their pair, or cannot be booked: the position is unknown.
+    unbooked: BTreeMap<InstrumentKey, Vec<RecentFill>>,
     recent_fills: Vec<RecentFill>,
     id_prefix: String,
     id_counter: u64,
@@ -107,10 +113,11 @@ impl Orders {
         Self {
             open: BTreeMap::new(),
             ended: Remembered::new(),
-            executions: Remembered::new(),
-            positions: BTreeMap::new(),
+            ledger: Ledger::new(),
+            account: None,
+            unbooked: BTreeMap::new(),
             recent_fills: Vec::new(),
-            id_prefix: format!("{PREFIX}{:08x}-", session.get() & 0xffff_ffff),
+            id_prefix: format!("{PREFIX}{}", base36(session.get() & 0xffff_ffff)),
             id_counter: 0,
         }
     }
@@ -118,7 +125,7 @@ impl Orders {
     /// Gives an id never used before: also not by an earlier session whose number ends alike.
     pub(crate) fn next_id(&mut self) -> Result<ClOrdId, IdError> {
         self.id_counter = self.id_counter.saturating_add(1);
-        ClOrdId::new(&format!("{}{:x}", self.id_prefix, self.id_counter))
+        ClOrdId::new(&format!("{}{}", self.id_prefix, base36(self.id_counter)))
     }
 
     pub(crate) fn requested(&mut self, request: &OrderRequest) -> Changed {
@@ -165,23 +172,29 @@ impl Orders {
     /// Takes what a router says about an order.
     ///
     /// # Errors
-    /// Refuses a position outside the exact range.
+    /// Refuses an execution that cannot be booked; it stays unbooked, and the position unknown.
     pub(crate) fn event(
         &mut self,
         header: &Header,
         event: &OrderEvent,
-    ) -> Result<Changed, AmountError> {
+        instrument: Option<&Instrument>,
+    ) -> Result<Changed, LedgerError> {
         if !event.cl_ord_id.as_str().starts_with(PREFIX) {
             return Ok(Changed::Nothing);
         }
-        let has_filled = self.book(header, event)?;
+        let booked = self.book(header, event, instrument);
+        let changed = self.follow(event, booked.as_ref().is_ok_and(|is_new| *is_new));
+        booked.map(|_| changed)
+    }
+
+    fn follow(&mut self, event: &OrderEvent, has_filled: bool) -> Changed {
         let (key, id) = (&event.instrument, &event.cl_ord_id);
         if event.ord_status.is_terminal() {
             if self.ended.add(id) {
                 self.remove(key, id);
-                return Ok(Changed::Ended);
+                return Changed::Ended;
             }
-            return Ok(if has_filled { Changed::Something } else { Changed::Nothing });
+            return if has_filled { Changed::Something } else { Changed::Nothing };
         }
         self.count_id(id);
         // An order whose request this log does not hold: known by its event.
@@ -195,11 +208,11 @@ impl Orders {
         };
         self.insert(key, id, unseen);
         let Some(order) = self.get_mut(key, id) else {
-            return Ok(if has_filled { Changed::Something } else { Changed::Nothing });
+            return if has_filled { Changed::Something } else { Changed::Nothing };
         };
         order.stage = Stage::Known;
         order.cum = order.cum.max(event.cum_qty);
-        Ok(Changed::Something)
+        Changed::Something
     }
 
     /// Gives the open orders of a pair, oldest id first.
@@ -217,9 +230,31 @@ impl Orders {
         self.open.iter().flat_map(|(key, orders)| orders.values().map(move |order| (key, order)))
     }
 
-    /// Gives our holding relative to the start.
+    /// Gives our holding relative to the start: executions, less fees paid in the base asset.
     pub(crate) fn position(&self, key: &InstrumentKey) -> Position {
-        self.positions.get(key).copied().unwrap_or(Position::ZERO)
+        let account = self.account.as_ref();
+        account.map_or(Position::ZERO, |account| self.ledger.position(account, key))
+    }
+
+    /// Tells whether an execution of the pair waits to be booked, so that its position is not known.
+    pub(crate) fn has_unbooked(&self, key: &InstrumentKey) -> bool {
+        self.unbooked.contains_key(key)
+    }
+
+    /// Books what waited for the definition of a pair.
+    ///
+    /// # Errors
+    /// Refuses an execution that cannot be booked; it and those behind it stay unbooked.
+    pub(crate) fn book_waiting(&mut self, instrument: &Instrument) -> Result<(), LedgerError> {
+        let mut waiting = self.unbooked.remove(&instrument.key).unwrap_or_default().into_iter();
+        while let Some(fill) = waiting.next() {
+            if let Err(cause) = self.book_one(instrument, fill.clone()) {
+                let left = std::iter::once(fill).chain(waiting).collect();
+                self.unbooked.insert(instrument.key.clone(), left);
+                return Err(cause);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn recent_fills(&self) -> &[RecentFill] {
@@ -231,21 +266,45 @@ impl Orders {
         self.recent_fills.retain(|fill| fill.instrument.venue != *venue || is_after(fill.at, told));
     }
 
-    fn book(&mut self, header: &Header, event: &OrderEvent) -> Result<bool, AmountError> {
+    /// Books the execution of an event, once; tells whether it is new.
+    fn book(
+        &mut self,
+        header: &Header,
+        event: &OrderEvent,
+        instrument: Option<&Instrument>,
+    ) -> Result<bool, LedgerError> {
         let Some(fill) = &event.fill else { return Ok(false) };
-        if !self.executions.add(&fill.exec_id) {
-            return Ok(false);
-        }
-        let key = &event.instrument;
-        let moved = self.position(key).checked_add(Position::of(event.side, fill.last_qty))?;
-        self.positions.insert(key.clone(), moved);
-        self.recent_fills.push(RecentFill {
+        self.account.get_or_insert_with(|| event.account.clone());
+        let recent = RecentFill {
             at: stamp(header),
-            instrument: key.clone(),
+            instrument: event.instrument.clone(),
             side: event.side,
             fill: fill.clone(),
-        });
-        Ok(true)
+        };
+        let Some(instrument) = instrument else {
+            let waiting = self.unbooked.entry(event.instrument.clone()).or_default();
+            let is_new = waiting.iter().all(|held| held.fill.exec_id != fill.exec_id);
+            if is_new {
+                waiting.push(recent);
+            }
+            return Ok(is_new);
+        };
+        let booked = self.book_one(instrument, recent.clone());
+        if booked.is_err() {
+            self.unbooked.entry(event.instrument.clone()).or_default().push(recent);
+        }
+        booked
+    }
+
+    fn book_one(&mut self, instrument: &Instrument, new: RecentFill) -> Result<bool, LedgerError> {
+        let Some(account) = &self.account else { return Ok(false) };
+        match self.ledger.book(account, instrument, new.side, &new.fill)? {
+            Booking::Duplicate => Ok(false),
+            Booking::Booked => {
+                self.recent_fills.push(new);
+                Ok(true)
+            }
+        }
     }
 
     fn insert(&mut self, key: &InstrumentKey, id: &ClOrdId, order: Order) -> Changed {
@@ -275,9 +334,21 @@ impl Orders {
 
     fn count_id(&mut self, id: &ClOrdId) {
         let number = id.as_str().strip_prefix(&self.id_prefix);
-        let used = number.and_then(|text| u64::from_str_radix(text, 16).ok());
+        let used = number.and_then(|text| u64::from_str_radix(text, 36).ok());
         self.id_counter = self.id_counter.max(used.unwrap_or(0));
     }
+}
+
+/// Writes a number in digits to the base 36, so that ids of a session sort by age.
+fn base36(number: u64) -> String {
+    let mut left = number;
+    let mut digits = Vec::with_capacity(DIGITS);
+    while left > 0 || digits.len() < DIGITS {
+        let digit = u32::try_from(left % 36).ok().and_then(|digit| char::from_digit(digit, 36));
+        digits.push(digit.unwrap_or('0'));
+        left /= 36;
+    }
+    digits.iter().rev().collect()
 }
 
 /// Tells whether a fill was told after balances of the same router; at one instant both are one statement.
@@ -290,13 +361,18 @@ mod tests {
     use super::*;
     use remora_domain::{Body, ExecType, OrdStatus};
     use remora_testkit::{
-        Producer, accepted, at_ms, cancelled, event, filled, key, position, qty, request, sending,
+        Producer, accepted, at_ms, cancelled, event, filled, instrument, key, position, qty,
+        request, sending,
     };
 
     fn header(n: i64) -> Header {
         let mut router = Producer::new("order-router-sim", 1);
-        let body = Body::OrderEvent(sending(&request("r-1")));
+        let body = Body::OrderEvent(sending(&request("rmra-1")));
         router.wrap(at_ms(n), body).header.clone()
+    }
+
+    fn btc() -> Instrument {
+        instrument("BTC", "USD")
     }
 
     fn orders() -> Orders {
@@ -306,19 +382,19 @@ mod tests {
     #[test]
     fn ids_carry_the_session_and_never_repeat_those_of_the_log() {
         let mut orders = orders();
-        assert_eq!(orders.next_id().unwrap().as_str(), "r000000ab-1");
-        orders.requested(&request("r000000ab-1f"));
-        assert_eq!(orders.next_id().unwrap().as_str(), "r000000ab-20");
+        assert_eq!(orders.next_id().unwrap().as_str(), "rmra000004r0000001");
+        orders.requested(&request("rmra000004r000001f"));
+        assert_eq!(orders.next_id().unwrap().as_str(), "rmra000004r000001g");
     }
 
     #[test]
     fn an_ended_order_stays_ended_whatever_is_repeated() {
-        let (mut orders, order) = (orders(), request("r-1"));
+        let (mut orders, order) = (orders(), request("rmra-1"));
         orders.requested(&order);
         let end = cancelled(&order, qty("0.4"));
-        assert_eq!(orders.event(&header(1), &end), Ok(Changed::Ended));
-        assert_eq!(orders.event(&header(1), &end), Ok(Changed::Nothing));
-        assert_eq!(orders.event(&header(2), &accepted(&order)), Ok(Changed::Nothing));
+        assert_eq!(orders.event(&header(1), &end, Some(&btc())), Ok(Changed::Ended));
+        assert_eq!(orders.event(&header(1), &end, Some(&btc())), Ok(Changed::Nothing));
+        assert_eq!(orders.event(&header(2), &accepted(&order), Some(&btc())), Ok(Changed::Nothing));
         assert_eq!(orders.requested(&order), Changed::Nothing);
         assert_eq!(orders.approved(&order), Changed::Nothing);
         assert_eq!(orders.all().count(), 0);
@@ -326,21 +402,21 @@ mod tests {
 
     #[test]
     fn a_fill_is_booked_once_even_after_the_end() {
-        let (mut orders, order) = (orders(), request("r-1"));
+        let (mut orders, order) = (orders(), request("rmra-1"));
         orders.requested(&order);
         let first = filled(&order, "x-1", Qty::ZERO, qty("0.3"));
         let late = filled(&order, "x-2", qty("0.3"), qty("0.1"));
-        orders.event(&header(1), &first).unwrap();
-        orders.event(&header(2), &cancelled(&order, qty("0.4"))).unwrap();
-        assert_eq!(orders.event(&header(3), &late), Ok(Changed::Something));
-        assert_eq!(orders.event(&header(3), &late), Ok(Changed::Nothing));
+        orders.event(&header(1), &first, Some(&btc())).unwrap();
+        orders.event(&header(2), &cancelled(&order, qty("0.4")), Some(&btc())).unwrap();
+        assert_eq!(orders.event(&header(3), &late, Some(&btc())), Ok(Changed::Something));
+        assert_eq!(orders.event(&header(3), &late, Some(&btc())), Ok(Changed::Nothing));
         assert_eq!(orders.position(&key("BTC-USD")), position("0.4"));
     }
 
     #[test]
     fn an_order_known_only_by_its_event_counts() {
-        let (mut orders, order) = (orders(), request("r-7"));
-        orders.event(&header(1), &accepted(&order)).unwrap();
+        let (mut orders, order) = (orders(), request("rmra-7"));
+        orders.event(&header(1), &accepted(&order), Some(&btc())).unwrap();
         let (id, open) = orders.of_pair(&key("BTC-USD")).next().unwrap();
         assert_eq!((id, open.leaves()), (&order.cl_ord_id, qty("1")));
     }
@@ -350,7 +426,7 @@ mod tests {
         let mut orders = orders();
         let foreign = request("m-1");
         let working = event(&foreign, ExecType::New, OrdStatus::Working, Qty::ZERO);
-        assert_eq!(orders.event(&header(1), &working), Ok(Changed::Nothing));
+        assert_eq!(orders.event(&header(1), &working, Some(&btc())), Ok(Changed::Nothing));
         assert_eq!(orders.all().count(), 0);
     }
 }

@@ -4,6 +4,7 @@
 use remora_domain::{
     AccountId, Bps, DurationNs, Notional, Reporting, SettingCheck, SettingProblem, StrategyId,
 };
+use remora_machine::HEARTBEAT_INTERVAL;
 
 /// One day: the longest interval that any setting here may have.
 const DAY_MS: i64 = 86_400_000;
@@ -53,6 +54,9 @@ pub struct DecisionSettings {
     pub book_age_ms_max: i64,
     /// Silence of an ingestor (any message or heartbeat) from which its books are stale, 1 ms to 1 day.
     pub feed_silence_ms_max: i64,
+    /// Silence of the gate, or of the router of a venue, from which nothing is quoted there, 2,000 to 60,000 ms: at least
+    /// two heartbeats.
+    pub control_silence_ms_max: i64,
     /// How long a request may be answered, 1 ms to 1 minute.
     pub request_ttl_ms: i64,
     /// Shortest time between two requests, or a request and its replacement, on one side of a pair, 0 to 1 day.
@@ -99,6 +103,7 @@ pub(crate) struct Times {
     pub(crate) intensity_half_life: DurationNs,
     pub(crate) book_age_max: DurationNs,
     pub(crate) feed_silence_max: DurationNs,
+    pub(crate) control_silence_max: DurationNs,
     pub(crate) request_ttl: DurationNs,
     pub(crate) requote_interval: DurationNs,
     pub(crate) cancel_retry: DurationNs,
@@ -166,6 +171,7 @@ impl DecisionSettings {
             intensity_half_life: ms("fill_intensity_half_life_ms", intensity, 10),
             book_age_max: ms("book_age_ms_max", self.book_age_ms_max, 1),
             feed_silence_max: ms("feed_silence_ms_max", self.feed_silence_ms_max, 1),
+            control_silence_max: DurationNs::ZERO,
             request_ttl: DurationNs::ZERO,
             requote_interval: ms("requote_interval_ms_min", self.requote_interval_ms_min, 0),
             cancel_retry: ms("cancel_retry_ms", self.cancel_retry_ms, 10),
@@ -173,6 +179,9 @@ impl DecisionSettings {
             refusal_pause_max: ms("refusal_pause_ms_max", pause_max, pause),
             record_interval: ms("record_interval_ms", self.record_interval_ms, 0),
         };
+        let (silence, least) = (self.control_silence_ms_max, HEARTBEAT_INTERVAL.saturating_mul(2));
+        times.control_silence_max =
+            check.ms("control_silence_ms_max", silence, least.as_ms(), 60_000);
         times.request_ttl = check.ms("request_ttl_ms", self.request_ttl_ms, 1, 60_000);
         times
     }
@@ -228,6 +237,7 @@ mod tests {
             inventory_usd_max: "much".to_owned(),
             volatility_bps_min: f64::NAN,
             fill_intensity_decay_bps_min: 0.0,
+            control_silence_ms_max: 1_999,
             request_ttl_ms: 0,
             ..settings()
         };
@@ -239,6 +249,7 @@ mod tests {
             "decision.inventory_usd_max",
             "decision.volatility_bps_min",
             "decision.fill_intensity_decay_bps_min",
+            "decision.control_silence_ms_max",
             "decision.request_ttl_ms",
         ];
         for key in want {

@@ -191,10 +191,14 @@ impl DecisionCore {
         })
     }
 
-    /// Notes when the pair must be looked at without any message: its book goes stale, the universe expires.
+    /// Notes when the pair must be looked at without any message: its book goes stale, the universe expires,
+    /// gate or router fall silent.
     pub(crate) fn note_expiries(&self, key: &InstrumentKey, wake: &mut Wake) {
         if let Some(universe) = self.facts.universe() {
             wake.want(universe.valid_until.saturating_add(DurationNs::from_ns(1)));
+        }
+        for at in self.facts.silences(&key.venue) {
+            wake.want(at);
         }
         let book = self.pairs.get(key).and_then(|pair| pair.market.book());
         if let Some(at) = book.and_then(|book| self.stale_at(book)) {

@@ -3,11 +3,12 @@
 
 use crate::core::DecisionCore;
 use crate::facts::Stamp;
-use crate::orders::is_after;
+use crate::orders::{Order, Stage, is_after};
 use remora_domain::{
-    Amount, AmountError, Asset, Bps, DecisionReason, Instrument, InstrumentKey, Notional, Price,
-    Qty, Rounding, Side,
+    Amount, AmountError, Asset, Balances, Bps, DecisionReason, Instrument, InstrumentKey, Notional,
+    Price, Qty, Rounding, Side, VenueId,
 };
+use std::collections::BTreeMap;
 
 /// Keeps an estimate from being rounded beyond a limit it only touches.
 const INSIDE: f64 = 1.0 - 1e-12;
@@ -114,7 +115,7 @@ fn cost(
 impl DecisionCore {
     /// Gives what of `asset` a new order of one side of `pair` may use: the balance, less what fills took since it
     /// was told, less what open orders bind, but for those of the same side of the pair (it would replace them).
-    /// The venue's own count of bound funds is used where it is larger: it knows orders of others.
+    /// The venue's own count of bound funds is used for what it holds beyond our orders of that moment: orders of others.
     ///
     /// # Errors
     /// Says that balances are missing, or out of range.
@@ -129,42 +130,55 @@ impl DecisionCore {
         // A complete list that does not name an asset says there is none of it.
         let entry = entries.iter().find(|entry| entry.asset == *asset);
         let (total, held) = entry.map_or((Amount::ZERO, Amount::ZERO), |e| (e.total, e.held));
-        let bound = self.bound(pair, side, asset, maker_bps);
+        let is_replaced = |key: &InstrumentKey, order: &Order| key == pair && order.side == side;
         let left = || -> Result<Amount, AmountError> {
-            let (all, replaced) = bound?;
+            let own = |counts: &dyn Fn(&InstrumentKey, &Order) -> bool| {
+                self.bound(&pair.venue, asset, maker_bps, counts)
+            };
+            let foreign = held.checked_sub(self.facts.own_bound(&pair.venue, asset))?;
             total
-                .checked_sub(held.max(all))?
-                .checked_add(replaced)?
+                .checked_sub(foreign.max(Amount::ZERO))?
+                .checked_sub(own(&|key, order| !is_replaced(key, order))?)?
                 .checked_sub(self.spent(pair, asset)?)
         };
         Ok(left().map_err(|_| DecisionReason::OutOfRange)?.max(Amount::ZERO))
     }
 
-    /// Gives what open orders of the venue bind of an asset: all of them, and the side that would be replaced.
+    /// Gives what our orders that the router has spoken of bind now, for each asset that the venue says is held.
+    pub(crate) fn own_bound_now(&self, told: &Balances) -> BTreeMap<Asset, Amount> {
+        let maker_bps = self.facts.fees(&told.venue).map_or(Bps::ZERO, |fees| fees.maker_bps);
+        let is_known = |_: &InstrumentKey, order: &Order| order.stage == Stage::Known;
+        let held = told.entries.iter().filter(|entry| entry.held > Amount::ZERO);
+        // Where it cannot be told, nothing counts as ours and all of it as bound by others.
+        held.filter_map(|entry| {
+            let bound = self.bound(&told.venue, &entry.asset, maker_bps, &is_known).ok()?;
+            Some((entry.asset.clone(), bound))
+        })
+        .collect()
+    }
+
+    /// Gives what open orders of a venue bind of an asset, of those that count.
     fn bound(
         &self,
-        pair: &InstrumentKey,
-        side: Side,
+        venue: &VenueId,
         asset: &Asset,
         maker_bps: Bps,
-    ) -> Result<(Amount, Amount), AmountError> {
-        let (mut all, mut replaced) = (Amount::ZERO, Amount::ZERO);
-        for (key, order) in self.orders.all().filter(|(key, _)| key.venue == pair.venue) {
+        counts: &dyn Fn(&InstrumentKey, &Order) -> bool,
+    ) -> Result<Amount, AmountError> {
+        let mut all = Amount::ZERO;
+        let of_venue = self.orders.all().filter(|(key, _)| key.venue == *venue);
+        for (key, order) in of_venue.filter(|(key, order)| counts(key, order)) {
             let Some(instrument) = self.instrument(key) else { continue };
             let bound_asset = match order.side {
                 Side::Buy => &instrument.quote,
                 Side::Sell => &instrument.base,
             };
-            if bound_asset != asset {
-                continue;
-            }
-            let cost = cost(instrument, order.side, order.price, order.leaves(), maker_bps)?;
-            all = all.checked_add(cost)?;
-            if key == pair && order.side == side {
-                replaced = replaced.checked_add(cost)?;
+            if bound_asset == asset {
+                let cost = cost(instrument, order.side, order.price, order.leaves(), maker_bps)?;
+                all = all.checked_add(cost)?;
             }
         }
-        Ok((all, replaced))
+        Ok(all)
     }
 
     /// Gives what fills took of an asset after the balances were told. What they brought waits for new balances.

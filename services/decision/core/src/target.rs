@@ -46,7 +46,11 @@ impl Quotes {
 pub(crate) const fn cancel_reason(reason: DecisionReason) -> CancelReason {
     match reason {
         DecisionReason::NotInUniverse | DecisionReason::NotTradable => CancelReason::PairDeselected,
-        DecisionReason::Halted | DecisionReason::VenueNotOpen => CancelReason::Halted,
+        DecisionReason::Halted
+        | DecisionReason::VenueNotOpen
+        | DecisionReason::GateSilent
+        | DecisionReason::RouterSilent => CancelReason::Halted,
+        DecisionReason::Stopping => CancelReason::Shutdown,
         DecisionReason::QuotingBoth
         | DecisionReason::QuotingBidOnly
         | DecisionReason::QuotingAskOnly
@@ -89,6 +93,9 @@ impl DecisionCore {
         now: Timestamp,
         key: &InstrumentKey,
     ) -> Result<Quotes, DecisionReason> {
+        if self.is_stopping {
+            return Err(DecisionReason::Stopping);
+        }
         let basis = self.basis(now, key)?;
         let pair = self.pairs.get_mut(key).ok_or(DecisionReason::NoInstrument)?;
         let offsets = pair.model.offsets(now, &basis.question)?;
@@ -134,6 +141,9 @@ impl DecisionCore {
         let rate = rate.filter(|rate| *rate > 0.0).ok_or(DecisionReason::NoConversion)?;
         let fees = self.facts.fees(&key.venue).ok_or(DecisionReason::NoFees)?;
         self.facts.balances(&key.venue).ok_or(DecisionReason::NoBalance)?;
+        if self.orders.has_unbooked(key) {
+            return Err(DecisionReason::OutOfRange);
+        }
         let market = pair.market.estimates(now, &self.config)?;
         let value_est = market.fair_est * rate * instrument.multiplier.to_est();
         let least_est = qty_min(instrument, bids.best.price)?.to_est();
@@ -159,8 +169,10 @@ impl DecisionCore {
         key: &InstrumentKey,
         instrument: &Instrument,
     ) -> Result<(), DecisionReason> {
-        match self.facts.permission(key) {
+        match self.facts.permission(now, key) {
             Permission::Open => {}
+            Permission::GateSilent => return Err(DecisionReason::GateSilent),
+            Permission::RouterSilent => return Err(DecisionReason::RouterSilent),
             Permission::Halted => return Err(DecisionReason::Halted),
             Permission::RouterNotReady => return Err(DecisionReason::VenueNotOpen),
         }

@@ -80,14 +80,16 @@ impl OrderRouterCore {
                 RouterCounters::count(&mut self.counters.named_again, reason_of(&cause));
             }
             Err(cause) => self.refuse(now, header, request, reason_of(&cause), out),
-            Ok(_) if self.halts.covers(&request.instrument) => {
+            Ok(_) if self.is_holding_back(&request.instrument) => {
                 self.refuse(now, header, request, OrderEventReason::Halted, out);
             }
             Ok(_) if self.cancels_early.contains(&request.cl_ord_id) => {
                 self.refuse(now, header, request, OrderEventReason::UserRequested, out);
             }
             Ok(approved) => {
-                let order = Order::intended(request, Some(header.clone()), now);
+                self.trust_gate(header);
+                let mut order = Order::intended(request, Some(header.clone()), now);
+                order.owner = self.owner_of(now, header);
                 let what = What::ours(ExecType::Sending, OrderEventReason::None);
                 let sending = order.event(what);
                 let envelope = wrap(&mut self.sequencer, now, &order, event(sending));
@@ -128,7 +130,7 @@ impl OrderRouterCore {
         let is_unwanted = self.orders.get(cl_ord_id).is_none_or(|order| order.is_cancel_wanted);
         if now > approved.expires_at() {
             self.never_sent(now, cl_ord_id, OrderEventReason::ApprovalExpired, out);
-        } else if self.halts.covers(&approved.request().instrument) {
+        } else if self.is_holding_back(&approved.request().instrument) {
             self.never_sent(now, cl_ord_id, OrderEventReason::Halted, out);
         } else if is_unwanted {
             self.never_sent(now, cl_ord_id, OrderEventReason::UserRequested, out);

@@ -1,10 +1,12 @@
-//! Cancels: sent at once; one for an order that the venue has not acknowledged leaves with the acknowledgement.
+//! Cancels: sent at once, by our id while the venue has not acknowledged the order, and again with its acknowledgement,
+//! because the first may have overtaken the order. One without an answer is sent again and the venue is asked, with
+//! growing patience, until it speaks.
 
 use crate::core::{OrderRouterCore, Out};
 use crate::counters::add;
 use crate::orders::What;
 use remora_domain::{
-    ClOrdId, ExecType, Header, OrdStatus, OrderCancel, OrderEventReason, Timestamp,
+    ClOrdId, DurationNs, ExecType, Header, OrdStatus, OrderCancel, OrderEventReason, Timestamp,
 };
 
 impl OrderRouterCore {
@@ -50,16 +52,29 @@ impl OrderRouterCore {
                 let what = What::ours(ExecType::CancelPending, OrderEventReason::UserRequested);
                 self.say(now, cl_ord_id, what, out);
             }
-            OrdStatus::SubmitUnknown if order.cancel_sent_at.is_none() => {
-                self.send_cancel(now, cl_ord_id, out);
+            OrdStatus::InFlight | OrdStatus::SubmitUnknown | OrdStatus::CancelPending => {
+                let timeout = self.config.submit_timeout;
+                let is_due = |at: Timestamp| at.saturating_add(timeout) <= now;
+                // One that was not sent yet is not sent at all.
+                if order.is_sent && order.cancel_sent_at.is_none_or(is_due) {
+                    self.send_cancel(now, cl_ord_id, out);
+                }
             }
-            OrdStatus::InFlight
-            | OrdStatus::SubmitUnknown
-            | OrdStatus::CancelPending
-            | OrdStatus::Filled
-            | OrdStatus::Cancelled
-            | OrdStatus::Rejected
-            | OrdStatus::Expired => {}
+            OrdStatus::Filled | OrdStatus::Cancelled | OrdStatus::Rejected | OrdStatus::Expired => {
+            }
+        }
+    }
+
+    /// Sends a cancel again that had no answer in time, and asks the venue what it has.
+    pub(crate) fn cancel_unanswered(&mut self, now: Timestamp, id: &ClOrdId, out: &mut Out) {
+        match self.orders.get(id).map(|order| order.status) {
+            // Refused: the comparison that follows a refusal repeats it.
+            Some(OrdStatus::Working) | None => {}
+            Some(_) if !self.link.is_up => {} // a session that comes back compares first
+            Some(_) => {
+                self.send_cancel(now, id, out);
+                self.query_soon(now, DurationNs::ZERO);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::counters::add;
 use crate::orders::{Order, Orders, What};
 use crate::state::{Halts, Published};
+use crate::watch::{Stop, Watch};
 use crate::{OrderRouterConfig, RouterCounters, RouterInput, RouterOutput};
 use remora_approval::{ApprovedOrder, Verifier};
 use remora_domain::{
@@ -42,6 +43,8 @@ pub struct OrderRouterCore {
     pub(crate) halts: Halts,
     pub(crate) link: Link,
     pub(crate) published: Published,
+    pub(crate) watch: Watch,
+    pub(crate) stop: Stop,
 }
 
 /// Is what is known about the log, the venue's session and the queries under way.
@@ -63,6 +66,8 @@ pub(crate) struct Link {
     /// When to ask because something is unknown.
     pub(crate) query_soon_at: Option<Timestamp>,
     pub(crate) reconcile_at: Timestamp,
+    /// What is taken back and was still open at the venue's last list.
+    pub(crate) orders_open: Option<u64>,
 }
 
 /// Remembers the newest cancels that name no order yet; a cancel may overtake its approval.
@@ -97,6 +102,8 @@ impl OrderRouterCore {
     #[must_use]
     pub fn new(config: OrderRouterConfig, verifier: Verifier, sequencer: Sequencer) -> Self {
         Self {
+            watch: Watch::new(config.owner_silence_max),
+            stop: Stop::Running,
             config,
             verifier,
             sequencer,
@@ -169,12 +176,17 @@ impl OrderRouterCore {
         out.push(ServiceOutput::publish(envelope));
     }
 
-    /// Gives a cancel to the venue.
+    /// Gives a cancel to the venue, and looks after it if no answer comes.
     pub(crate) fn send_cancel(&mut self, now: Timestamp, cl_ord_id: &ClOrdId, out: &mut Out) {
         let mut order_id = None;
         if let Some(order) = self.orders.get_mut(cl_ord_id) {
+            let doublings = order.cancels_sent.min(16);
+            order.cancels_sent = order.cancels_sent.saturating_add(1);
             order.cancel_sent_at = Some(now);
             order_id.clone_from(&order.order_id);
+            let patience = self.config.submit_timeout.saturating_mul(1_i64 << doublings);
+            let patience = patience.min(self.config.reconcile_interval);
+            self.orders.start_cancel_timer(cl_ord_id, now.saturating_add(patience));
         }
         add(&mut self.counters.cancels_sent);
         let cl_ord_id = cl_ord_id.clone();
@@ -184,13 +196,17 @@ impl OrderRouterCore {
 
     fn message(&mut self, now: Timestamp, envelope: &Arc<Envelope>, out: &mut Out) {
         match &envelope.body {
-            Body::OrderApproval(approval) => self.approval(now, envelope, approval, out),
+            Body::OrderApproval(approval) => {
+                self.hear_life(now, &envelope.header, out);
+                self.approval(now, envelope, approval, out);
+            }
             Body::OrderCancel(cancel) => self.cancel(now, &envelope.header, cancel, out),
             Body::OrderEvent(event) => self.remember(&envelope.header, event),
             Body::ControlCommand(command) => {
                 self.command(now, &envelope.header, command, out);
             }
             Body::ControlState(state) => self.observe(now, &envelope.header, state, out),
+            Body::Heartbeat(beat) => self.hear_beat(now, &envelope.header, beat, out),
             // Market data is for the paper venue beside this core; the rest is said by us or is nothing to us.
             Body::Book(_)
             | Body::Trade(_)
@@ -205,8 +221,7 @@ impl OrderRouterCore {
             | Body::Balances(_)
             | Body::Position(_)
             | Body::AccountFees(_)
-            | Body::DecisionRecord(_)
-            | Body::Heartbeat(_) => {}
+            | Body::DecisionRecord(_) => {}
         }
     }
 
@@ -220,6 +235,7 @@ impl OrderRouterCore {
             self.waiting_ids.insert(cl_ord_id);
             self.waiting.push_back(envelope);
         }
+        self.start_watch(now, out);
         if self.link.is_up {
             self.start_comparing(now, out);
         }
@@ -249,10 +265,11 @@ impl Machine for OrderRouterCore {
     type Output = ServiceOutput<RouterOutput>;
 
     fn handle(&mut self, now: Timestamp, input: Self::Input, out: &mut Out) {
+        self.watch.liveness.served(now);
         match input {
             ServiceInput::Message(envelope) => self.message(now, &envelope, out),
             ServiceInput::CaughtUp => self.caught_up(now, out),
-            ServiceInput::Stopping => {}
+            ServiceInput::Stopping => self.stopping(now, out),
             ServiceInput::Local(RouterInput::Stored { cl_ord_id }) => {
                 self.stored(now, &cl_ord_id, out);
             }
@@ -264,8 +281,13 @@ impl Machine for OrderRouterCore {
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {
+        self.watch.liveness.served(now);
+        self.keep_watch(now, out);
         while let Some(cl_ord_id) = self.orders.take_due(now) {
             self.silent(now, &cl_ord_id, out);
+        }
+        while let Some(cl_ord_id) = self.orders.take_due_cancel(now) {
+            self.cancel_unanswered(now, &cl_ord_id, out);
         }
         self.refuse_overdue(now, out);
         if self.next_query().is_some_and(|at| at <= now) {
@@ -274,7 +296,7 @@ impl Machine for OrderRouterCore {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        [self.orders.next_timer(), self.next_overdue(), self.next_query()]
+        [self.orders.next_timer(), self.next_overdue(), self.next_query(), self.next_watch()]
             .into_iter()
             .flatten()
             .min()
@@ -284,4 +306,8 @@ impl Machine for OrderRouterCore {
 impl ServiceCore for OrderRouterCore {
     type LocalInput = RouterInput;
     type LocalOutput = RouterOutput;
+
+    fn has_stopped(&self) -> bool {
+        self.stop == Stop::Done
+    }
 }

@@ -3,7 +3,7 @@
 use crate::core::OrderRouterCore;
 use crate::counters::add;
 use crate::orders::Order;
-use remora_domain::{ClOrdId, Envelope, ExecType, Header, OrderEvent};
+use remora_domain::{ClOrdId, Envelope, ExecType, Header, OrdStatus, OrderEvent};
 use std::sync::Arc;
 
 impl OrderRouterCore {
@@ -29,15 +29,20 @@ impl OrderRouterCore {
         }
         let id = &event.cl_ord_id;
         self.verifier.observe_used(id.clone());
-        self.unanswered.remove(id);
+        let approval = self.unanswered.remove(id).map(|(_, envelope)| envelope.header.clone());
         let Some(order) = self.orders.get_mut(id) else {
             if event.exec_type != ExecType::RouterRefused {
                 let mut order = Order::remembered(event, header.publish_time);
                 order.is_cancel_wanted |= self.cancels_early.contains(id);
+                if let Some(approval) = approval {
+                    order.owner = self.owner_of(header.publish_time, &approval);
+                    order.cause = Some(approval);
+                }
                 self.orders.insert(order);
             }
             return;
         };
+        order.is_cancel_wanted |= event.ord_status == OrdStatus::CancelPending;
         order.exec_ids.extend(event.fill.iter().map(|fill| fill.exec_id.clone()));
         order.cum_qty = order.cum_qty.max(event.cum_qty);
         order.touched_at = order.touched_at.max(header.publish_time);

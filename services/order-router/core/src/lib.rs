@@ -4,7 +4,10 @@
 //! Out: order events, balances, fee tier, its own state (bus); intentions to store, venue commands (local).
 //! Invariants: an order leaves only with a verified, unexpired, never-used approval of the newest epoch, after its
 //! intention is stored, and at most once; cum + leaves = order quantity while live; a fill is booked once per
-//! execution id; after a terminal event only late fills follow; silence is `SubmitUnknown`, never `Rejected`.
+//! execution id; after a terminal event only late fills follow, and an
+//! order of ours that the venue lists though it was never sent from here; silence is `SubmitUnknown`, never `Rejected`.
+//! An order stays at the venue only while the gate and the service that asked for it are heard; what is taken back
+//! (halt, silence, end of the service) is asked for until the venue lists none of it, and the count is published.
 //! Must never happen: a send without approval, a delayed cancel, a publication before `CaughtUp`, a terminal event
 //! about a live order because of a repeated or altered approval that names it (those are only counted).
 //! Test alone: `cargo test -p remora-order-router-core`.
@@ -24,6 +27,7 @@ mod reports;
 mod settings;
 mod state;
 mod transition;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@
 //! are kept, oldest dropped first, so that late fills and repeats are recognised.
 
 use remora_domain::{
-    AccountId, ClOrdId, ExecId, ExecType, Fill, Header, InstrumentKey, MessageId, OrdStatus,
-    OrderEvent, OrderEventReason, OrderId, OrderRequest, Price, Qty, Side, Timestamp,
+    AccountId, ClOrdId, ExecId, ExecType, Fill, Header, InstrumentKey, MessageId, OpenOrder,
+    OrdStatus, OrderEvent, OrderEventReason, OrderId, OrderRequest, Price, ProducerId, Qty, Side,
+    Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -39,6 +40,12 @@ pub(crate) struct Order {
     pub(crate) cancel_message: Option<MessageId>,
     /// When a cancel last left.
     pub(crate) cancel_sent_at: Option<Timestamp>,
+    /// How many cancels left.
+    pub(crate) cancels_sent: u32,
+    /// When a cancel without an answer is sent again.
+    pub(crate) cancel_timer: Option<Timestamp>,
+    /// Who asked for it; `None` for one that only the venue or an old log tells of.
+    pub(crate) owner: Option<ProducerId>,
     /// Consecutive answers of the venue that should list it and do not.
     pub(crate) answers_without_it: u32,
 }
@@ -64,6 +71,9 @@ impl Order {
             is_cancel_wanted: false,
             cancel_message: None,
             cancel_sent_at: None,
+            cancels_sent: 0,
+            cancel_timer: None,
+            owner: None,
             answers_without_it: 0,
         }
     }
@@ -88,6 +98,42 @@ impl Order {
             is_cancel_wanted: event.ord_status == OrdStatus::CancelPending,
             cancel_message: None,
             cancel_sent_at: None,
+            cancels_sent: 0,
+            cancel_timer: None,
+            owner: None,
+            answers_without_it: 0,
+        }
+    }
+
+    /// Makes an order that only the venue tells of: it carries our name, so it is taken back. What it filled before was
+    /// never reported to us and stays unbooked; whoever reserved it keeps that reserved.
+    pub(crate) fn adopted(
+        id: &ClOrdId,
+        account: &AccountId,
+        open: &OpenOrder,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            cl_ord_id: id.clone(),
+            order_id: Some(open.order_id.clone()),
+            account: account.clone(),
+            instrument: open.instrument.clone(),
+            side: open.side,
+            price: open.price,
+            order_qty: open.order_qty,
+            status: OrdStatus::Working,
+            cum_qty: open.cum_qty,
+            exec_ids: BTreeSet::new(),
+            cause: None,
+            is_sent: true,
+            touched_at: now,
+            timer: None,
+            is_cancel_wanted: true,
+            cancel_message: None,
+            cancel_sent_at: None,
+            cancels_sent: 0,
+            cancel_timer: None,
+            owner: None,
             answers_without_it: 0,
         }
     }
@@ -153,6 +199,7 @@ pub(crate) struct Orders {
     live: BTreeSet<ClOrdId>,
     ended: VecDeque<ClOrdId>,
     timers: BTreeSet<(Timestamp, ClOrdId)>,
+    cancel_timers: BTreeSet<(Timestamp, ClOrdId)>,
 }
 
 impl Orders {
@@ -189,8 +236,34 @@ impl Orders {
             if let Some(at) = timer {
                 self.timers.remove(&(at, cl_ord_id.clone()));
             }
+            let cancel_timer = order.cancel_timer.take_if(|_| status.is_terminal());
+            if let Some(at) = cancel_timer {
+                self.cancel_timers.remove(&(at, cl_ord_id.clone()));
+            }
             self.index(cl_ord_id, status, false);
         }
+    }
+
+    /// Starts the wait for the answer to a cancel; one before it ends.
+    pub(crate) fn start_cancel_timer(&mut self, cl_ord_id: &ClOrdId, at: Timestamp) {
+        let Some(order) = self.all.get_mut(cl_ord_id) else { return };
+        if order.status.is_terminal() {
+            return; // the next comparison repeats it, if the venue still lists the order
+        }
+        if let Some(before) = order.cancel_timer.replace(at) {
+            self.cancel_timers.remove(&(before, cl_ord_id.clone()));
+        }
+        self.cancel_timers.insert((at, cl_ord_id.clone()));
+    }
+
+    /// Takes the first live order whose cancel has had no answer in time.
+    pub(crate) fn take_due_cancel(&mut self, now: Timestamp) -> Option<ClOrdId> {
+        self.cancel_timers.first().filter(|(at, _)| *at <= now)?;
+        let (_, cl_ord_id) = self.cancel_timers.pop_first()?;
+        if let Some(order) = self.all.get_mut(&cl_ord_id) {
+            order.cancel_timer = None;
+        }
+        Some(cl_ord_id)
     }
 
     pub(crate) fn start_timer(&mut self, cl_ord_id: &ClOrdId, at: Timestamp) {
@@ -200,16 +273,15 @@ impl Orders {
         }
     }
 
-    /// Gives when the first silence timer ends.
+    /// Gives when the first timer ends, of a send or of a cancel.
     pub(crate) fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        let firsts = [self.timers.first(), self.cancel_timers.first()];
+        firsts.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
     /// Takes the first order whose silence timer has ended.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<ClOrdId> {
-        if self.next_timer()? > now {
-            return None;
-        }
+        self.timers.first().filter(|(at, _)| *at <= now)?;
         let (_, cl_ord_id) = self.timers.pop_first()?;
         if let Some(order) = self.all.get_mut(&cl_ord_id) {
             order.timer = None;

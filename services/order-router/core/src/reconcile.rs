@@ -8,7 +8,7 @@
 use crate::RouterOutput;
 use crate::core::{OrderRouterCore, Out};
 use crate::counters::add;
-use crate::orders::What;
+use crate::orders::{Order, What};
 use crate::transition::Heard;
 use remora_domain::{
     ClOrdId, DurationNs, ExecType, OpenOrder, OrdStatus, OrderEventReason, Timestamp,
@@ -92,12 +92,19 @@ impl OrderRouterCore {
         };
         self.counters.foreign_open = 0;
         let mut listed = BTreeSet::new();
+        let mut ended_but_listed: u64 = 0;
         for open in orders {
             let id = open.cl_ord_id.as_ref().filter(|id| self.carries_our_name(id));
             match id {
                 None => add(&mut self.counters.foreign_open),
                 Some(id) => {
                     listed.insert(id.clone());
+                    let known = self.orders.get(id);
+                    let has_ended =
+                        |order: &Order| order.status.is_terminal() && self.is_taken_back(order);
+                    if known.is_some_and(has_ended) {
+                        ended_but_listed = ended_but_listed.saturating_add(1);
+                    }
                     self.seen_open(now, asked_at, id, open, out);
                 }
             }
@@ -111,6 +118,7 @@ impl OrderRouterCore {
         self.link.has_open_orders = true;
         self.link.has_compared_once = true;
         self.check_ready(now, out);
+        self.count_taken_back(now, ended_but_listed, out);
     }
 
     /// Lets orders flow once everything is compared.
@@ -122,12 +130,12 @@ impl OrderRouterCore {
         }
         link.is_ready = true;
         link.query_at = link.reconcile_at;
-        self.cancel_halted(now, out);
+        self.cancel_taken_back(now, out);
         self.publish_state(now, None, out);
         self.admit_waiting(now, out);
     }
 
-    fn carries_our_name(&self, id: &ClOrdId) -> bool {
+    pub(crate) fn carries_our_name(&self, id: &ClOrdId) -> bool {
         id.as_str().starts_with(&self.config.cl_ord_id_prefix) || self.verifier.is_used(id)
     }
 
@@ -139,10 +147,15 @@ impl OrderRouterCore {
         open: &OpenOrder,
         out: &mut Out,
     ) {
-        let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
-            self.cancel_orphan(id, open, out);
+        let Some(order) = self.orders.get_mut(id) else {
+            self.adopt(now, id, open, out);
             return;
         };
+        if !order.is_sent {
+            self.contradicted(now); // listed before we sent it: somebody else's work, and not wanted
+            self.send_cancel(now, id, out);
+            return;
+        }
         if order.order_id.is_none() {
             order.order_id = Some(open.order_id.clone());
         }
@@ -172,14 +185,14 @@ impl OrderRouterCore {
         }
     }
 
-    /// Takes back an open order that carries our name and that nobody here knows.
-    fn cancel_orphan(&mut self, id: &ClOrdId, open: &OpenOrder, out: &mut Out) {
+    /// Takes on an open order that carries our name and that nobody here knows, and takes it back: until it has ended it
+    /// counts as exposure, and its executions are booked.
+    fn adopt(&mut self, now: Timestamp, id: &ClOrdId, open: &OpenOrder, out: &mut Out) {
         self.verifier.observe_used(id.clone());
         add(&mut self.counters.orphans_cancelled);
-        add(&mut self.counters.cancels_sent);
-        let (cl_ord_id, order_id) = (id.clone(), Some(open.order_id.clone()));
-        let command = VenueCommand::Cancel { cl_ord_id, order_id };
-        out.push(ServiceOutput::Local(RouterOutput::Venue(command)));
+        self.orders.insert(Order::adopted(id, &self.config.account, open, now));
+        self.say(now, id, What::ours(ExecType::New, OrderEventReason::None), out);
+        self.want_cancel(now, id, out);
     }
 
     fn seen_absent(

@@ -141,8 +141,12 @@ impl OrderRouterCore {
 
     fn filled(&mut self, now: Timestamp, id: &ClOrdId, said: Execution, out: &mut Out) {
         self.learn_order_id(id, said.order_id);
+        let is_ours = self.carries_our_name(id);
         let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
             self.contradicted(now);
+            if is_ours {
+                out.push(ServiceOutput::Fault("an execution of an order of ours that is not held"));
+            }
             return;
         };
         let before = order.status;

@@ -1,6 +1,7 @@
 //! The `[order_router]` section of a profile.
 
 use remora_domain::{AccountId, ClOrdId, DurationNs, SettingProblem, VenueId};
+use remora_machine::HEARTBEAT_INTERVAL;
 
 /// Is the section as written.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -24,6 +25,10 @@ pub struct OrderRouterSettings {
     /// 2,000 when absent.
     #[serde(default = "absent_grace_default")]
     pub absent_grace_ms: i64,
+    /// Silence of the gate, or of the service that asked for an order, after which that order is taken back, 2,000 to
+    /// 60,000 ms: at least two heartbeats; 5,000 when absent.
+    #[serde(default = "owner_silence_default")]
+    pub owner_silence_ms_max: i64,
 }
 
 const fn submit_timeout_default() -> i64 {
@@ -40,6 +45,10 @@ const fn query_timeout_default() -> i64 {
 
 const fn absent_grace_default() -> i64 {
     2_000
+}
+
+const fn owner_silence_default() -> i64 {
+    5_000
 }
 
 /// Is the checked configuration of a router.
@@ -59,6 +68,8 @@ pub struct OrderRouterConfig {
     pub query_timeout: DurationNs,
     /// How long after the last news of an order its absence counts.
     pub absent_grace: DurationNs,
+    /// After which silence of gate or owner orders are taken back.
+    pub owner_silence_max: DurationNs,
 }
 
 impl OrderRouterSettings {
@@ -87,6 +98,9 @@ impl OrderRouterSettings {
             duration("reconcile_interval_ms", self.reconcile_interval_ms, (1_000, 600_000));
         let query_timeout = duration("query_timeout_ms", self.query_timeout_ms, (100, 60_000));
         let absent_grace = duration("absent_grace_ms", self.absent_grace_ms, (10, 60_000));
+        let silence_min = HEARTBEAT_INTERVAL.saturating_mul(2).as_ms();
+        let owner_silence_max =
+            duration("owner_silence_ms_max", self.owner_silence_ms_max, (silence_min, 60_000));
         match venue {
             Ok(venue) if problems.is_empty() => Ok(OrderRouterConfig {
                 account: account.clone(),
@@ -96,6 +110,7 @@ impl OrderRouterSettings {
                 reconcile_interval,
                 query_timeout,
                 absent_grace,
+                owner_silence_max,
             }),
             Ok(_) | Err(_) => Err(problems),
         }
@@ -123,6 +138,7 @@ mod tests {
             reconcile_interval_ms: 1,
             query_timeout_ms: 1,
             absent_grace_ms: -1,
+            owner_silence_ms_max: 1_999,
         };
         let account = AccountId::new("paper").unwrap();
         let keys: Vec<String> =
@@ -134,6 +150,7 @@ mod tests {
             "order_router.reconcile_interval_ms",
             "order_router.query_timeout_ms",
             "order_router.absent_grace_ms",
+            "order_router.owner_silence_ms_max",
         ];
         assert_eq!(keys, expected);
     }

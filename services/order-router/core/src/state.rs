@@ -1,9 +1,10 @@
 //! Halts, the gate's epoch, and what the router says about itself.
 
 use crate::core::{OrderRouterCore, Out};
+use crate::watch::Stop;
 use remora_domain::{
-    Balances, Body, ClOrdId, ControlAction, ControlCommand, ControlScope, ControlState,
-    FeeSchedule, Header, InstrumentKey, Service, ServiceState, Timestamp, VenueId,
+    Balances, Body, ControlAction, ControlCommand, ControlScope, ControlState, FeeSchedule, Header,
+    InstrumentKey, Service, ServiceState, Timestamp, VenueId,
 };
 use std::collections::BTreeMap;
 
@@ -29,6 +30,11 @@ impl Halts {
             ControlScope::Global | ControlScope::Venue(_) => true,
             ControlScope::Instrument(key) => key == instrument,
         })
+    }
+
+    /// Tells whether anything is halted.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.scopes.is_empty()
     }
 
     /// Tells whether everything this router routes is stopped.
@@ -77,18 +83,14 @@ impl OrderRouterCore {
         }
         self.halts.obey(&self.config.venue, command);
         if self.link.is_caught_up {
-            self.cancel_halted(now, out);
+            self.take_back(now, out);
             self.publish_state(now, Some(header), out);
         }
     }
 
-    /// Takes back every live order in a halted scope.
-    pub(crate) fn cancel_halted(&mut self, now: Timestamp, out: &mut Out) {
-        let halted = self.orders.live().filter(|order| self.halts.covers(&order.instrument));
-        let halted: Vec<ClOrdId> = halted.map(|order| order.cl_ord_id.clone()).collect();
-        for cl_ord_id in halted {
-            self.want_cancel(now, &cl_ord_id, out);
-        }
+    /// Tells whether new orders on an instrument are stopped, by whomever.
+    pub(crate) fn is_holding_back(&self, instrument: &InstrumentKey) -> bool {
+        self.halts.covers(instrument) || self.watch.is_gate_silent() || self.stop != Stop::Running
     }
 
     /// Learns the gate's epoch and acknowledges it.
@@ -100,9 +102,21 @@ impl OrderRouterCore {
         out: &mut Out,
     ) {
         if state.service == Service::RiskGate.name() && state.account == self.config.account {
+            self.hear_life(now, header, out);
+            if state.epoch >= self.verifier.epoch_newest() {
+                self.trust_gate(header);
+            }
             self.verifier.observe_epoch(state.epoch);
             self.publish_state(now, Some(header), out);
         }
+    }
+
+    fn reason(&self) -> String {
+        let stopping = if self.stop == Stop::Running { "" } else { "the router is stopping" };
+        let silent = self.watch.reason();
+        let all = [self.halts.reason_last.as_str(), stopping, &silent];
+        let given: Vec<&str> = all.into_iter().filter(|reason| !reason.is_empty()).collect();
+        given.join("; ")
     }
 
     /// Publishes our state when it changed. The first one says that orders flow: the gate waits for it.
@@ -114,14 +128,17 @@ impl OrderRouterCore {
             service: Service::OrderRouter.name().to_owned(),
             account: self.config.account.clone(),
             venue: Some(self.config.venue.clone()),
-            state: match (self.link.is_ready, self.halts.is_total()) {
-                (_, true) => ServiceState::Halted,
-                (true, false) => ServiceState::Active,
-                (false, false) => ServiceState::Starting,
+            state: if self.halts.is_total() || self.stop != Stop::Running {
+                ServiceState::Halted
+            } else if self.link.is_ready && !self.watch.is_gate_silent() {
+                ServiceState::Active
+            } else {
+                ServiceState::Starting
             },
             epoch: self.verifier.epoch_newest(),
             halted: self.halts.scopes.keys().cloned().collect(),
-            reason: self.halts.reason_last.clone(),
+            reason: self.reason(),
+            orders_open: self.link.orders_open,
         };
         if self.published.state.as_ref() != Some(&state) {
             self.published.state = Some(state.clone());

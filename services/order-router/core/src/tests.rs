@@ -4,6 +4,7 @@ mod flow;
 mod property;
 mod recovery;
 mod refusals;
+mod watch;
 
 use crate::{OrderRouterConfig, OrderRouterCore, RouterInput, RouterOutput};
 use remora_approval::Verifier;
@@ -33,6 +34,7 @@ pub(crate) struct Said {
     pub(crate) queries: usize,
     pub(crate) account_queries: usize,
     pub(crate) faults: usize,
+    pub(crate) beats: usize,
 }
 
 impl Said {
@@ -76,6 +78,8 @@ impl Said {
             self.events.push(event.clone());
         } else if let Body::ControlState(state) = &envelope.body {
             self.states.push(state.clone());
+        } else if let Body::Heartbeat(_) = &envelope.body {
+            self.beats += 1;
         } else {
             self.others.push(envelope.body.clone());
         }
@@ -91,6 +95,8 @@ pub(crate) fn config() -> OrderRouterConfig {
         reconcile_interval: DurationNs::from_ms(30_000),
         query_timeout: DurationNs::from_ms(5_000),
         absent_grace: DurationNs::from_ms(2_000),
+        // Tests of silence shorten it; in the others nobody tells that he lives.
+        owner_silence_max: DurationNs::from_s(100_000),
     }
 }
 
@@ -118,7 +124,11 @@ impl Rig {
 
     /// A router through which orders flow, at 1,000 ms, with the gate in its third epoch.
     pub(crate) fn ready() -> Self {
-        let mut rig = Self::new();
+        Self::ready_with(Driver::new(core(1)))
+    }
+
+    pub(crate) fn ready_with(driver: Driver<OrderRouterCore>) -> Self {
+        let mut rig = Self { driver, ..Self::new() };
         rig.report(0, VenueReport::Session { is_up: true });
         rig.input(0, ServiceInput::CaughtUp);
         rig.open_orders(10, vec![]);

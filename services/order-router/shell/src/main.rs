@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use effects::{Intents, RouterEffects};
 use remora_approval::{Verifier, VerifyingKey};
 use remora_bus::Stream;
-use remora_domain::{Sequencer, Service, SessionId};
+use remora_domain::{Kind, Sequencer, Service, SessionId};
 use remora_order_router_core::{OrderRouterCore, OrderRouterSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::Plan;
@@ -81,11 +81,15 @@ async fn run(args: Arguments) -> Result<()> {
     let sequencer = Sequencer::new(id.producer().clone(), id.session());
     let (inputs, locals) = mpsc::channel(WAITING_MAX);
     let (commands, commanded) = mpsc::channel(WAITING_MAX);
-    // Market data is for the venue beside the core, which reads for itself.
+    // Market data is for the venue beside the core, which reads for itself; signs of life are for the core.
     let mut plan = Plan::of(Service::OrderRouter, &core.account, Some(&core.venue));
     plan.logs.retain(|log| log.stream != Stream::Instruments);
+    let beats = Kind::SvcHeartbeat.pattern();
+    let patterns = std::mem::take(&mut plan.patterns);
+    let (for_core, for_venue) = patterns.into_iter().partition(|pattern| *pattern == beats);
+    plan.patterns = for_core;
     let worker = VenueWorker {
-        patterns: std::mem::take(&mut plan.patterns),
+        patterns: for_venue,
         venue: Box::new(venue),
         account: core.account.clone(),
         venue_id: core.venue.clone(),

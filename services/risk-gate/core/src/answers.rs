@@ -6,10 +6,10 @@ use crate::orders::{IdState, Reservation};
 use crate::refused::Refused;
 use crate::seen::Stamp;
 use remora_domain::{
-    ApprovalFields, Body, ControlCommand, ControlState, Header, OrderRefusal, OrderRequest,
-    Service, ServiceState, Timestamp,
+    ApprovalFields, Body, ControlCommand, ControlState, Header, Heartbeat, OrderRefusal,
+    OrderRequest, Service, ServiceState, Timestamp,
 };
-use remora_machine::ServiceOutput;
+use remora_machine::{HEARTBEAT_INTERVAL, STOP_WAIT_MAX, ServiceOutput};
 
 impl RiskGateCore {
     /// Answers a request: yes with a reservation, or no with a reason.
@@ -81,9 +81,13 @@ impl RiskGateCore {
         } else if let Some(venue) = &state.venue
             && state.service == Service::OrderRouter.name()
         {
+            self.facts.liveness.hear(now, header);
             self.facts.venue(venue).router.set(Stamp::of(header), state);
-            if self.is_live && self.state() != self.state_told {
+            if self.is_live {
                 self.tell_state(now, out);
+            } else {
+                // A gate whose own word is lost has signed under this epoch.
+                self.epoch_highest = self.epoch_highest.max(state.epoch);
             }
         }
     }
@@ -94,7 +98,7 @@ impl RiskGateCore {
         let theirs = (epoch, header.session);
         if self.is_live && theirs > (self.facts.epoch, self.sequencer.session()) {
             self.is_superseded = true;
-            self.due = None;
+            self.beat_at = None;
         }
     }
 
@@ -103,7 +107,7 @@ impl RiskGateCore {
         let is_ready = |epoch| self.facts.venues.values().any(|v| v.router.is_ready(epoch));
         if !self.is_live {
             ServiceState::Starting
-        } else if self.facts.halts.is_global() {
+        } else if self.facts.halts.is_global() || self.facts.is_stopping {
             ServiceState::Halted
         } else if is_ready(self.facts.epoch) {
             ServiceState::Active
@@ -112,18 +116,57 @@ impl RiskGateCore {
         }
     }
 
+    /// Publishes the state when it changed; that the gate lives is told by heartbeats, which no log keeps.
     pub(crate) fn tell_state(&mut self, now: Timestamp, out: &mut Out) {
-        self.state_told = self.state();
-        self.due = Some(now.saturating_add(self.facts.config.state_interval));
-        let body = Body::ControlState(ControlState {
+        let reason = match self.facts.is_stopping {
+            true => "the gate is stopping".to_owned(),
+            false => self.facts.halts.last_why(),
+        };
+        let state = ControlState {
             service: Service::RiskGate.name().to_owned(),
             account: self.facts.config.account.clone(),
             venue: None,
-            state: self.state_told,
+            state: self.state(),
             epoch: self.facts.epoch,
             halted: self.facts.halts.scopes(),
-            reason: self.facts.halts.last_why(),
+            reason,
+            orders_open: None,
+        };
+        if self.told.as_ref() != Some(&state) {
+            self.told = Some(state.clone());
+            let envelope = self.sequencer.wrap(now, Body::ControlState(state));
+            out.push(ServiceOutput::publish(envelope));
+        }
+    }
+
+    /// Tells that the gate lives, and when it will again.
+    pub(crate) fn beat(&mut self, now: Timestamp, out: &mut Out) {
+        self.beat_at = Some(now.saturating_add(HEARTBEAT_INTERVAL));
+        let body = Body::Heartbeat(Heartbeat {
+            service: Service::RiskGate.name().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: self.state(),
+            data_age: None,
         });
         out.push(ServiceOutput::publish(self.sequencer.wrap(now, body)));
+    }
+
+    /// Ends the gate in order: nothing is approved any more, everybody is told, and what may still be open is waited
+    /// for, up to a bound.
+    pub(crate) fn on_stopping(&mut self, now: Timestamp, out: &mut Out) {
+        if self.facts.is_stopping {
+            return;
+        }
+        self.facts.is_stopping = true;
+        if !self.is_live || self.is_superseded {
+            return; // nothing was promised, or somebody else keeps it
+        }
+        self.tell_state(now, out);
+        self.leave_at = Some(now.saturating_add(STOP_WAIT_MAX));
+    }
+
+    /// Tells whether anything approved may still fill.
+    pub(crate) fn has_open(&self) -> bool {
+        self.facts.traded_pairs().any(|(_, pair)| pair.orders.len() > 0)
     }
 }

@@ -12,19 +12,22 @@ use remora_domain::{
 pub(crate) fn check(facts: &Facts, now: Timestamp, order: &OrderRequest) -> Result<(), Refused> {
     identity(facts, order)?;
     freshness(facts, now, order)?;
+    if facts.is_stopping {
+        return Err(Refused::new(Why::Halted, "", "the gate is stopping"));
+    }
     facts.halts.check(&order.instrument)?;
     let unknown = || Refused::unknown(Why::InstrumentUnknown, order.instrument.to_string());
     let pair = facts.pairs.get(&order.instrument).ok_or_else(unknown)?;
     let (_, instrument) = pair.instrument.as_ref().ok_or_else(unknown)?;
     tradable(instrument, order)?;
     precision(instrument, order)?;
-    venue(facts, order)?;
+    venue(facts, now, order)?;
     let (bid, ask, mid) = book(facts, now, pair)?;
     collar(facts, instrument, order, mid)?;
     own_cross(pair, instrument, order)?;
     would_take(instrument, order, bid, ask)?;
     notional(facts, instrument, order)?;
-    position(facts, pair, instrument, order)?;
+    position(facts, now, pair, instrument, order)?;
     balance(facts, instrument, order)?;
     rate(facts, now)
 }
@@ -113,7 +116,7 @@ fn precision(instrument: &Instrument, order: &OrderRequest) -> Result<(), Refuse
 }
 
 /// G36 (router), G37.
-fn venue(facts: &Facts, order: &OrderRequest) -> Result<(), Refused> {
+fn venue(facts: &Facts, now: Timestamp, order: &OrderRequest) -> Result<(), Refused> {
     let name = &order.instrument.venue;
     let not_open = |value: String| Err(Refused::new(Why::VenueNotOpen, "open", value));
     let Some(venue) = facts.venues.get(name) else {
@@ -130,7 +133,7 @@ fn venue(facts: &Facts, order: &OrderRequest) -> Result<(), Refused> {
         ) => return not_open(format!("{name} is {status:?}")),
         None => return not_open(format!("the status of {name} is not known")),
     }
-    venue.router.check(facts.epoch, &order.instrument)
+    venue.router.check(now, facts.epoch, &order.instrument, &facts.liveness)
 }
 
 /// G31, G32: gives best bid, best ask, mid.
@@ -211,6 +214,7 @@ fn notional(facts: &Facts, instrument: &Instrument, order: &OrderRequest) -> Res
 /// allowed above the limit: a position must always be reducible.
 fn position(
     facts: &Facts,
+    now: Timestamp,
     pair: &Pair,
     instrument: &Instrument,
     order: &OrderRequest,
@@ -225,7 +229,7 @@ fn position(
         return Ok(());
     }
     let own = facts.value(pair, instrument, after.worst())?;
-    let total = facts.worst_of_others(&instrument.key)?.checked_add(own)?;
+    let total = facts.worst_of_others(now, &instrument.key)?.checked_add(own)?;
     above(facts, Why::TotalPositionAboveMax, config.total_position_max, total)
 }
 
@@ -254,14 +258,8 @@ fn balance(facts: &Facts, instrument: &Instrument, order: &OrderRequest) -> Resu
     let Some(has) = has else {
         return Err(Refused::unknown(Why::BalanceUnknown, format!("no balances at {name} told")));
     };
-    let reserved = facts.reserved_with(order, asset)?;
-    let needed = match order.side {
-        Side::Buy => {
-            let fee_bps = fees.maker_bps.max(fees.taker_bps).max(Bps::ZERO);
-            reserved.checked_add(reserved.checked_bps(fee_bps)?)?
-        }
-        Side::Sell => reserved,
-    };
+    let fee = fees.maker_bps.max(fees.taker_bps).max(Bps::ZERO);
+    let needed = facts.reserved_with(order, &instrument.base, &instrument.quote, fee)?;
     if needed > has.as_notional() {
         let limit = money(has.as_notional(), asset);
         return Err(Refused::new(Why::BalanceInsufficient, limit, money(needed, asset)));

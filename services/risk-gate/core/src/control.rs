@@ -1,11 +1,12 @@
-//! What is halted, and which routers know our epoch.
+//! What is halted, which routers know our epoch and live.
 
 use crate::refused::Refused;
 use crate::seen::Stamp;
 use remora_domain::{
     ControlAction, ControlCommand, ControlScope, ControlState, InstrumentKey, RefusalReason,
-    ServiceState,
+    ServiceState, Timestamp,
 };
+use remora_machine::Liveness;
 use std::collections::BTreeMap;
 
 /// Holds what operators and breakers halted. Order of the log decides; a resume lifts exactly its own scope.
@@ -97,19 +98,31 @@ impl Router {
 
     pub(crate) fn is_ready(&self, epoch: u64) -> bool {
         let state = self.told.as_ref().map(|(_, state)| state);
-        state.is_some_and(|state| state.epoch >= epoch && state.state == ServiceState::Active)
+        state.is_some_and(|state| state.epoch == epoch && state.state == ServiceState::Active)
     }
 
-    /// G36: the router must have acknowledged our epoch, and neither it nor the instrument be halted there.
-    pub(crate) fn check(&self, epoch: u64, instrument: &InstrumentKey) -> Result<(), Refused> {
+    /// G36: the router must live and have acknowledged our epoch, and neither it nor the instrument be halted there. One
+    /// that has seen a newer epoch refuses whatever we sign.
+    pub(crate) fn check(
+        &self,
+        now: Timestamp,
+        epoch: u64,
+        instrument: &InstrumentKey,
+        liveness: &Liveness,
+    ) -> Result<(), Refused> {
         let not_ready = |value: String| {
             Err(Refused::new(RefusalReason::RouterNotReady, format!("epoch {epoch}"), value))
         };
-        let Some((_, state)) = &self.told else {
+        let Some((stamp, state)) = &self.told else {
             return not_ready(format!("no word from the router of {}", instrument.venue));
         };
-        if state.epoch < epoch {
+        if state.epoch != epoch {
             return not_ready(format!("epoch {}", state.epoch));
+        }
+        if liveness.is_silent(now, stamp.producer()) {
+            let limit = format!("a sign of life within {} ms", liveness.silence_max().as_ms());
+            let value = format!("{} is silent", stamp.producer());
+            return Err(Refused::new(RefusalReason::RouterNotReady, limit, value));
         }
         let is_held = state.halted.iter().any(|scope| holds(scope, instrument));
         match state.state {

@@ -7,8 +7,8 @@ use crate::settings::RiskGateConfig;
 use crate::status::{Exposure, GateStatus, PairExposure};
 use remora_approval::Signer;
 use remora_domain::{
-    AccountId, Body, Envelope, Header, InstrumentKey, Kind, Notional, RefusalReason, Sequencer,
-    ServiceState, Side, Timestamp,
+    AccountId, Body, ControlState, Envelope, Header, InstrumentKey, Kind, Notional, RefusalReason,
+    Sequencer, Side, Timestamp,
 };
 use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
 use std::collections::BTreeMap;
@@ -27,8 +27,10 @@ pub struct RiskGateCore {
     pub(crate) epoch_highest: u64,
     pub(crate) is_live: bool,
     pub(crate) is_superseded: bool,
-    pub(crate) due: Option<Timestamp>,
-    pub(crate) state_told: ServiceState,
+    pub(crate) beat_at: Option<Timestamp>,
+    /// When a gate that is asked to stop leaves, whatever is still open.
+    pub(crate) leave_at: Option<Timestamp>,
+    pub(crate) told: Option<ControlState>,
     pub(crate) approvals: u64,
     pub(crate) refusals: BTreeMap<RefusalReason, u64>,
 }
@@ -46,8 +48,9 @@ impl RiskGateCore {
             epoch_highest: 0,
             is_live: false,
             is_superseded: false,
-            due: None,
-            state_told: ServiceState::Starting,
+            beat_at: None,
+            leave_at: None,
+            told: None,
             approvals: 0,
             refusals: BTreeMap::new(),
         }
@@ -141,6 +144,7 @@ impl RiskGateCore {
             Body::ControlState(m) if self.is_news(header, Kind::ControlState, &m.account) => {
                 self.on_control_state(now, header, m, out);
             }
+            Body::Heartbeat(_) => self.facts.liveness.hear(now, header),
             // Repeats, other accounts, and what the gate does not decide on.
             Body::OrderRequest(_)
             | Body::OrderApproval(_)
@@ -157,8 +161,7 @@ impl RiskGateCore {
             | Body::Bar(_)
             | Body::Universe(_)
             | Body::Position(_)
-            | Body::DecisionRecord(_)
-            | Body::Heartbeat(_) => {}
+            | Body::DecisionRecord(_) => {}
         }
     }
 
@@ -185,6 +188,7 @@ impl RiskGateCore {
         self.is_live = true;
         self.facts.epoch = self.epoch_highest.saturating_add(1);
         self.tell_state(now, out);
+        self.beat(now, out);
         for envelope in self.unanswered.take() {
             if let Body::OrderRequest(request) = &envelope.body {
                 self.answer(now, &envelope.header, request, out);
@@ -198,26 +202,33 @@ impl Machine for RiskGateCore {
     type Output = ServiceOutput<NoLocal>;
 
     fn handle(&mut self, now: Timestamp, input: Self::Input, out: &mut Out) {
+        self.facts.liveness.served(now);
         match input {
             ServiceInput::Message(envelope) => self.on_message(now, &envelope, out),
             ServiceInput::CaughtUp => self.on_caught_up(now, out),
-            ServiceInput::Stopping => {}
+            ServiceInput::Stopping => self.on_stopping(now, out),
             ServiceInput::Local(never) => match never {},
         }
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {
-        if self.due.is_some_and(|due| due <= now) {
-            self.tell_state(now, out);
+        self.facts.liveness.served(now);
+        if self.beat_at.is_some_and(|at| at <= now) {
+            self.beat(now, out);
         }
+        self.leave_at.take_if(|at| *at <= now);
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.due
+        [self.beat_at, self.leave_at].into_iter().flatten().min()
     }
 }
 
 impl ServiceCore for RiskGateCore {
     type LocalInput = NoLocal;
     type LocalOutput = NoLocal;
+
+    fn has_stopped(&self) -> bool {
+        self.facts.is_stopping && (self.leave_at.is_none() || !self.has_open())
+    }
 }

@@ -7,8 +7,8 @@ use crate::facts::{Facts, Pair};
 use crate::orders::SideSum;
 use crate::refused::Refused;
 use remora_domain::{
-    AmountError, Asset, Instrument, InstrumentKey, Notional, OrderRequest, Position, Qty,
-    RefusalReason, Side,
+    AmountError, Asset, Bps, DurationNs, Instrument, InstrumentKey, Notional, OrderRequest,
+    Position, Qty, RefusalReason, Side, Timestamp,
 };
 
 /// Is the range in which a position can end.
@@ -91,7 +91,7 @@ impl Facts {
             Refused::unknown(RefusalReason::BookUnknown, what)
         };
         let mark = pair.mark.ok_or_else(unknown)?;
-        self.convert(&instrument.quote, mark.checked_notional(qty, instrument.multiplier)?)
+        self.convert(&instrument.quote, mark.price.checked_notional(qty, instrument.multiplier)?)
     }
 
     /// Values the worst case of a pair as it stands.
@@ -108,47 +108,80 @@ impl Facts {
         self.value(pair, instrument, worst)
     }
 
-    /// Sums the worst cases of all pairs but one.
-    pub(crate) fn worst_of_others(&self, but: &InstrumentKey) -> Result<Notional, Refused> {
-        let others = self.traded_pairs().filter(|(key, _)| *key != but);
-        others
-            .map(|(key, pair)| self.worst(key, pair))
-            .try_fold(Notional::ZERO, |sum, worst| Ok::<_, Refused>(sum.checked_add(worst?)?))
+    /// Sums the worst cases of all pairs but one; refuses while the mark of one that counts is too old to value it.
+    pub(crate) fn worst_of_others(
+        &self,
+        now: Timestamp,
+        but: &InstrumentKey,
+    ) -> Result<Notional, Refused> {
+        let mut sum = Notional::ZERO;
+        for (key, pair) in self.traded_pairs().filter(|(key, _)| *key != but) {
+            let worst = self.worst(key, pair)?;
+            if !worst.is_zero() {
+                self.check_mark_age(now, key, pair)?;
+            }
+            sum = sum.checked_add(worst)?;
+        }
+        Ok(sum)
     }
 
-    /// Sums what is reserved at a venue in one asset: for a buy the cost of open buys, for a sell the quantity of
-    /// open sells, the new order included.
+    fn check_mark_age(
+        &self,
+        now: Timestamp,
+        key: &InstrumentKey,
+        pair: &Pair,
+    ) -> Result<(), Refused> {
+        let (age, age_max) =
+            (pair.mark.map(|mark| now.since(mark.known_at)), self.config.mark_age_max);
+        if age.is_none_or(|age| age <= age_max) {
+            return Ok(()); // without any mark nothing could be valued in the first place
+        }
+        let limit = format!("marks up to {} ms old", age_max.as_ms());
+        let value = format!("{key}: {} ms", age.map_or(0, DurationNs::as_ms));
+        Err(Refused::new(RefusalReason::BookStale, limit, value))
+    }
+
+    /// Sums what is reserved at a venue in one asset, the new order included: the cost with its fee of every open buy
+    /// that is paid in it, and the quantity of every open sell that gives it away. One asset may be both: BTC is spent by
+    /// a buy of ETH-BTC and by a sell of BTC-USD.
     pub(crate) fn reserved_with(
         &self,
         request: &OrderRequest,
-        asset: &Asset,
+        base: &Asset,
+        quote: &Asset,
+        fee: Bps,
     ) -> Result<Notional, Refused> {
-        let mut sum = amount_of(request.side, SideSum::default().with(request.price, request.qty)?);
+        let asset = match request.side {
+            Side::Buy => quote,
+            Side::Sell => base,
+        };
+        let new = SideSum::default().with(request.price, request.qty)?;
+        let mut sum = bound(request.side, new, fee)?;
         let venue = &request.instrument.venue;
         for (key, pair) in self.traded_pairs().filter(|(key, _)| key.venue == *venue) {
-            let open = amount_of(request.side, pair.orders.sum(request.side)?);
-            if open.is_zero() {
+            let (buys, sells) = (pair.orders.sum(Side::Buy)?, pair.orders.sum(Side::Sell)?);
+            if buys.qty.is_zero() && sells.qty.is_zero() {
                 continue;
             }
             let Some((_, instrument)) = &pair.instrument else {
                 let what = format!("no definition of {key}, which holds orders");
                 return Err(Refused::unknown(RefusalReason::BalanceUnknown, what));
             };
-            let paid_in = match request.side {
-                Side::Buy => &instrument.quote,
-                Side::Sell => &instrument.base,
-            };
-            if paid_in == asset {
-                sum = sum.checked_add(open)?;
+            if instrument.quote == *asset {
+                sum = sum.checked_add(bound(Side::Buy, buys, fee)?)?;
+            }
+            if instrument.base == *asset {
+                sum = sum.checked_add(bound(Side::Sell, sells, fee)?)?;
             }
         }
         Ok(sum)
     }
 }
 
-fn amount_of(side: Side, sum: SideSum) -> Notional {
+/// Gives what open orders of one side bind: quote with the fee for buys, base for sells.
+fn bound(side: Side, sum: SideSum, fee: Bps) -> Result<Notional, AmountError> {
     match side {
-        Side::Buy => sum.cost,
-        Side::Sell => sum.qty.as_amount().as_notional(),
+        Side::Buy => sum.cost.checked_add(sum.cost.checked_bps(fee)?),
+        Side::Sell => Ok(sum.qty.as_amount().as_notional()),
     }
 }

@@ -11,6 +11,7 @@ use remora_domain::{
     Price, Qty, Side, SystemStatus, Timestamp, VenueId,
 };
 use remora_ledger::Ledger;
+use remora_machine::Liveness;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Is what is known of one pair.
@@ -19,10 +20,17 @@ pub(crate) struct Pair {
     pub(crate) instrument: Option<(Stamp, Instrument)>,
     pub(crate) book: Option<Book>,
     /// The last mid of a live, uncrossed book. It values what is held when the book is gone; it admits no order.
-    pub(crate) mark: Option<Price>,
+    pub(crate) mark: Option<Mark>,
     pub(crate) orders: PairOrders,
     /// Executions that could not be booked yet; while there are any, the position is unknown.
     pub(crate) unbooked: Vec<Unbooked>,
+}
+
+/// Is a price at which a holding is valued, and when it was known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) price: Price,
+    pub(crate) known_at: Timestamp,
 }
 
 /// Is an execution that waits for the definition of its instrument, or that can never be booked.
@@ -83,7 +91,7 @@ impl Pair {
             ask: top.best_ask().map(|level| level.price),
         };
         if let (BookState::Live, Ok(Some((_, _, mid)))) = (book.state, book.touch()) {
-            self.mark = Some(mid);
+            self.mark = Some(Mark { price: mid, known_at: book.known_at });
         }
         self.book = Some(book);
     }
@@ -125,12 +133,16 @@ pub(crate) struct Facts {
     pub(crate) ledger: Ledger,
     pub(crate) halts: Halts,
     pub(crate) rate: OrderRate,
+    pub(crate) liveness: Liveness,
+    pub(crate) is_stopping: bool,
 }
 
 impl Facts {
     pub(crate) fn new(config: RiskGateConfig) -> Self {
         let rate = OrderRate::new(config.orders_per_window_max, config.order_window);
         Self {
+            liveness: Liveness::new(config.router_silence_max),
+            is_stopping: false,
             config,
             epoch: 0,
             pairs: BTreeMap::new(),

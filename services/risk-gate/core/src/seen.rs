@@ -50,6 +50,10 @@ impl Stamp {
         }
     }
 
+    pub(crate) const fn producer(&self) -> &ProducerId {
+        &self.producer
+    }
+
     /// Tells whether this message is later: by number within a run, by publish time across runs.
     pub(crate) fn is_after(&self, other: &Self) -> bool {
         if self.is_same_run(other) {

@@ -1,9 +1,10 @@
-//! The gate's section of a profile. Every limit must be given; only the interval of its own state has a default.
+//! The gate's section of a profile. Every limit must be given; nothing has a default.
 
 use remora_domain::{
     AccountId, Bps, DurationNs, InstrumentId, InstrumentKey, Notional, Reporting, SettingCheck,
     SettingProblem, StrategyId, VenueId,
 };
+use remora_machine::HEARTBEAT_INTERVAL;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Is the `[risk_gate]` section as written. Keys that end in `_usd_max` are in USD, which the reporting currency
@@ -32,14 +33,15 @@ pub struct RiskGateSettings {
     pub order_window_ms: i64,
     /// How long an approval may be used, 1 to 60,000 ms.
     pub approval_ttl_ms: i64,
-    /// How often the gate repeats its state, 100 to 60,000 ms; 1,000 when absent.
-    #[serde(default = "state_interval_default")]
-    pub state_interval_ms: i64,
+    /// Largest age of the last mid at which a held pair is valued for the total limit, 1 ms to 20 years. An order that
+    /// raises the total is refused beyond it.
+    pub mark_age_ms_max: i64,
+    /// Silence of a venue's router from which orders for it are refused, 2,000 to 60,000 ms: at least two heartbeats.
+    pub router_silence_ms_max: i64,
 }
 
-const fn state_interval_default() -> i64 {
-    1_000
-}
+/// Twenty years: one run may play recordings that lie years apart.
+const MARK_AGE_MS_MOST: i64 = 631_152_000_000;
 
 /// Is the checked configuration of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +70,10 @@ pub struct RiskGateConfig {
     pub order_window: DurationNs,
     /// How long an approval may be used.
     pub approval_ttl: DurationNs,
-    /// How often the gate repeats its state.
-    pub state_interval: DurationNs,
+    /// Largest age of a mid that values what is held.
+    pub mark_age_max: DurationNs,
+    /// Silence of a router from which orders for its venue are refused.
+    pub router_silence_max: DurationNs,
 }
 
 impl RiskGateConfig {
@@ -125,7 +129,10 @@ impl RiskGateSettings {
         check.range("orders_per_window_max", self.orders_per_window_max, 1, 100_000);
         let order_window = check.ms("order_window_ms", self.order_window_ms, 1, 3_600_000);
         let approval_ttl = check.ms("approval_ttl_ms", self.approval_ttl_ms, 1, 60_000);
-        let state_interval = check.ms("state_interval_ms", self.state_interval_ms, 100, 60_000);
+        let mark_age_max = check.ms("mark_age_ms_max", self.mark_age_ms_max, 1, MARK_AGE_MS_MOST);
+        let silence_min = HEARTBEAT_INTERVAL.saturating_mul(2).as_ms();
+        let silence = self.router_silence_ms_max;
+        let router_silence_max = check.ms("router_silence_ms_max", silence, silence_min, 60_000);
         Some(RiskGateConfig {
             account: account.clone(),
             reporting: reporting.clone(),
@@ -139,7 +146,8 @@ impl RiskGateSettings {
             orders_per_window_max: usize::try_from(self.orders_per_window_max).ok()?,
             order_window,
             approval_ttl,
-            state_interval,
+            mark_age_max,
+            router_silence_max,
         })
     }
 
@@ -200,6 +208,8 @@ mod tests {
         orders_per_window_max = 20
         order_window_ms = 1000
         approval_ttl_ms = 500
+        mark_age_ms_max = 60000
+        router_silence_ms_max = 5000
     "#;
 
     fn sound() -> RiskGateSettings {
@@ -211,7 +221,7 @@ mod tests {
         let config = sound().validate(&account(), &usd(&[])).unwrap();
         assert_eq!(config.pair_position_max(&key("BTC-USD")), notional("250"));
         assert_eq!(config.pair_position_max(&key("ETH-USD")), notional("500"));
-        assert_eq!(config.state_interval, DurationNs::from_s(1));
+        assert_eq!(config.router_silence_max, DurationNs::from_s(5));
     }
 
     #[test]
@@ -242,7 +252,8 @@ mod tests {
             orders_per_window_max: 0,
             order_window_ms: 0,
             approval_ttl_ms: 60_001,
-            state_interval_ms: 99,
+            mark_age_ms_max: 0,
+            router_silence_ms_max: 1_999,
         };
         let mut reporting = usd(&[]);
         reporting.currency = asset("EUR");
@@ -263,7 +274,8 @@ mod tests {
                 "risk_gate.orders_per_window_max",
                 "risk_gate.order_window_ms",
                 "risk_gate.approval_ttl_ms",
-                "risk_gate.state_interval_ms",
+                "risk_gate.mark_age_ms_max",
+                "risk_gate.router_silence_ms_max",
             ]
         );
     }

@@ -83,6 +83,7 @@ impl TestCore {
             epoch: 1,
             halted: Vec::new(),
             reason: String::new(),
+            orders_open: None,
         };
         self.sequencer.wrap(now, Body::ControlState(body))
     }

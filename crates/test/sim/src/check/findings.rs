@@ -49,6 +49,8 @@ pub enum Promise {
     PairsAreWithinTheLimit,
     /// The worst cases of all pairs together stay within their limit.
     TheTotalIsWithinTheLimit,
+    /// What the account has of an asset covers every open order that spends it.
+    FundsCoverWhatIsOpen,
     /// Balances are the first balances plus executions minus fees, to the last digit.
     BalancesAddUp,
     /// A quiet end leaves no order behind.
@@ -85,7 +87,8 @@ impl Promise {
             | Self::LiveBooksAreUncrossed
             | Self::OrdersAreWithinTheLimit
             | Self::PairsAreWithinTheLimit
-            | Self::TheTotalIsWithinTheLimit => false,
+            | Self::TheTotalIsWithinTheLimit
+            | Self::FundsCoverWhatIsOpen => false,
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use super::LogTotals;
 use super::findings::{Findings, Promise};
+use super::markets::Markets;
+use super::orders::Orders;
 use remora_domain::{
-    Amount, AmountError, Asset, Balances, ContractKind, Fill, Instrument, OrderEvent, Side,
+    Amount, AmountError, Asset, Balances, ContractKind, Fill, Instrument, InstrumentKey,
+    OrderEvent, OrderRequest, Side,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +64,33 @@ impl Funds {
         }
     }
 
+    /// Checks an approval that the orders hold already: what it spends, as base or as quote, is there for it and for
+    /// everything else that is open. Fees are left out; they can only add.
+    pub(super) fn check_cover(
+        &self,
+        orders: &Orders,
+        markets: &Markets,
+        request: &OrderRequest,
+        findings: &mut Findings,
+    ) {
+        let Some(instrument) = markets.instrument(&request.instrument) else { return };
+        let asset = match request.side {
+            Side::Buy => &instrument.quote,
+            Side::Sell => &instrument.base,
+        };
+        let of = |side: &BTreeMap<Asset, Amount>| side.get(asset).copied().unwrap_or_default();
+        let start = self.start.as_ref().map(of).unwrap_or_default();
+        let sums = start
+            .checked_add(of(&self.moved))
+            .and_then(|has| Ok((has, spent_by_open(orders, markets, &request.instrument, asset)?)));
+        let Some((has, spent)) = findings.exact(sums) else { return };
+        if spent > has {
+            let id = &request.cl_ord_id;
+            let detail = format!("{id}: open orders spend {spent} of {has} {asset}");
+            findings.add(Promise::FundsCoverWhatIsOpen, detail);
+        }
+    }
+
     pub(super) fn finish(&self, findings: &mut Findings) {
         if self.start.is_none() {
             findings.add(Promise::BalancesAddUp, "no balances were told");
@@ -97,4 +127,31 @@ impl Funds {
         }
         Ok(())
     }
+}
+
+/// Sums what open orders of a venue spend of an asset at their limit prices.
+fn spent_by_open(
+    orders: &Orders,
+    markets: &Markets,
+    at: &InstrumentKey,
+    asset: &Asset,
+) -> Result<Amount, AmountError> {
+    let mut sum = Amount::ZERO;
+    for key in orders.exposed().into_iter().filter(|key| key.venue == at.venue) {
+        let Some(instrument) = markets.instrument(key) else { continue };
+        for (_, order) in orders.open_of(key) {
+            let left = order.remaining();
+            let (spent, amount) = match order.request.side {
+                Side::Sell => (&instrument.base, left.as_amount()),
+                Side::Buy => {
+                    let cost = order.request.price.checked_notional(left, instrument.multiplier)?;
+                    (&instrument.quote, cost.as_amount())
+                }
+            };
+            if spent == asset {
+                sum = sum.checked_add(amount)?;
+            }
+        }
+    }
+    Ok(sum)
 }

@@ -23,7 +23,8 @@ fn limits() -> RiskGateConfig {
         orders_per_window_max: 10,
         order_window: DurationNs::from_s(1),
         approval_ttl: DurationNs::from_s(1),
-        state_interval: DurationNs::from_s(1),
+        router_silence_max: DurationNs::from_s(5),
+        mark_age_max: DurationNs::from_s(60),
     }
 }
 
@@ -37,13 +38,27 @@ struct Log {
 impl Log {
     /// Starts with two pairs at 100 and money on both sides.
     fn new() -> Self {
+        let mut log = Self::bare();
+        log.add(balances("1000", "10"));
+        log
+    }
+
+    /// Starts like `new`, with more money than any limit allows to spend.
+    fn rich() -> Self {
+        let mut log = Self::bare();
+        let totals = [("BTC", "100"), ("ETH", "100"), ("USD", "100000")];
+        log.add(Body::Balances(kit::balances(&totals)));
+        log
+    }
+
+    /// Starts with two pairs at 100; no balances are told yet.
+    fn bare() -> Self {
         let producer = Producer::new("anyone", 1);
         let mut log = Self { checker: Checker::new(&limits()), producer, at: 0 };
         for base in ["BTC", "ETH"] {
             log.add(Body::Instrument(kit::instrument(base, "USD")));
             log.add(Body::Book(book(base, "99", "101")));
         }
-        log.add(balances("1000", "10"));
         log
     }
 
@@ -119,7 +134,10 @@ fn refusal(request: &OrderRequest, limit: &str, value: &str) -> Body {
 
 /// Plays a story and wants exactly these promises broken.
 fn check(story: impl FnOnce(&mut Log), broken: &[Promise]) {
-    let mut log = Log::new();
+    check_from(Log::new(), story, broken);
+}
+
+fn check_from(mut log: Log, story: impl FnOnce(&mut Log), broken: &[Promise]) {
     story(&mut log);
     let verdict = log.judge();
     let found: Vec<Promise> = verdict.findings.iter().map(|finding| finding.promise).collect();
@@ -379,8 +397,8 @@ fn limits_hold_for_an_order_a_pair_and_the_total() {
             orders.iter().for_each(|order| log.end(order));
         }
     };
-    check(twice("5"), &[]);
-    check(twice("5.0001"), &[Promise::PairsAreWithinTheLimit]);
+    check_from(Log::rich(), twice("5"), &[]);
+    check_from(Log::rich(), twice("5.0001"), &[Promise::PairsAreWithinTheLimit]);
     let both = |second: &'static str| {
         move |log: &mut Log| {
             let eth = OrderRequest { instrument: key("ETH-USD"), ..bid("e1", "5") };
@@ -391,10 +409,10 @@ fn limits_hold_for_an_order_a_pair_and_the_total() {
             orders.iter().for_each(|order| log.end(order));
         }
     };
-    check(both("5"), &[]);
+    check_from(Log::rich(), both("5"), &[]);
     let mut tight = limits();
     tight.total_position_max = notional("1499");
-    let mut log = Log::new();
+    let mut log = Log::rich();
     log.checker.limits = Limits::new(tight);
     both("5")(&mut log);
     let verdict = log.judge();
@@ -403,9 +421,50 @@ fn limits_hold_for_an_order_a_pair_and_the_total() {
 }
 
 #[test]
+fn an_asset_that_two_open_orders_spend_must_cover_both() {
+    let cross = OrderRequest {
+        instrument: key("ETH-BTC"),
+        price: px("0.1"),
+        qty: qty("5"),
+        ..kit::request("c")
+    };
+    let story = |btc: &'static str| {
+        let cross = cross.clone();
+        move |log: &mut Log| {
+            log.add(Body::Instrument(kit::instrument("ETH", "BTC")));
+            log.add(Body::Book(kit::book("ETH-BTC", "0.09", "0.11")));
+            log.add(balances("1000", btc));
+            let sold = ask("s", "101", "1");
+            for order in [&cross, &sold] {
+                log.rest(order);
+            }
+            log.end(&cross);
+            log.end(&sold);
+        }
+    };
+    let mut reporting = limits();
+    reporting.reporting = usd(&[("BTC", "100")]);
+    let judged = |btc: &'static str| {
+        let mut log = Log::bare();
+        log.checker.limits = Limits::new(reporting.clone());
+        story(btc)(&mut log);
+        let findings = log.judge().findings;
+        findings.into_iter().map(|finding| finding.promise).collect::<Vec<_>>()
+    };
+    assert_eq!(judged("1.5"), []);
+    assert_eq!(judged("1.4999"), [Promise::FundsCoverWhatIsOpen]);
+}
+
+#[test]
 fn time_and_numbers_run_forward_and_a_quiet_end_leaves_nothing_open() {
     check(|log| log.rest(&bid("b", "1")), &[Promise::NothingIsLeftOpen]);
-    check(|log| log.at -= 2, &[]);
+    check(
+        |log| {
+            log.at += 60_000; // a pause breaks nothing
+            log.add(Body::Book(book("BTC", "99", "101")));
+        },
+        &[],
+    );
     check(
         |log| {
             log.at -= 2;

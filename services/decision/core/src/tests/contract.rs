@@ -46,7 +46,7 @@ fn the_core_keeps_the_contract() {
         others: Producer::new("others", 1),
         inputs: Vec::new(),
     };
-    let old = order("r00000000-1", Side::Buy, "99.9");
+    let old = order("rmra00000000000001", Side::Buy, "99.9");
     log.other(Body::OrderRequest(old.clone()));
     log.other(Body::OrderEvent(accepted(&old)));
     log.inputs.push((at_ms(1_000), ServiceInput::CaughtUp));
@@ -59,7 +59,7 @@ fn the_core_keeps_the_contract() {
     log.books(5, "99.95", "100.06");
     // The core under test numbers its own requests alike in every run.
     for (n, side) in [(1, Side::Buy), (2, Side::Sell)] {
-        let own = order(&format!("r00000001-{n}"), side, "100");
+        let own = order(&format!("rmra0000001000000{n}"), side, "100");
         log.other(Body::OrderEvent(sending(&own)));
         log.other(Body::OrderEvent(if n == 1 {
             accepted(&own)

@@ -4,3 +4,4 @@ mod contract;
 mod never;
 mod recovery;
 mod scenes;
+mod watch;

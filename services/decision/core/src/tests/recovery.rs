@@ -3,7 +3,7 @@
 use crate::fixture::{Scene, needs};
 use remora_domain::{Body, CancelReason, DecisionReason, Qty, Side};
 use remora_testkit::{
-    accepted, approval, at_ms, filled, key, position, published, px, qty, request,
+    accepted, approval, at_ms, filled, instrument, key, position, published, px, qty, request,
 };
 
 fn told(bodies: Vec<Body>) -> Scene {
@@ -17,7 +17,7 @@ fn told(bodies: Vec<Body>) -> Scene {
 
 #[test]
 fn orders_of_an_earlier_session_are_taken_back_when_nothing_is_known_of_the_market() {
-    let old = request("r00000007-3");
+    let old = request("rmra00000070000003");
     let mut scene = told(vec![Body::OrderRequest(old.clone()), Body::OrderEvent(accepted(&old))]);
     let now = scene.now();
     scene.said = published(scene.driver.caught_up(now));
@@ -32,7 +32,8 @@ fn an_order_of_an_earlier_session_that_fits_is_kept() {
     let ask = scene.asked.iter().find(|r| r.side == Side::Sell).unwrap().clone();
 
     let mut bodies = needs();
-    let old = remora_domain::OrderRequest { cl_ord_id: request("r00000007-9").cl_ord_id, ..ask };
+    let old =
+        remora_domain::OrderRequest { cl_ord_id: request("rmra00000070000009").cl_ord_id, ..ask };
     bodies.push(Body::OrderRequest(old.clone()));
     bodies.push(Body::OrderApproval(approval(old.clone(), 1, 1, at_ms(9_000))));
     let mut scene = told(bodies);
@@ -51,12 +52,13 @@ fn an_order_of_an_earlier_session_that_fits_is_kept() {
 
 #[test]
 fn inventory_is_rebuilt_from_the_fills_of_the_log() {
-    let old = request("r00000007-3");
+    let old = request("rmra00000070000003");
     let scene = told(vec![
         Body::OrderRequest(old.clone()),
         Body::OrderEvent(filled(&old, "x-1", Qty::ZERO, qty("0.3"))),
         Body::OrderEvent(filled(&old, "x-1", Qty::ZERO, qty("0.3"))),
         Body::OrderEvent(filled(&old, "x-2", qty("0.3"), qty("0.7"))),
+        Body::Instrument(instrument("BTC", "USD")),
     ]);
     assert_eq!(scene.driver.machine.orders.position(&key("BTC-USD")), position("1"));
     assert_eq!(scene.driver.machine.orders.all().count(), 0);
@@ -65,7 +67,7 @@ fn inventory_is_rebuilt_from_the_fills_of_the_log() {
 #[test]
 fn ids_of_a_session_with_the_same_low_bits_are_not_used_again() {
     let mut bodies = needs();
-    let old = remora_domain::OrderRequest { price: px("90"), ..request("r00000001-5") };
+    let old = remora_domain::OrderRequest { price: px("90"), ..request("rmra00000010000005") };
     bodies.push(Body::OrderRequest(old.clone()));
     bodies.push(Body::OrderEvent(remora_testkit::cancelled(&old, Qty::ZERO)));
     let mut scene = told(bodies);
@@ -83,5 +85,5 @@ fn ids_of_a_session_with_the_same_low_bits_are_not_used_again() {
         .of_pair(&key("BTC-USD"))
         .map(|(id, _)| id.to_string())
         .collect();
-    assert_eq!(ids, ["r00000001-6", "r00000001-7"]);
+    assert_eq!(ids, ["rmra00000010000006", "rmra00000010000007"]);
 }

@@ -29,7 +29,7 @@ fn two_post_only_quotes_stand_around_fair_value() {
     assert!(bid.price < px("100") && px("100") < ask.price);
     for request in [bid, ask] {
         assert!(request.is_post_only && request.tif == TimeInForce::Gtc);
-        assert!(request.cl_ord_id.as_str().starts_with("r00000001-"));
+        assert!(request.cl_ord_id.as_str().starts_with("rmra0000001"));
         assert!(request.qty > qty("0.09") && request.qty <= qty("0.1001"), "{}", request.qty);
     }
     assert!(bid.deadline > at_ms(1_500));

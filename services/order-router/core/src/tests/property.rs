@@ -115,6 +115,9 @@ impl Onlooker {
         if let Some(fill) = &event.fill {
             assert!(self.execs.insert(fill.exec_id.to_string()), "booked twice: {event:?}");
         }
+        if event.exec_type == ExecType::New && !self.submits.contains(&id) {
+            self.ended.remove(&id); // refused here, and yet the venue lists it
+        }
         if self.ended.contains(&id) {
             assert_eq!(event.exec_type, ExecType::Trade, "after the end: {event:?}");
         }

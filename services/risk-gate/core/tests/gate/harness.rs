@@ -3,13 +3,13 @@
 use remora_domain::{
     AccountFees, Balances, Body, BookTop, ControlCommand, ControlState, DurationNs, Envelope,
     Instrument, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Qty, RefusalReason,
-    Sequencer, SessionId, SystemStatus, Timestamp,
+    Sequencer, Service, SessionId, SystemStatus, Timestamp,
 };
 use remora_machine::{NoLocal, ServiceInput, ServiceOutput};
 use remora_risk_gate_core::{PairExposure, RiskGateConfig, RiskGateCore};
 use remora_testkit::{
-    Driver, Producer, account, at_ms, balances, book, bps, fees, instrument, key, notional,
-    published, router_ready, signer, strategy, usd, venue_status,
+    Driver, Producer, account, at_ms, balances, book, bps, fees, heartbeat, instrument, key,
+    notional, published, router_ready, signer, strategy, usd, venue_status,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub(crate) fn config() -> RiskGateConfig {
         orders_per_window_max: 5,
         order_window: DurationNs::from_ms(1_000),
         approval_ttl: DurationNs::from_ms(500),
-        state_interval: DurationNs::from_ms(1_000),
+        mark_age_max: DurationNs::from_ms(60_000),
+        router_silence_max: DurationNs::from_ms(5_000),
     }
 }
 
@@ -165,6 +166,12 @@ impl Gate {
     pub(crate) fn control_state(&mut self, state: ControlState) -> Vec<Arc<Envelope>> {
         let said = self.router.wrap(self.now, Body::ControlState(state));
         self.say(said)
+    }
+
+    /// Lets the router give a sign of life.
+    pub(crate) fn router_lives(&mut self) {
+        let said = self.router.wrap(self.now, Body::Heartbeat(heartbeat(Service::OrderRouter)));
+        assert!(self.say(said).is_empty());
     }
 
     pub(crate) fn command(&mut self, command: ControlCommand) -> Vec<Arc<Envelope>> {

@@ -8,3 +8,4 @@ mod positions;
 mod property;
 mod recovery;
 mod reservations;
+mod watch;

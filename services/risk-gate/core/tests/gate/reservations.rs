@@ -26,6 +26,7 @@ fn a_silent_order_keeps_its_reservation() {
     gate.event(sending(&ten("a-1")));
     gate.event(submit_unknown(&ten("a-1")));
     gate.wait_ms(24 * 3_600_000);
+    gate.router_lives();
     gate.refresh();
     assert_eq!(gate.open_buys(), "10");
     let late = OrderRequest { deadline: at_ms(i64::MAX / 2_000_000), ..request("a-2") };
