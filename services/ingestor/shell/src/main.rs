@@ -10,10 +10,11 @@ mod recorded;
 
 use anyhow::{Context as _, Result, bail};
 use effects::{FeedEffects, Progress};
-use remora_domain::{Sequencer, Service, SettingProblem};
+use remora_bus::Stream;
+use remora_domain::{Kind, Sequencer, Service, SettingProblem};
 use remora_ingestor_core::{IngestorConfig, IngestorCore, IngestorInput, IngestorSettings};
 use remora_service_kit::config::Config;
-use remora_service_kit::drive::{LocalEvent, Plan};
+use remora_service_kit::drive::{LocalEvent, LogSubscription, Plan};
 use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, run_main};
 use remora_venue_link::{Pace, Player};
 use remora_venue_registry::{VenueEntry, find, is_synthetic, of_recording};
@@ -77,6 +78,10 @@ async fn run(args: Arguments) -> Result<()> {
     let id = host.identity();
     let feed = core.feed_settings(venue.public_url, is_recorded, is_synthetic, id.seed());
     let sequencer = Sequencer::new(id.producer().clone(), id.session());
+    // Its own definitions of earlier runs, so that their versions go on; it reads nothing else.
+    let own = Kind::MdInstrument.pattern().replace('>', &format!("{}.>", core.venue));
+    let definitions = LogSubscription::latest(Stream::Instruments).only(vec![own]);
+    let plan = Plan { logs: vec![definitions], ..Plan::default() };
     let record = core.record.clone().filter(|_| !is_recorded);
     let core = IngestorCore::new(core, (venue.feed)(feed), sequencer);
     let (inputs, locals) = mpsc::channel::<LocalEvent<IngestorInput>>(INPUTS_WAITING_MAX);
@@ -93,8 +98,7 @@ async fn run(args: Arguments) -> Result<()> {
             tokio::spawn(live::Feed { clock, health, inputs, commanded, recorder }.run());
         }
     }
-    // It reads nothing of the bus.
-    let (plan, publisher) = (Plan::default(), Publisher::start(Arc::clone(&bus)));
+    let publisher = Publisher::start(Arc::clone(&bus));
     Ok(host.drive(bus, publisher, core, Box::new(effects), plan, Inputs::locals(locals)).await?)
 }
 
