@@ -122,7 +122,8 @@ pub enum SystemStatus {
     CancelOnly,
     /// Nothing.
     Maintenance,
-    /// Our connection is down: nothing is known.
+    /// The connection of one feed is down: it knows nothing of the venue. Told between a session and its ingestor;
+    /// on the bus the states of the feed's books say it.
     Disconnected,
 }
 

@@ -39,15 +39,10 @@ impl Meeting<'_> {
             return Err(OrderEventReason::VenueOther);
         }
         check_rules(instrument, request)?;
-        let market = self.market.filter(|market| self.is_usable(now, market));
+        let market = self.market.filter(|m| m.is_usable(now, self.config.book_age_max));
         let would_take = would_take(market.ok_or(OrderEventReason::VenueOther)?, request)?;
         self.check_funds(instrument, request)?;
         Ok(would_take)
-    }
-
-    /// Tells whether the book may be matched against: verified, and not silent for too long.
-    fn is_usable(&self, now: Timestamp, market: &Market) -> bool {
-        market.book.is_live() && now.since(market.heard_at) <= self.config.book_age_max
     }
 
     fn check_funds(

@@ -8,7 +8,7 @@
 
 use crate::book::{Book, reaches};
 use crate::queue::{QueueModel, Resting, less, more};
-use remora_domain::{BookTop, ClOrdId, MarketTrade, Price, Qty, Side, Timestamp};
+use remora_domain::{BookTop, ClOrdId, DurationNs, MarketTrade, Price, Qty, Side, Timestamp};
 
 /// Is the quantity an order of ours traded as maker, at its own price.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,16 @@ pub(crate) struct Market {
     pub(crate) book: Book,
     /// In the order of arrival.
     pub(crate) resting: Vec<Resting>,
-    /// When anything was last heard of it.
-    pub(crate) heard_at: Timestamp,
+    /// When its book last came. Trades do not renew it: they go on while the book is lost.
+    pub(crate) book_at: Timestamp,
 }
 
 impl Market {
+    /// Tells whether the book may be matched against: verified, and not silent for too long.
+    pub(crate) fn is_usable(&self, now: Timestamp, age_max: DurationNs) -> bool {
+        self.book.is_live() && now.since(self.book_at) <= age_max
+    }
+
     /// Applies a new top: moves queues, then fills what the opposite side now displays across our prices.
     pub(crate) fn book_changed(
         &mut self,

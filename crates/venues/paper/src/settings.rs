@@ -40,7 +40,7 @@ pub struct PaperSettings {
     /// How many new orders the venue takes within any second, at least 1; unlimited when absent.
     #[serde(default)]
     pub orders_per_second_max: Option<u32>,
-    /// How long a silent book is matched against, 100 to 3,600,000 ms; 60,000 when absent.
+    /// How long a book that is not told again is matched against, 100 to 3,600,000 ms; 60,000 when absent.
     #[serde(default = "book_age_default")]
     pub book_age_ms_max: i64,
     /// Decimals that fees are rounded up to, 0 to 12; 8 when absent.
@@ -97,7 +97,7 @@ pub struct PaperConfig {
     pub queue_model: QueueModel,
     /// How many new orders the venue takes within any second.
     pub orders_per_second_max: Option<u32>,
-    /// How long a silent book is matched against.
+    /// How long a book that is not told again is matched against.
     pub book_age_max: DurationNs,
     /// Decimals that fees are rounded up to.
     pub fee_decimals: u32,

@@ -233,14 +233,16 @@ impl PaperVenue {
     fn book(&mut self, now: Timestamp, top: &BookTop, venue_time: Option<Timestamp>) {
         let lot = self.instruments.get(&top.instrument).map_or(Qty::ZERO, |i| i.lot);
         let market = self.markets.entry(top.instrument.clone()).or_default();
-        market.heard_at = now;
+        market.book_at = now;
         let hits = market.book_changed(top, self.config.queue_model, lot, venue_time);
         self.market_moved(now, hits);
     }
 
     fn trade(&mut self, now: Timestamp, trade: &MarketTrade, venue_time: Option<Timestamp>) {
         let market = self.markets.entry(trade.instrument.clone()).or_default();
-        market.heard_at = now;
+        if !market.is_usable(now, self.config.book_age_max) {
+            return; // what is ahead of us is not known any more
+        }
         let hits = market.traded(trade, venue_time);
         self.market_moved(now, hits);
     }

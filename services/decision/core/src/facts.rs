@@ -1,5 +1,5 @@
-//! Facts that are not about one pair: fees, balances, venue status, universe, halts, signs of life. The newest of
-//! each counts, whatever order messages arrive in.
+//! Facts that are not about one pair: fees, balances, venue status, universe, halts. The newest of each counts,
+//! whatever order messages arrive in.
 
 use remora_domain::{
     Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope, ControlState,
@@ -83,7 +83,6 @@ pub(crate) struct Facts {
     /// What our own orders bound of each asset when balances were last told.
     own_bound: BTreeMap<VenueId, BTreeMap<Asset, Amount>>,
     commands: BTreeMap<ControlScope, Latest<ControlAction>>,
-    heard: BTreeMap<ProducerId, Timestamp>,
 }
 
 impl Facts {
@@ -98,7 +97,6 @@ impl Facts {
             liveness: Liveness::new(control_silence_max),
             own_bound: BTreeMap::new(),
             commands: BTreeMap::new(),
-            heard: BTreeMap::new(),
         }
     }
 
@@ -239,17 +237,5 @@ impl Facts {
             }
             Some(_) => Permission::Open,
         }
-    }
-
-    /// Notes that a producer was alive when it published.
-    pub(crate) fn hear(&mut self, header: &Header) {
-        match self.heard.get_mut(&header.producer) {
-            Some(last) => *last = header.publish_time.max(*last),
-            None => drop(self.heard.insert(header.producer.clone(), header.publish_time)),
-        }
-    }
-
-    pub(crate) fn heard(&self, producer: &ProducerId) -> Option<Timestamp> {
-        self.heard.get(producer).copied()
     }
 }

@@ -34,7 +34,6 @@ pub(crate) fn settings() -> DecisionSettings {
         adverse_selection_bps: "0.5".to_owned(),
         improve_ticks_max: 1,
         book_age_ms_max: 2_000,
-        feed_silence_ms_max: 1_000,
         control_silence_ms_max: 60_000,
         request_ttl_ms: 500,
         requote_interval_ms_min: 200,

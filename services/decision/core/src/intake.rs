@@ -4,7 +4,7 @@ use crate::core::{DecisionCore, Pair};
 use crate::orders::Changed;
 use remora_domain::{
     Balances, Body, Envelope, ExecType, Header, InstrumentKey, OrderCancel, OrderEvent,
-    OrderRefusal, OrderRequest, Timestamp, Universe,
+    OrderRefusal, OrderRequest, SystemStatus, Timestamp, Universe,
 };
 use remora_ledger::LedgerError;
 
@@ -52,27 +52,26 @@ impl DecisionCore {
                 Concerned::pair_if(is_news, &instrument.key)
             }
             Body::Book(book) => {
-                self.facts.hear(header);
                 let market = &mut self.pair_mut(&book.instrument).market;
                 Concerned::pair_if(market.observe_book(now, header, book), &book.instrument)
             }
             Body::Trade(trade) => {
-                self.facts.hear(header);
                 self.pair_mut(&trade.instrument).market.observe_trade(now, header, trade);
                 Concerned::None
             }
-            Body::MarketStatus(status) => {
-                self.facts.hear(header);
-                Concerned::all_if(self.facts.set_status(header, &status.venue, status.status))
-            }
-            Body::FeedStatus(_) => {
-                self.facts.hear(header);
+            // What one shard of a feed says of its own connection is in the states of its books.
+            Body::MarketStatus(status) if status.status == SystemStatus::Disconnected => {
                 Concerned::None
             }
-            Body::Heartbeat(_) => {
-                self.facts.hear(header);
-                Concerned::all_if(self.facts.hear_control(now, header))
+            Body::MarketStatus(status) => {
+                Concerned::all_if(self.facts.set_status(header, &status.venue, status.status))
             }
+            Body::FeedStatus(feed) => {
+                let market = self.pairs.get_mut(&feed.instrument).map(|pair| &mut pair.market);
+                let is_news = market.is_some_and(|m| m.observe_state(now, header, feed));
+                Concerned::pair_if(is_news, &feed.instrument)
+            }
+            Body::Heartbeat(_) => Concerned::all_if(self.facts.hear_control(now, header)),
             Body::Universe(universe) => self.take_universe(header, universe),
             Body::Balances(balances) => self.take_balances(header, balances),
             Body::AccountFees(fees) => {

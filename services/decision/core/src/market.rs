@@ -3,7 +3,7 @@
 use crate::facts::Latest;
 use crate::settings::DecisionConfig;
 use remora_domain::{
-    BookState, BookTop, DecisionReason, Header, Instrument, Level, MarketTrade, ProducerId, Side,
+    BookState, BookTop, DecisionReason, FeedStatus, Header, Instrument, Level, MarketTrade, Side,
     Timestamp,
 };
 use remora_estimators::{FillIntensity, IntensityPrior, TimeWeightedMean, TwoSpeedVolatility};
@@ -25,7 +25,7 @@ pub(crate) struct Book {
     pub(crate) state: BookState,
     pub(crate) bids: Option<Ladder>,
     pub(crate) asks: Option<Ladder>,
-    pub(crate) producer: ProducerId,
+    /// When it was received, never later than when it came here: an instant ahead of us is not freshness.
     pub(crate) time: Timestamp,
 }
 
@@ -94,8 +94,7 @@ impl Market {
             state: top.state,
             bids: ladder(&top.bids),
             asks: ladder(&top.asks),
-            producer: header.producer.clone(),
-            time: header.receive_time.unwrap_or(header.publish_time),
+            time: header.receive_time.unwrap_or(header.publish_time).min(now),
         };
         let touch = book.touch();
         if !self.book.set(header, book) {
@@ -117,6 +116,24 @@ impl Market {
             }
         }
         true
+    }
+
+    /// Takes the state of the feed: a book that was withdrawn is withdrawn here, though its own message was lost. A
+    /// state that allows its use brings no levels back. Tells whether anything changed.
+    pub(crate) fn observe_state(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        feed: &FeedStatus,
+    ) -> bool {
+        let is_live = self.book().is_some_and(|book| book.state == BookState::Live);
+        if !is_live || feed.state == BookState::Live {
+            return false;
+        }
+        let (instrument, state) = (feed.instrument.clone(), feed.state);
+        let (bids, asks) = (Vec::new(), Vec::new());
+        let top = BookTop { instrument, book_sequence: 0, state, bids, asks };
+        self.observe_book(now, header, &top)
     }
 
     /// Takes a trade: how far from our fair value before it did its aggressor reach? Prints of one venue instant

@@ -50,10 +50,9 @@ pub struct DecisionSettings {
     pub adverse_selection_bps: String,
     /// How many ticks a quote may improve on the best price of its side, 0 to 1,000.
     pub improve_ticks_max: u32,
-    /// Age of a book from which its feed must show life in another way, 1 ms to 1 day.
+    /// Age from which a book is stale, 1 ms to 1 day. The ingestor tells a quiet book again each second, so
+    /// 2,000 ms and more keep quotes on a quiet market.
     pub book_age_ms_max: i64,
-    /// Silence of an ingestor (any message or heartbeat) from which its books are stale, 1 ms to 1 day.
-    pub feed_silence_ms_max: i64,
     /// Silence of the gate, or of the router of a venue, from which nothing is quoted there, 2,000 to 60,000 ms: at least
     /// two heartbeats.
     pub control_silence_ms_max: i64,
@@ -102,7 +101,6 @@ pub(crate) struct Times {
     pub(crate) spread_half_life: DurationNs,
     pub(crate) intensity_half_life: DurationNs,
     pub(crate) book_age_max: DurationNs,
-    pub(crate) feed_silence_max: DurationNs,
     pub(crate) control_silence_max: DurationNs,
     pub(crate) request_ttl: DurationNs,
     pub(crate) requote_interval: DurationNs,
@@ -170,7 +168,6 @@ impl DecisionSettings {
             spread_half_life: ms("spread_half_life_ms", self.spread_half_life_ms, 10),
             intensity_half_life: ms("fill_intensity_half_life_ms", intensity, 10),
             book_age_max: ms("book_age_ms_max", self.book_age_ms_max, 1),
-            feed_silence_max: ms("feed_silence_ms_max", self.feed_silence_ms_max, 1),
             control_silence_max: DurationNs::ZERO,
             request_ttl: DurationNs::ZERO,
             requote_interval: ms("requote_interval_ms_min", self.requote_interval_ms_min, 0),

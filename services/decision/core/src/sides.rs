@@ -201,8 +201,8 @@ impl DecisionCore {
             wake.want(at);
         }
         let book = self.pairs.get(key).and_then(|pair| pair.market.book());
-        if let Some(at) = book.and_then(|book| self.stale_at(book)) {
-            wake.want(at);
+        if let Some(book) = book {
+            wake.want(self.stale_at(book));
         }
     }
 }

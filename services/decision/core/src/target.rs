@@ -131,7 +131,7 @@ impl DecisionCore {
         self.check_permission(now, key, instrument)?;
         let book = pair.market.book().ok_or(DecisionReason::NoBook)?;
         book.touch()?;
-        if self.stale_at(book).is_some_and(|at| at <= now) {
+        if self.stale_at(book) <= now {
             return Err(DecisionReason::BookStale);
         }
         let (Some(bids), Some(asks)) = (book.bids, book.asks) else {
@@ -188,14 +188,12 @@ impl DecisionCore {
         Ok(())
     }
 
-    /// Gives the instant from which a book is stale unless something new is heard: it is old, and its feed has
-    /// been silent. A quiet book of a feed that lives is not stale; the ingestor invalidates books that are.
-    pub(crate) fn stale_at(&self, book: &Book) -> Option<Timestamp> {
-        let heard = self.facts.heard(&book.producer)?;
-        let times = &self.config.times;
-        let old = book.time.saturating_add(times.book_age_max);
-        let silent = heard.saturating_add(times.feed_silence_max);
-        Some(old.max(silent).saturating_add(DurationNs::from_ns(1)))
+    /// Gives the instant from which a book is stale: only a newer book of the pair moves it. No other sign of life
+    /// counts, since a withdrawal may be lost on the way while everything else arrives. The ingestor tells a
+    /// quiet book again each second.
+    pub(crate) const fn stale_at(&self, book: &Book) -> Timestamp {
+        let old = book.time.saturating_add(self.config.times.book_age_max);
+        old.saturating_add(DurationNs::from_ns(1))
     }
 
     /// Turns one raw price into a target: outward to the tick, behind the other side, at most a few ticks better

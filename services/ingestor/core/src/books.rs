@@ -50,6 +50,11 @@ impl View {
         self.sequence = self.sequence.saturating_add(1);
         self.state = BookState::Invalid(reason);
         self.published_at = now;
+        Quote { is_state_change: true, ..self.withdrawal(now) }
+    }
+
+    /// Gives what readers of an unusable book are told.
+    fn withdrawal(&self, now: Timestamp) -> Quote {
         let top = BookTop {
             instrument: self.top.instrument.clone(),
             book_sequence: self.sequence,
@@ -57,7 +62,7 @@ impl View {
             bids: Vec::<Level>::new(),
             asks: Vec::<Level>::new(),
         };
-        Quote { top, venue_time: None, receive_time: now, is_state_change: true }
+        Quote { top, venue_time: None, receive_time: now, is_state_change: false }
     }
 }
 
@@ -168,20 +173,26 @@ impl Books {
         quotes
     }
 
-    /// Gives usable tops that did not change for `age`, though their connection was heard since.
+    /// Gives again what was last said `age` ago: usable tops whose connection was heard since, and every withdrawal,
+    /// since a reader that lost it would trade on a book that is no more.
     pub(crate) fn refresh(&mut self, now: Timestamp, age: DurationNs) -> Vec<Quote> {
         let mut quotes = Vec::new();
         for view in self.views.values_mut() {
-            let heard = view.conn.and_then(|conn| self.heard.get(&conn));
-            let Some(heard) = heard.filter(|heard| heard.at > view.published_at) else {
+            if now < view.published_at.saturating_add(age) {
                 continue;
-            };
-            if view.is_live() && now >= view.published_at.saturating_add(age) {
-                view.published_at = now;
-                let (top, venue_time) = (view.top.clone(), view.venue_time);
-                let receive_time = heard.receive_time;
-                quotes.push(Quote { top, venue_time, receive_time, is_state_change: false });
             }
+            let heard = view.conn.and_then(|conn| self.heard.get(&conn));
+            let heard = heard.filter(|heard| heard.at > view.published_at);
+            match (view.state, heard) {
+                (BookState::Live, None) => continue,
+                (BookState::Live, Some(heard)) => {
+                    let (top, venue_time) = (view.top.clone(), view.venue_time);
+                    let receive_time = heard.receive_time;
+                    quotes.push(Quote { top, venue_time, receive_time, is_state_change: false });
+                }
+                (BookState::Invalid(_), _) => quotes.push(view.withdrawal(now)),
+            }
+            view.published_at = now;
         }
         quotes
     }

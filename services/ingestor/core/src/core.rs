@@ -195,7 +195,19 @@ impl IngestorCore {
                 let body = Body::Ticker(ticker);
                 self.publish_market(now, venue_time, receive_time, body, out);
             }
-            MarketEvent::Status(status) => {
+            MarketEvent::Status(status) => self.take_status(now, status, out),
+        }
+    }
+
+    /// Publishes what the venue says of itself. A lost connection of ours says nothing of the venue, which other
+    /// shards may hear well: the books say it, and the last status is not repeated as if it were known.
+    fn take_status(&mut self, now: Timestamp, status: MarketStatus, out: &mut Vec<Output>) {
+        match status.status {
+            SystemStatus::Disconnected => self.status = None,
+            SystemStatus::Online
+            | SystemStatus::PostOnly
+            | SystemStatus::CancelOnly
+            | SystemStatus::Maintenance => {
                 if self.status.replace(status.status) != Some(status.status) {
                     self.publish(now, Body::MarketStatus(status), out);
                 }

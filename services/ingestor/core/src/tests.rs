@@ -20,7 +20,7 @@ use std::sync::Arc;
 const CONN: ConnId = ConnId::new(0);
 
 /// A session that says what the frame tells it to: `book BTC-USD 99 101`, `bad BTC-USD`, `trade BTC-USD 7`,
-/// `define BTC 3`, `status`, `problem`; anything else is a heartbeat. It reconnects 100 ms after a start.
+/// `define BTC 3`, `status`, `lost`, `problem`; anything else is a heartbeat. It reconnects 100 ms after a start.
 #[derive(Default)]
 struct Scripted {
     counters: BTreeMap<InstrumentKey, FeedCounters>,
@@ -60,8 +60,10 @@ impl Scripted {
                 definition.receive_time = receive_time;
                 out.push(FeedOutput::Event(MarketEvent::Instrument(definition)));
             }
-            ["status"] => {
-                let status = venue_status(SystemStatus::Online);
+            ["status"] | ["lost"] => {
+                let is_lost = text == "lost";
+                let word = if is_lost { SystemStatus::Disconnected } else { SystemStatus::Online };
+                let status = venue_status(word);
                 out.push(FeedOutput::Event(MarketEvent::Status(status)));
             }
             ["problem"] => out.push(FeedOutput::Problem(Problem {
@@ -263,7 +265,8 @@ fn silence_of_one_connection_leaves_the_books_of_another_alone() {
         bench.frame_on(ConnId::new(1), second * 1_000, "heartbeat");
     }
     let said = bench.look();
-    assert_eq!(said.iter().filter(|line| line.ends_with("Silent")).count(), 1);
+    // One book is withdrawn, and told again at 7 and 8 s.
+    assert_eq!(said.iter().filter(|line| line.ends_with("Silent")).count(), 3);
     assert!(said.iter().any(|line| line.contains("live 49 heard 7000")), "{said:?}");
 }
 
@@ -272,9 +275,20 @@ fn a_book_that_failed_its_checksum_does_not_come_back_by_being_heard() {
     let mut bench = Bench::new();
     bench.frame(10, "book BTC-USD 99 101").frame(20, "bad BTC-USD").look();
     bench.frame(1_030, "heartbeat").wait(9_000).frame(9_000, "heartbeat").wait(12_000);
-    assert_eq!(bench.look(), Vec::<String>::new());
+    let said = bench.look();
+    assert!(said.iter().all(|line| line == "#2 Checksum"), "{said:?}");
     bench.frame(12_010, "book BTC-USD 97 101");
     assert_eq!(bench.look(), ["#3 live 97 heard 12010"]);
+}
+
+#[test]
+fn a_withdrawal_is_repeated_each_second_until_the_book_is_back() {
+    let mut bench = Bench::new();
+    bench.frame(10, "book BTC-USD 99 101").wait(900).frame(910, "bad BTC-USD").look();
+    bench.wait(4_500);
+    assert_eq!(bench.look(), ["#2 Checksum"; 3]);
+    bench.frame(4_510, "book BTC-USD 97 101").look();
+    assert_eq!(bench.wait(4_990).look(), Vec::<String>::new());
 }
 
 #[test]
@@ -333,6 +347,18 @@ fn a_heartbeat_tells_the_age_of_the_newest_frame_and_the_venue_status_is_repeate
     assert_eq!(ages, [600, 1_600]);
     let statuses = bodies.iter().filter(|body| matches!(body, Body::MarketStatus(_))).count();
     assert_eq!(statuses, 3);
+}
+
+#[test]
+fn a_lost_connection_of_one_shard_is_not_told_as_the_status_of_the_venue() {
+    let mut bench = Bench::new();
+    bench.frame(10, "status").frame(20, "book BTC-USD 99 101").wait(1_000).bodies();
+    bench.frame(1_010, "lost").wait(5_000);
+    let bodies = bench.bodies();
+    assert!(!bodies.iter().any(|body| matches!(body, Body::MarketStatus(_))), "{bodies:?}");
+    bench.frame(5_010, "status");
+    let online = Body::MarketStatus(venue_status(SystemStatus::Online));
+    assert!(bench.bodies().contains(&online));
 }
 
 #[test]

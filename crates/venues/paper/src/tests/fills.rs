@@ -173,6 +173,22 @@ fn an_order_that_arrives_at_a_silent_book_is_refused() {
 }
 
 #[test]
+fn trades_alone_neither_keep_a_book_fresh_nor_fill_from_a_stale_one() {
+    let mut rig = Rig::usual();
+    rig.submit(0, buy("r-1", "100", "1"));
+    rig.run(59_000);
+    rig.trade(59_000, Side::Buy, "100.1", "1");
+    // The book came at 0 ms: a minute later a print through our price says nothing about our place.
+    rig.trade(60_001, Side::Sell, "99", "50");
+    rig.run(60_100);
+    assert_eq!(rig.filled(), Vec::<String>::new());
+    rig.book(60_200, &[("100", "2")], USUAL_ASKS);
+    rig.trade(60_300, Side::Sell, "99", "50");
+    rig.run(60_400);
+    assert_eq!(rig.filled(), ["r-1 1@100"]);
+}
+
+#[test]
 fn an_order_is_fillable_until_its_cancel_arrives_and_then_the_cancel_is_too_late() {
     let mut rig = Rig::usual();
     rig.submit(0, buy("r-1", "100", "1"));

@@ -2,13 +2,13 @@
 
 use crate::fixture::{Scene, needs, universe};
 use remora_domain::{
-    Body, BookState, CancelReason, ContractKind, ControlScope, DecisionReason, Instrument,
-    InstrumentStatus, InvalidBook, OrdStatus, OrderEventReason, OrderRefusal, Qty, RefusalReason,
-    Service, ServiceState, Side, SystemStatus, TimeInForce,
+    Body, BookState, CancelReason, ContractKind, ControlScope, DecisionReason, FeedStatus,
+    Heartbeat, Instrument, InstrumentStatus, InvalidBook, OrdStatus, OrderEventReason,
+    OrderRefusal, Qty, RefusalReason, Service, ServiceState, Side, SystemStatus, TimeInForce,
 };
 use remora_testkit::{
-    approval, at_ms, balances, book_of, cancelled, control_state, fees, filled, halt, instrument,
-    invalid_book, key, px, qty, rejected, resume, router_state, sending, venue_status,
+    Producer, approval, at_ms, balances, book_of, cancelled, control_state, fees, filled, halt,
+    instrument, invalid_book, key, px, qty, rejected, resume, router_state, sending, venue_status,
 };
 
 /// Lets the core quote both sides and the venue accept.
@@ -108,23 +108,81 @@ fn a_book_that_may_not_be_used_takes_the_quotes_back_at_once() {
     }
 }
 
+fn feed_status(state: BookState) -> Body {
+    Body::FeedStatus(FeedStatus {
+        instrument: key("BTC-USD"),
+        counters: Default::default(),
+        state,
+        last_frame_time: None,
+    })
+}
+
+/// Is the ingestor's sign of life, which says nothing about any one book.
+fn heartbeat() -> Body {
+    Body::Heartbeat(Heartbeat {
+        service: Service::Ingestor.name().to_owned(),
+        version: "0".to_owned(),
+        state: ServiceState::Active,
+        data_age: None,
+    })
+}
+
 #[test]
-fn a_silent_feed_makes_the_book_stale_but_a_quiet_book_does_not() {
+fn a_book_that_is_not_told_again_goes_stale_whatever_else_its_ingestor_says() {
     let (mut scene, _) = standing();
-    for _ in 0..6 {
+    let (mut cancelled, mut reasons, mut stale_ms) = (0, Vec::new(), None);
+    let told_ms = scene.now_ms - 250;
+    for _ in 0..120 {
         scene.pass(500);
-        let status = remora_domain::FeedStatus {
-            instrument: key("BTC-USD"),
-            counters: Default::default(),
-            state: BookState::Live,
-            last_frame_time: None,
-        };
-        scene.market(Body::FeedStatus(status));
+        let seen = scene.cancels().len();
+        cancelled += seen;
+        reasons.append(&mut scene.reasons());
+        if seen > 0 {
+            stale_ms = stale_ms.or(Some(scene.now_ms - told_ms));
+            break;
+        }
+        for body in [heartbeat(), feed_status(BookState::Live)] {
+            scene.market(body);
+            assert_eq!(scene.requests(), []);
+        }
+    }
+    assert_eq!((cancelled, reasons), (2, vec![DecisionReason::BookStale]));
+    assert!(stale_ms.is_some_and(|ms| (2_000..=2_500).contains(&ms)), "{stale_ms:?}");
+}
+
+#[test]
+fn a_shard_that_lost_its_connection_leaves_the_quotes_of_another_alone() {
+    let (mut scene, _) = standing();
+    let mut other = Producer::new("ingestor-sim-spot-1", 1);
+    let body = Body::MarketStatus(venue_status(SystemStatus::Disconnected));
+    let message = other.wrap(scene.now(), body);
+    scene.deliver(message);
+    assert_eq!(scene.cancels(), []);
+    scene.pass(100);
+    scene.book("99.95", "100.05");
+    assert_eq!((scene.cancels(), scene.reasons()), (vec![], vec![]));
+}
+
+#[test]
+fn a_quiet_book_that_is_told_again_each_second_is_not_stale() {
+    let (mut scene, _) = standing();
+    for _ in 0..30 {
+        scene.pass(1_000);
+        assert_eq!(scene.cancels(), []);
+        scene.book("99.95", "100.05");
         assert_eq!(scene.cancels(), []);
     }
-    scene.pass(1_001);
+}
+
+#[test]
+fn a_withdrawal_that_was_lost_is_learnt_from_the_state_of_the_feed() {
+    let (mut scene, _) = standing();
+    scene.market(feed_status(BookState::Invalid(InvalidBook::Disconnected)));
     assert_eq!(scene.cancels().len(), 2);
-    assert_eq!(scene.reasons(), [DecisionReason::BookStale]);
+    assert_eq!(scene.reasons(), [DecisionReason::BookInvalid]);
+    // A state brings no levels back.
+    scene.market(feed_status(BookState::Live));
+    assert_eq!(scene.requests(), []);
 }
 
 #[test]
