@@ -104,7 +104,10 @@ impl OrderBook {
     ) -> Result<(), BookError> {
         self.clear();
         self.depth = depth.max(1);
-        self.apply(levels, verify)
+        let placed = self.place(levels, Ladder::push);
+        self.bids.settle();
+        self.asks.settle();
+        self.finish(placed, verify)
     }
 
     /// Applies changes in order, cuts to the depth, then verifies.
@@ -120,7 +123,10 @@ impl OrderBook {
         if !self.is_live {
             return Err(BookError::NoSnapshot { instrument: self.instrument.clone() });
         }
-        self.apply(changes, verify)
+        // Before the work, so that no early return can leave an unverified book readable.
+        self.is_live = false;
+        let placed = self.place(changes, Ladder::set);
+        self.finish(placed, verify)
     }
 
     /// Gives the best bid.
@@ -147,7 +153,7 @@ impl OrderBook {
         self.asks.iter()
     }
 
-    /// Says how the best prices stand to each other; outside of `apply` never locked or crossed.
+    /// Says how the best prices stand to each other; between messages never locked or crossed.
     #[must_use]
     pub fn touch(&self) -> Touch {
         match (self.bids.best(), self.asks.best()) {
@@ -165,25 +171,10 @@ impl OrderBook {
         self.checksum.of(self.asks.iter().take(levels), self.bids.iter().take(levels))
     }
 
-    fn apply(
+    fn place(
         &mut self,
         changes: impl IntoIterator<Item = LevelChange>,
-        verify: Verify,
-    ) -> Result<(), BookError> {
-        // Set before the work, so that no early return can leave an unverified book readable.
-        self.is_live = false;
-        let applied = self.apply_all(changes, verify);
-        match applied {
-            Ok(()) => self.is_live = true,
-            Err(_) => self.clear(),
-        }
-        applied
-    }
-
-    fn apply_all(
-        &mut self,
-        changes: impl IntoIterator<Item = LevelChange>,
-        verify: Verify,
+        put: fn(&mut Ladder, BookLevel),
     ) -> Result<(), BookError> {
         for LevelChange { side, ticks, lots } in changes {
             if ticks <= Ticks::ZERO || lots < Lots::ZERO {
@@ -191,13 +182,24 @@ impl OrderBook {
                 return Err(BookError::Level { instrument, side, ticks, lots });
             }
             match side {
-                Side::Buy => self.bids.set(BookLevel { ticks, lots }),
-                Side::Sell => self.asks.set(BookLevel { ticks, lots }),
+                Side::Buy => put(&mut self.bids, BookLevel { ticks, lots }),
+                Side::Sell => put(&mut self.asks, BookLevel { ticks, lots }),
             }
         }
-        self.bids.cut(self.depth);
-        self.asks.cut(self.depth);
-        self.verify(verify)
+        Ok(())
+    }
+
+    fn finish(&mut self, placed: Result<(), BookError>, verify: Verify) -> Result<(), BookError> {
+        let applied = placed.and_then(|()| {
+            self.bids.cut(self.depth);
+            self.asks.cut(self.depth);
+            self.verify(verify)
+        });
+        match applied {
+            Ok(()) => self.is_live = true,
+            Err(_) => self.clear(),
+        }
+        applied
     }
 
     /// The checksum goes first: where both fail, the difference from the venue is the cause.

@@ -55,6 +55,28 @@ impl Ladder {
         }
     }
 
+    /// Adds a level of a snapshot at the end, wherever it belongs; `settle` must follow. One by one, `set` would move
+    /// what is held for each level of a snapshot that begins with the best.
+    pub(crate) fn push(&mut self, level: BookLevel) {
+        self.levels.push(level);
+    }
+
+    /// Sorts what was pushed: the last level of a price counts, and zero lots delete.
+    pub(crate) fn settle(&mut self) {
+        match self.side {
+            Side::Buy => self.levels.sort_by_key(|level| level.ticks),
+            Side::Sell => self.levels.sort_by_key(|level| std::cmp::Reverse(level.ticks)),
+        }
+        self.levels.dedup_by(|next, kept| {
+            let is_same = next.ticks == kept.ticks;
+            if is_same {
+                *kept = *next;
+            }
+            is_same
+        });
+        self.levels.retain(|level| level.lots != Lots::ZERO);
+    }
+
     /// Drops the worst levels beyond `depth`.
     pub(crate) fn cut(&mut self, depth: usize) {
         let excess = self.levels.len().saturating_sub(depth);
@@ -81,14 +103,18 @@ mod tests {
     }
 
     fn check(side: Side, changes: &[(i64, i64)], depth: usize, best_first: &[(i64, i64)]) {
-        let mut ladder = Ladder::new(side);
+        let (mut one_by_one, mut at_once) = (Ladder::new(side), Ladder::new(side));
         for &(ticks, lots) in changes {
-            ladder.set(level(ticks, lots));
+            one_by_one.set(level(ticks, lots));
+            at_once.push(level(ticks, lots));
         }
-        ladder.cut(depth);
-        let got: Vec<_> = ladder.iter().map(|at| (at.ticks.get(), at.lots.get())).collect();
-        assert_eq!(got, best_first);
-        assert_eq!(ladder.best(), best_first.first().map(|&(ticks, lots)| level(ticks, lots)));
+        at_once.settle();
+        for mut ladder in [one_by_one, at_once] {
+            ladder.cut(depth);
+            let got: Vec<_> = ladder.iter().map(|at| (at.ticks.get(), at.lots.get())).collect();
+            assert_eq!(got, best_first);
+            assert_eq!(ladder.best(), best_first.first().map(|&(ticks, lots)| level(ticks, lots)));
+        }
     }
 
     #[test]
