@@ -43,6 +43,14 @@ pub enum FrameError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A side of a book has more levels than were asked for.
+    #[error("book item has {count} levels a side: want at most {max}")]
+    Levels {
+        /// How many its longer side has.
+        count: usize,
+        /// The depth of the subscription, or the greatest there is.
+        max: usize,
+    },
     /// A number has more digits than its instrument prints.
     #[error("{field} is {excerpt:?}: want at most {decimals} decimals")]
     Decimals {

@@ -50,7 +50,6 @@ pub struct KrakenFeed {
     counters: BTreeMap<InstrumentKey, FeedCounters>,
     status: Option<SystemStatus>,
     frames: u64,
-    ignored: u64,
     /// Reused for the changes of each book frame.
     changes: Vec<LevelChange>,
 }
@@ -85,15 +84,8 @@ impl KrakenFeed {
             counters: BTreeMap::new(),
             status: None,
             frames: 0,
-            ignored: 0,
             changes: Vec::new(),
         }
-    }
-
-    /// Gives how many frames were of channels or methods this session has no use for.
-    #[must_use]
-    pub const fn ignored_frames(&self) -> u64 {
-        self.ignored
     }
 
     fn on_connected(&mut self, conn: ConnId, now: Timestamp, out: &mut Vec<FeedOutput>) {

@@ -330,10 +330,10 @@ fn system_status(word: &str) -> SystemStatus {
 }
 
 /// Is what can still be told of a frame that could not be read.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named<'a> {
-    /// Whether it was of the book channel.
-    pub(crate) is_book: bool,
+    /// Whether it may have been of the book channel: not when it says that it was of another.
+    pub(crate) may_be_book: bool,
     /// The symbols it names.
     pub(crate) symbols: Vec<Cow<'a, str>>,
 }
@@ -345,11 +345,13 @@ pub(crate) fn named_symbols(text: &str) -> Named<'_> {
         #[serde(borrow)]
         symbol: Cow<'a, str>,
     }
-    let Ok(envelope) = envelope(text) else { return Named::default() };
+    let Ok(envelope) = envelope(text) else {
+        return Named { may_be_book: true, symbols: Vec::new() };
+    };
     let items: Vec<Item<'_>> =
         envelope.data.and_then(|data| serde_json::from_str(data.get()).ok()).unwrap_or_default();
     Named {
-        is_book: envelope.channel.is_some_and(|channel| channel.0 == "book"),
+        may_be_book: envelope.channel.is_none_or(|channel| channel.0 == "book"),
         symbols: items.into_iter().map(|item| item.symbol).collect(),
     }
 }

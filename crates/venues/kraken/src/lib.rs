@@ -43,5 +43,8 @@ pub use selection::shard_of;
 /// The depths a book can be subscribed at, in levels a side.
 pub const DEPTHS: [u32; 5] = [10, 25, 100, 500, 1000];
 
+/// Levels a side that the venue's checksum covers, whatever the depth.
+pub const CHECKSUM_LEVELS: u32 = 10;
+
 /// Where public market data is served.
 pub const PUBLIC_URL: &str = "wss://ws.kraken.com/v2";

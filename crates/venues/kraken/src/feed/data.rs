@@ -2,13 +2,13 @@
 
 use super::symbol::{Subscription, Symbol};
 use super::{At, KrakenFeed, problem};
-use crate::DEPTHS;
 use crate::error::{FrameError, excerpt};
 use crate::frame::{
     BookItem, Decoded, Frame, MessageKind, Reply, Request, TickerItem, TradeItem, decode,
     named_symbols,
 };
 use crate::instrument::{self, Decimals, Origin};
+use crate::{CHECKSUM_LEVELS, DEPTHS};
 use remora_domain::{
     FeedCounters, Instrument, InstrumentKey, InvalidBook, MarketTrade, QuantiseError, Ticker,
     Timestamp,
@@ -18,9 +18,6 @@ use remora_venue_api::{FeedOutput, MarketEvent, ProblemKind};
 use serde_json::value::RawValue;
 use std::error::Error;
 use std::fmt::Write as _;
-
-/// Levels a side that the venue's checksum covers.
-const CHECKSUM_LEVELS: usize = 10;
 
 /// Symbols remembered before they are defined; the venue lists about a thousand.
 const SYMBOLS_MAX: usize = 20_000;
@@ -42,26 +39,34 @@ impl KrakenFeed {
             }
             Ok(Frame::Instruments(pairs)) => self.on_instruments(at, &pairs, out),
             Ok(Frame::Status(status)) => self.set_status(status, out),
-            Ok(Frame::Heartbeat | Frame::Pong) => {}
+            Ok(Frame::Heartbeat | Frame::Pong | Frame::Ignored) => {}
             Ok(Frame::Reply(reply)) => self.on_reply(at, &reply, out),
             Ok(Frame::Request(request)) => self.on_request(&request),
             Ok(Frame::Refusal(refusal)) => {
                 let detail = format!("venue says {:?}", excerpt(&refusal));
                 out.push(problem(ProblemKind::RequestRefused, None, at.conn, detail));
             }
-            Ok(Frame::Ignored) => self.ignored = self.ignored.saturating_add(1),
             Err(error) => self.on_unreadable(at, text, &error, out),
         }
     }
 
-    /// Distrusts exactly the symbols an unreadable frame names; one that names none is reported as such.
+    /// Distrusts exactly the symbols that an unreadable frame names. One that names none may have been a change of
+    /// any book of its connection: all of them are distrusted, unless it says that it was of another channel.
     fn on_unreadable(&mut self, at: At, text: &str, error: &FrameError, out: &mut Vec<FeedOutput>) {
         let named = named_symbols(text);
         let mut is_reported = false;
         for name in &named.symbols {
             if let Some(key) = self.known(at, name, out) {
                 is_reported = true;
-                self.on_malformed(at, name, &key, named.is_book, error, out);
+                self.on_malformed(at, name, &key, named.may_be_book, error, out);
+            }
+        }
+        if named.symbols.is_empty() && named.may_be_book {
+            let is_there = |symbol: &Symbol| symbol.conn == Some(at.conn) && symbol.book.is_live();
+            let live = self.symbols.iter().filter(|(_, symbol)| is_there(symbol));
+            let names: Vec<String> = live.map(|(name, _)| name.clone()).collect();
+            for name in names {
+                self.distrust(at, &name, InvalidBook::Malformed, out);
             }
         }
         if !is_reported {
@@ -128,6 +133,7 @@ impl KrakenFeed {
         let name = item.symbol.as_ref();
         let Some(key) = self.known(at, name, out) else { return };
         let declared = self.depths.get(name).copied();
+        let levels_max = self.levels_max(kind, declared);
         let Some(symbol) = self.symbols.get_mut(name) else { return };
         if kind == MessageKind::Update && !symbol.book.is_live() {
             return; // taken back, or not yet begun: only a snapshot helps
@@ -140,18 +146,21 @@ impl KrakenFeed {
             // The venue writes every digit it hashes: where that is finer, the definition is in doubt.
             MessageKind::Snapshot => (symbol.defined, symbol.defined.or_finer(item.decimals())),
         };
-        let read =
-            read_changes(item, least, decimals, &mut self.changes).and_then(|()| item.venue_time());
+        let read = check_levels(item, levels_max)
+            .and_then(|()| read_changes(item, least, decimals, &mut self.changes))
+            .and_then(|()| item.venue_time());
         let venue_time = match read {
             Ok(venue_time) => venue_time,
             Err(error) => return self.on_malformed(at, name, &key, true, &error, out),
         };
-        let verify = Verify::Crc32 { expected: item.checksum, levels: CHECKSUM_LEVELS };
+        let levels = usize::try_from(CHECKSUM_LEVELS).unwrap_or(usize::MAX);
+        let verify = Verify::Crc32 { expected: item.checksum, levels };
         let changes = self.changes.iter().copied();
         let applied = match kind {
             MessageKind::Update => symbol.book.apply_update(changes, verify),
             MessageKind::Snapshot => {
                 symbol.subscription = Subscription::On;
+                symbol.conn = Some(at.conn);
                 self.waiting.remove(name);
                 let depth = if self.settings.is_recorded {
                     declared.unwrap_or(undeclared_depth(item.levels_max(), self.settings.depth))
@@ -174,6 +183,18 @@ impl KrakenFeed {
             Ok(event) => out.extend(event.map(FeedOutput::Event)),
             Err(error) => self.on_malformed(at, name, &key, true, &error, out),
         }
+    }
+
+    /// Gives how many levels a side of an item may have: the depth where it is known, else the greatest there is. An
+    /// update may replace a whole side at once.
+    fn levels_max(&self, kind: MessageKind, declared: Option<usize>) -> usize {
+        let greatest = DEPTHS.iter().copied().max().and_then(|depth| usize::try_from(depth).ok());
+        let own = usize::try_from(self.settings.depth).ok().filter(|_| !self.settings.is_recorded);
+        let depth = match kind {
+            MessageKind::Snapshot => declared.or(own),
+            MessageKind::Update => None,
+        };
+        depth.or(greatest).unwrap_or(usize::MAX)
     }
 
     fn on_book_error(
@@ -376,6 +397,12 @@ impl KrakenFeed {
             self.depths.insert(name.to_owned(), depth);
         }
     }
+}
+
+/// Refuses an item before its levels cost anything.
+fn check_levels(item: &BookItem<'_>, max: usize) -> Result<(), FrameError> {
+    let count = item.levels_max();
+    if count > max { Err(FrameError::Levels { count, max }) } else { Ok(()) }
 }
 
 /// Reads the changes of a book at its decimals, which its texts may have raised above the `least` ones.

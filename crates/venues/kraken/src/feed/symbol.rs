@@ -5,7 +5,7 @@ use remora_domain::{
     BookState, BookTop, DurationNs, Instrument, InvalidBook, Level, QuantiseError, Timestamp,
 };
 use remora_orderbook::{BookLevel, OrderBook, SequenceCheck};
-use remora_venue_api::MarketEvent;
+use remora_venue_api::{ConnId, MarketEvent};
 
 /// A snapshot that does not come within this time of the request is asked for again.
 pub(super) const SNAPSHOT_WAIT: DurationNs = DurationNs::from_s(10);
@@ -45,6 +45,8 @@ pub(super) struct Symbol {
     pub(super) book: OrderBook,
     pub(super) trades: SequenceCheck,
     pub(super) subscription: Subscription,
+    /// The connection that its last snapshot came on.
+    pub(super) conn: Option<ConnId>,
     /// The last frame counted for it, so that a frame that names it twice counts once.
     pub(super) frame: u64,
     /// The frame that told its first trades: they happened before this session listened.
@@ -65,6 +67,7 @@ impl Symbol {
             defined: Decimals::of(&instrument),
             instrument,
             subscription: Subscription::Off,
+            conn: None,
             frame: 0,
             history_frame: None,
             sequence: 0,

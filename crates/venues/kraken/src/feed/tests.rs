@@ -1,5 +1,6 @@
 //! Sessions against frames of our own making: connection life, resync, trades, definitions.
 
+mod broken;
 mod stale;
 
 use super::*;
@@ -267,36 +268,6 @@ fn a_subscription_without_a_snapshot_is_asked_for_again() {
 }
 
 #[test]
-fn a_crossed_book_and_a_malformed_level_stop_their_symbol() {
-    let mut driver = Driver::live();
-    let out = driver.frames(&["a_snapshot_crossed"]);
-    assert_eq!(states(&out), [("EXA-USD", INVALID(InvalidBook::Crossed))]);
-    assert_eq!(problems(&out), [ProblemKind::CrossedBook]);
-    for bad in ["645250.05", "-645250.0", "6.45e5", "\"645250.0\"", "null", "{}"] {
-        let mut driver = Driver::live();
-        let text = frame("b_update").replace("64525.0", bad);
-        let out = driver.text(&text);
-        assert_eq!(states(&out), [("EXB-USD", INVALID(InvalidBook::Malformed))], "{bad}");
-        assert_eq!(problems(&out), [ProblemKind::Malformed]);
-        assert_eq!(driver.counters("EXB-USD").malformed, 1);
-    }
-    let mut driver = Driver::live();
-    let out = driver.text(&frame("b_update").replace("\"qty\"", "\"size\""));
-    assert_eq!(states(&out), [("EXB-USD", INVALID(InvalidBook::Malformed))]);
-}
-
-#[test]
-fn a_problem_names_field_value_and_what_is_allowed_in_300_characters() {
-    let mut driver = Driver::live();
-    let long = "9".repeat(5000);
-    let out = driver.text(&frame("b_update").replace("64525.0", &format!("-{long}")));
-    let FeedOutput::Problem(problem) = &out[0] else { panic!("{out:?}") };
-    assert!(problem.detail.starts_with("level price is \"-999"), "{}", problem.detail);
-    assert!(problem.detail.contains("want a plain number"), "{}", problem.detail);
-    assert!(problem.detail.chars().count() <= 300);
-}
-
-#[test]
 fn silence_takes_every_book_back_and_reconnects_on_a_new_number() {
     let mut driver = Driver::live();
     let out = driver.live_for(60);
@@ -405,7 +376,6 @@ fn refusals_unknown_symbols_and_unknown_channels_are_told_apart() {
     let out = driver.frames(&["refused", "rate_refusal"]);
     assert_eq!(problems(&out), [ProblemKind::RequestRefused, ProblemKind::RequestRefused]);
     assert!(driver.frames(&["unknown_channel", "heartbeat", "pong"]).is_empty());
-    assert_eq!(driver.feed.ignored_frames(), 1);
 }
 
 #[test]
@@ -540,7 +510,22 @@ proptest! {
     fn any_mutation_of_a_frame_leaves_no_unverified_book(texts in proptest::collection::vec(mutated(), 1..6)) {
         let mut driver = Driver::live();
         for text in texts {
-            for output in driver.text(&text) {
+            let passed = |driver: &Driver, key: &InstrumentKey| {
+                driver.feed.counters().get(key).map_or(0, |counters| counters.checksums_passed)
+            };
+            let keys: Vec<InstrumentKey> = driver.feed.counters().keys().cloned().collect();
+            let before: BTreeMap<InstrumentKey, u64> =
+                keys.into_iter().map(|key| (key.clone(), passed(&driver, &key))).collect();
+            let out = driver.text(&text);
+            if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err() {
+                // What it would have changed is not known.
+                prop_assert!(driver.feed.symbols.values().all(|symbol| !symbol.book.is_live()));
+            }
+            for top in tops(&out).into_iter().filter(|top| top.state == BookState::Live) {
+                let was = before.get(&top.instrument).copied().unwrap_or(0);
+                prop_assert!(passed(&driver, &top.instrument) > was, "published unverified");
+            }
+            for output in out {
                 if let FeedOutput::Event(MarketEvent::Book { top, .. }) = &output {
                     let crossed = match (top.best_bid(), top.best_ask()) {
                         (Some(bid), Some(ask)) => bid.price >= ask.price,
