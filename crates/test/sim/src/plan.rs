@@ -50,7 +50,7 @@ impl Plan {
         let (account, reporting) = (&facts.account, &facts.reporting);
         let ingestor = ingestor.and_then(|s| config.check("ingestor", s.validate()));
         let discovery =
-            discovery.and_then(|s| config.check("pair_discovery", s.validate(reporting)));
+            discovery.and_then(|s| config.check("pair_discovery", s.validate(account, reporting)));
         let decision =
             decision.and_then(|s| config.check("decision", s.validate(account, reporting)));
         let gate = gate.and_then(|s| config.check("risk_gate", s.validate(account, reporting)));

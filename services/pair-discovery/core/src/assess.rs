@@ -88,7 +88,7 @@ fn excluded_by_data(
         Some(PairReason::FeesUnknown)
     } else if config.reporting.rate_est(&pair.instrument.quote).is_none() {
         Some(PairReason::ConversionUnknown)
-    } else if score.spread_bps_est.is_some() && !pair.is_live() {
+    } else if pair.is_lost() {
         Some(PairReason::FeedUnhealthy)
     } else if observed_ms < config.settings.observation_ms_min
         || score.score_est.is_none()

@@ -61,7 +61,8 @@ impl PairDiscoveryCore {
             pair.instrument = instrument.clone();
         } else if let Body::Book(top) = &message.body {
             if let Some(pair) = self.pairs.get_mut(&top.instrument) {
-                pair.book(now, top);
+                let time = message.header.receive_time.unwrap_or(message.header.publish_time);
+                pair.book(now, time.min(now), top);
             }
         } else if let Body::Trade(trade) = &message.body {
             if let Some(pair) = self.pairs.get_mut(&trade.instrument) {
@@ -72,7 +73,9 @@ impl PairDiscoveryCore {
                 pair.ticker(ticker);
             }
         } else if let Body::AccountFees(fees) = &message.body {
-            self.fees.insert(fees.venue.clone(), fees.schedule);
+            if fees.account == self.config.account {
+                self.fees.insert(fees.venue.clone(), fees.schedule);
+            }
         } else if let Body::Universe(universe) = &message.body {
             self.recover(universe);
         }
@@ -115,7 +118,8 @@ impl PairDiscoveryCore {
     }
 
     fn assess(&mut self, now: Timestamp, out: &mut Vec<ServiceOutput<NoLocal>>) {
-        self.pairs.values_mut().for_each(|pair| pair.sample(now));
+        let book_age_max = self.config.book_age_max();
+        self.pairs.values_mut().for_each(|pair| pair.sample(now, book_age_max));
         let fees = &self.fees;
         let fee_of = |key: &InstrumentKey| fees.get(&key.venue).copied();
         let pairs = assess(&self.config, fee_of, &self.pairs, now);

@@ -12,6 +12,8 @@ pub(crate) struct Observed {
     pub(crate) instrument: Instrument,
     pub(crate) is_selected: bool,
     first_book: Option<Timestamp>,
+    /// When the newest book was received; `None` before the first.
+    book_time: Option<Timestamp>,
     mid_est: Option<f64>,
     spread_bps: TimeWeightedMean,
     variance: EwmaVariance,
@@ -29,6 +31,7 @@ impl Observed {
             instrument,
             is_selected: false,
             first_book: None,
+            book_time: None,
             mid_est: None,
             spread_bps: TimeWeightedMean::new(half_life),
             variance: EwmaVariance::new(half_life, sample),
@@ -37,16 +40,13 @@ impl Observed {
         }
     }
 
-    /// Takes a book; an unusable one pauses every estimate, so that nothing is measured across the gap.
-    pub(crate) fn book(&mut self, now: Timestamp, top: &BookTop) {
+    /// Takes a book that was received at `time`; an unusable one pauses every estimate, so that nothing is measured
+    /// across the gap.
+    pub(crate) fn book(&mut self, now: Timestamp, time: Timestamp, top: &BookTop) {
+        self.book_time = Some(time);
         let touch = top.best_bid().zip(top.best_ask()).filter(|_| top.state == BookState::Live);
         let Some((bid, ask)) = touch.filter(|(bid, ask)| bid.price < ask.price) else {
-            self.mid_est = None;
-            self.first_book = None;
-            self.spread_bps.pause(now);
-            self.variance.restart();
-            self.flow.pause(now);
-            return;
+            return self.lose(now);
         };
         let (bid_est, ask_est) = (bid.price.to_est(), ask.price.to_est());
         let mid_est = (bid_est + ask_est) / 2.0;
@@ -59,6 +59,14 @@ impl Observed {
         self.first_book = self.first_book.or(Some(now));
     }
 
+    fn lose(&mut self, now: Timestamp) {
+        self.mid_est = None;
+        self.first_book = None;
+        self.spread_bps.pause(now);
+        self.variance.restart();
+        self.flow.pause(now);
+    }
+
     pub(crate) fn trade(&mut self, now: Timestamp, trade: &MarketTrade) {
         self.flow.observe(now, trade.price.to_est() * trade.qty.to_est());
     }
@@ -68,8 +76,9 @@ impl Observed {
         self.volume_24h_quote_est = Some(value_est).filter(|value| value.is_finite());
     }
 
-    pub(crate) const fn is_live(&self) -> bool {
-        self.mid_est.is_some()
+    /// Tells whether there was a book once and none can be used now.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.book_time.is_some() && self.mid_est.is_none()
     }
 
     /// Gives the mid of a usable book, in quote currency.
@@ -77,9 +86,13 @@ impl Observed {
         self.mid_est
     }
 
-    /// Counts a mid that held until now: silence of a live book is calm, not missing data.
-    pub(crate) fn sample(&mut self, now: Timestamp) {
-        if let Some(mid_est) = self.mid_est {
+    /// Counts a mid that held until now: a live book that is told again unchanged is calm, not missing data. One that
+    /// was not told again for longer than `age_max` is lost, whatever became of the message that said so.
+    pub(crate) fn sample(&mut self, now: Timestamp, age_max: DurationNs) {
+        let Some(mid_est) = self.mid_est else { return };
+        if self.book_time.is_none_or(|time| now.since(time) > age_max) {
+            self.lose(now);
+        } else {
             self.variance.observe(now, mid_est);
         }
     }

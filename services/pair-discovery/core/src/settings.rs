@@ -1,6 +1,6 @@
 //! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
 
-use remora_domain::{DurationNs, Notional, Reporting, SettingCheck, SettingProblem};
+use remora_domain::{AccountId, DurationNs, Notional, Reporting, SettingCheck, SettingProblem};
 
 /// Is the `[pair_discovery]` section as written.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -16,6 +16,8 @@ pub struct PairDiscoverySettings {
     pub deny: Vec<String>,
     /// Observation a pair needs before it is assessed, 1 to 86,400,000 ms.
     pub observation_ms_min: i64,
+    /// Age of its book from which a pair is not known any more, 1 to 60,000 ms.
+    pub book_age_ms_max: i64,
     /// How often pairs are assessed, 10 to 3,600,000 ms.
     pub assess_interval_ms: i64,
     /// How often an unchanged universe is published again, `assess_interval_ms` to 3,600,000 ms.
@@ -48,24 +50,28 @@ pub struct PairDiscoverySettings {
 #[derive(Clone, Debug)]
 pub struct PairDiscoveryConfig {
     pub(crate) settings: PairDiscoverySettings,
+    /// Whose fees count.
+    pub(crate) account: AccountId,
     pub(crate) volume_day_min_est: f64,
     pub(crate) pair_budget: Notional,
     pub(crate) reporting: Reporting,
 }
 
 impl PairDiscoverySettings {
-    /// Checks every setting.
+    /// Checks every setting, for the account that will trade.
     ///
     /// # Errors
     /// Gives all problems at once.
     pub fn validate(
         &self,
+        account: &AccountId,
         reporting: &Reporting,
     ) -> Result<PairDiscoveryConfig, Vec<SettingProblem>> {
         let mut check = SettingCheck::new("pair_discovery");
         check.range("pairs_max", self.pairs_max, 1, 1_000);
         check.range("hysteresis_ranks", self.hysteresis_ranks, 0, 1_000);
         check.range("observation_ms_min", self.observation_ms_min, 1, 86_400_000);
+        check.range("book_age_ms_max", self.book_age_ms_max, 1, 60_000);
         check.range("assess_interval_ms", self.assess_interval_ms, 10, 3_600_000);
         let assess = self.assess_interval_ms.clamp(10, 3_600_000);
         check.range("publish_interval_ms", self.publish_interval_ms, assess, 3_600_000);
@@ -88,6 +94,7 @@ impl PairDiscoverySettings {
         let budget = check.text("pair_budget_usd", &self.pair_budget_usd, allowed, is_amount);
         check.finish(volume.zip(budget).map(|(volume, pair_budget)| PairDiscoveryConfig {
             settings: self.clone(),
+            account: account.clone(),
             volume_day_min_est: volume.to_est(),
             pair_budget,
             reporting: reporting.clone(),
@@ -98,6 +105,10 @@ impl PairDiscoverySettings {
 impl PairDiscoveryConfig {
     pub(crate) const fn half_life(&self) -> DurationNs {
         DurationNs::from_ms(self.settings.half_life_ms)
+    }
+
+    pub(crate) const fn book_age_max(&self) -> DurationNs {
+        DurationNs::from_ms(self.settings.book_age_ms_max)
     }
 
     pub(crate) const fn assess_interval(&self) -> DurationNs {

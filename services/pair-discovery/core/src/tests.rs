@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::settings::PairDiscoverySettings;
-use remora_domain::{ContractKind, Instrument, InvalidBook, MarketTrade, Side};
+use remora_domain::{
+    AccountFees, AccountId, ContractKind, Instrument, InvalidBook, MarketTrade, Side,
+};
 use remora_testkit::{
-    Driver, Producer, at_ms, book, contract, fees, instrument, invalid_book, key, published, px,
-    qty, usd,
+    Driver, Producer, account, at_ms, book, contract, fees, instrument, invalid_book, key,
+    published, px, qty, usd,
 };
 
 fn settings() -> PairDiscoverySettings {
@@ -15,6 +17,7 @@ fn settings() -> PairDiscoverySettings {
         allow: vec!["*".to_owned()],
         deny: vec!["DENIED-*".to_owned()],
         observation_ms_min: 1_000,
+        book_age_ms_max: 10_000,
         assess_interval_ms: 500,
         publish_interval_ms: 5_000,
         validity_ms: 20_000,
@@ -32,7 +35,7 @@ fn settings() -> PairDiscoverySettings {
 }
 
 fn core_of(settings: &PairDiscoverySettings) -> PairDiscoveryCore {
-    let config = settings.validate(&usd(&[("USD", "1")])).unwrap();
+    let config = settings.validate(&account(), &usd(&[("USD", "1")])).unwrap();
     let producer = ProducerId::new("pair-discovery").unwrap();
     PairDiscoveryCore::new(config, Sequencer::new(producer, SessionId::new(1)))
 }
@@ -147,6 +150,28 @@ fn a_book_that_failed_takes_its_pair_out_at_the_next_assessment() {
 }
 
 #[test]
+fn a_book_that_is_not_told_again_takes_its_pair_out_whatever_became_of_its_withdrawal() {
+    let (mut feed, mut router) = (Producer::new("ingestor", 1), Producer::new("order-router", 1));
+    let mut inputs = start(&mut router);
+    inputs.extend(pair(&mut feed, "AAA-USD", "99.9", "100.1", "50"));
+    let universes = run(core_of(&settings()), inputs, 600_000);
+    let reasons: Vec<_> = universes.iter().map(|u| reason(u, "AAA-USD")).collect();
+    assert!(reasons.contains(&(true, PairReason::Selected)), "{reasons:?}");
+    assert_eq!(reasons.last(), Some(&(false, PairReason::FeedUnhealthy)));
+}
+
+#[test]
+fn the_fee_tier_of_another_account_is_not_ours() {
+    let (mut feed, mut router) = (Producer::new("ingestor", 1), Producer::new("order-router", 1));
+    let theirs = AccountFees { account: AccountId::new("theirs").unwrap(), ..fees("0", "8") };
+    let tier = router.input(at_ms(0), Body::AccountFees(theirs));
+    let mut inputs = vec![(at_ms(0), tier), (at_ms(0), ServiceInput::CaughtUp)];
+    inputs.extend(pair(&mut feed, "AAA-USD", "99.9", "100.1", "50"));
+    let universes = run(core_of(&settings()), inputs, 2_000);
+    assert_eq!(reason(universes.last().unwrap(), "AAA-USD"), (false, PairReason::FeesUnknown));
+}
+
+#[test]
 fn a_smallest_order_that_is_unknown_or_above_the_budget_keeps_a_pair_out() {
     let unknown = Instrument { cost_min: None, ..instrument("AAA", "USD") };
     let dear = Instrument { qty_min: qty("5.1"), ..instrument("AAA", "USD") };
@@ -223,7 +248,7 @@ fn settings_name_every_problem_at_once() {
         pair_budget_usd: "much".to_owned(),
         ..settings()
     };
-    let problems = wrong.validate(&usd(&[("USD", "1")])).unwrap_err();
+    let problems = wrong.validate(&account(), &usd(&[("USD", "1")])).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         keys,

@@ -23,7 +23,7 @@ async fn run(args: ServiceArgs) -> Result<()> {
     let (process, facts) = (config.process(), config.profile());
     let settings = config.section::<PairDiscoverySettings>("pair_discovery");
     let core = settings.zip(facts).and_then(|(s, facts)| {
-        let core = config.check("pair_discovery", s.validate(&facts.reporting));
+        let core = config.check("pair_discovery", s.validate(&facts.account, &facts.reporting));
         core.zip(Some(facts.account))
     });
     let ((process, (core, account)), effective) = config.finish(process.zip(core))?;
