@@ -11,7 +11,8 @@
 
 use remora_domain::Envelope;
 use remora_history_store::rows::{Cell, Row, RowSet, Table};
-use remora_history_store::{HistoryError, Summary, WriteOutcome};
+pub use remora_history_store::{Disposition, HistoryError};
+use remora_history_store::{Summary, WriteOutcome};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,

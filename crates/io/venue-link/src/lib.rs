@@ -17,9 +17,9 @@ mod player;
 mod recording;
 mod socket;
 
-pub use player::{Pace, ParsePaceError, Played, Player, SessionPlan};
+pub use player::{Origin, Pace, ParsePaceError, Played, Player, SESSION_GAP, SessionPlan};
 pub use recording::{
     Direction, LINE_BYTES_MAX, RecordedFrame, RecordingError, RecordingReader, RecordingSummary,
     RecordingWriter, summarise,
 };
-pub use socket::{LinkCommand, ReceiveClock, SocketSettings, VenueSockets};
+pub use socket::{ReceiveClock, SocketSettings, VenueSockets};

@@ -3,6 +3,17 @@
 use remora_domain::{DurationNs, FeedCounters, InstrumentKey, Timestamp};
 use std::collections::BTreeMap;
 
+/// Is one setting in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSetting {
+    /// Its key, with its section.
+    pub key: String,
+    /// Its value; `***` for a secret.
+    pub value: String,
+    /// The variable that was laid over the profile, if any.
+    pub variable: Option<String>,
+}
+
 /// Is what is true of a run as a whole. Holds no wall time, path or host name, so that equal runs are equal.
 #[derive(Clone, Debug, Default)]
 pub struct RunFacts {
@@ -12,8 +23,8 @@ pub struct RunFacts {
     pub seed: u64,
     /// Whether prices were made by a generator, not by a market.
     pub is_synthetic: bool,
-    /// The effective settings as text, secrets left out.
-    pub settings: String,
+    /// The settings in force, secrets hidden.
+    pub settings: Vec<RunSetting>,
     /// Sessions begun.
     pub sessions: u64,
     /// Frames given to the ingestor.

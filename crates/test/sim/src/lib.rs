@@ -16,7 +16,7 @@ mod series;
 mod tally;
 mod world;
 
-pub use facts::RunFacts;
+pub use facts::{RunFacts, RunSetting};
 pub use plan::Plan;
 pub use playback::Playback;
 pub use series::Series;

@@ -5,12 +5,13 @@
 
 use crate::{RunFacts, Tally, World, WorldError};
 use remora_domain::{DurationNs, Envelope, Timestamp};
-use remora_ingestor_core::IngestorEffect;
+use remora_ingestor_core::{IngestorCore, IngestorEffect};
 use remora_persister_core::{Batch, PersisterInput, PersisterOutput};
 use remora_venue_api::FeedInput;
+use remora_venue_link::{Origin, Played, SESSION_GAP};
 
 /// How long the world goes on after a session's last frame, so that cancels reach the venue and are confirmed.
-const SETTLE: DurationNs = DurationNs::from_s(5);
+const SETTLE: DurationNs = SESSION_GAP;
 
 /// Sees every published message, in order.
 type Watcher = Box<dyn FnMut(&Envelope)>;
@@ -21,6 +22,8 @@ pub struct Playback {
     tally: Tally,
     facts: RunFacts,
     session: Option<usize>,
+    /// Problems of the feed that were noted.
+    problems_seen: u64,
     watcher: Option<Watcher>,
 }
 
@@ -28,7 +31,7 @@ impl Playback {
     /// Takes a world that has not started, what is known of the run, and an empty tally.
     #[must_use]
     pub const fn new(world: World, tally: Tally, facts: RunFacts) -> Self {
-        Self { world, tally, facts, session: None, watcher: None }
+        Self { world, tally, facts, session: None, problems_seen: 0, watcher: None }
     }
 
     /// Shows `watcher` every message published from now on, in order. It sees and changes nothing.
@@ -37,17 +40,12 @@ impl Playback {
         Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
-    /// Gives the world one input of session `session` at `at`; `elapsed` is the playing time.
+    /// Gives the world one input of a recording.
     ///
     /// # Errors
     /// See [`WorldError`].
-    pub fn play(
-        &mut self,
-        at: Timestamp,
-        elapsed: DurationNs,
-        session: usize,
-        input: FeedInput,
-    ) -> Result<(), WorldError> {
+    pub fn play(&mut self, played: Played) -> Result<(), WorldError> {
+        let Played { at, elapsed, session, origin, input } = played;
         if self.session != Some(session) {
             self.begin(session, at)?;
         }
@@ -58,6 +56,7 @@ impl Playback {
             self.note_frame(at);
         }
         self.facts.elapsed = elapsed;
+        self.note_problems(origin.as_ref());
         if is_end {
             self.world.advance_to(at.saturating_add(SETTLE))?;
         }
@@ -113,6 +112,28 @@ impl Playback {
         self.world.take_feed_commands().into_iter().map(|(_, effect)| effect).collect()
     }
 
+    /// Asks the persister to write what it holds at once, also what failed before.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn flush(&mut self) -> Result<(), WorldError> {
+        self.world.store_outcome(PersisterInput::Flush)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Counts the messages that the persister holds: not stored yet, or never.
+    #[must_use]
+    pub fn unstored(&self) -> usize {
+        self.world.persister().counts().pending
+    }
+
+    /// Counts what history has lost for good.
+    #[must_use]
+    pub const fn history_losses(&self) -> u64 {
+        self.facts.history_losses
+    }
+
     /// Ends the run: lets the world settle and the persister write what it still holds.
     ///
     /// # Errors
@@ -120,8 +141,7 @@ impl Playback {
     pub fn finish(&mut self) -> Result<(), WorldError> {
         let now = self.world.now();
         self.world.advance_to(now.saturating_add(SETTLE))?;
-        self.world.store_outcome(PersisterInput::Flush)?;
-        self.collect();
+        self.flush()?;
         self.refresh();
         Ok(())
     }
@@ -200,6 +220,31 @@ impl Playback {
         }
     }
 
+    /// Takes note of the problems that have come since the last look, and of the line that caused them.
+    fn note_problems(&mut self, origin: Option<&Origin>) {
+        let all = self.world.ingestors().flat_map(IngestorCore::problems);
+        let count = all.map(|(_, summary)| summary.count).fold(0, u64::saturating_add);
+        if std::mem::replace(&mut self.problems_seen, count) == count {
+            return;
+        }
+        for ((kind, instrument), summary) in self.world.ingestors().flat_map(IngestorCore::problems)
+        {
+            let name = match instrument {
+                Some(key) => format!("{kind:?} {key}"),
+                None => format!("{kind:?}"),
+            };
+            let known = self.facts.problems.insert(name.clone(), summary.count);
+            if known != Some(summary.count) {
+                let detail = &summary.last_detail;
+                let detail = match origin {
+                    Some(origin) => format!("{origin}: {detail}"),
+                    None => detail.clone(),
+                };
+                self.facts.problem_details.insert(name, detail);
+            }
+        }
+    }
+
     fn note_frame(&mut self, at: Timestamp) {
         self.facts.frames_played = self.facts.frames_played.saturating_add(1);
         self.facts.first_frame = self.facts.first_frame.or(Some(at));
@@ -213,15 +258,8 @@ impl Playback {
                     self.facts.counters.insert(key.clone(), *counters);
                 }
             }
-            for ((kind, instrument), summary) in ingestor.problems() {
-                let name = match instrument {
-                    Some(key) => format!("{kind:?} {key}"),
-                    None => format!("{kind:?}"),
-                };
-                self.facts.problems.insert(name.clone(), summary.count);
-                self.facts.problem_details.insert(name, summary.last_detail.clone());
-            }
         }
+        self.note_problems(None);
         self.facts.is_synthetic = self.tally.pairs().any(|(_, pair)| pair.instrument.is_synthetic);
     }
 }

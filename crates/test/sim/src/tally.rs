@@ -24,8 +24,8 @@ pub struct QuoteSample {
     pub bid: Option<Price>,
     /// Our lowest working ask.
     pub ask: Option<Price>,
-    /// Our holding relative to the start.
-    pub position: Position,
+    /// Our holding relative to the start; `None` when it has left the exact range.
+    pub position: Option<Position>,
 }
 
 /// Is one of our fills, for the plots.
@@ -52,6 +52,8 @@ pub struct PairTally {
     pub mark: Option<BookTop>,
     /// Whether discovery selects it now, and why or why not.
     pub universe: Option<(bool, PairReason)>,
+    /// The same while its book was last usable: when data ends, every pair is out for want of it.
+    pub universe_with_data: Option<(bool, PairReason)>,
     /// Whether discovery ever selected it in this run.
     pub was_selected: bool,
     /// What the newest decision was based on.
@@ -70,10 +72,10 @@ pub struct PairTally {
     pub cancels: u64,
     /// Fills.
     pub fills: u64,
-    /// Bought value in quote currency.
-    pub bought: Notional,
-    /// Sold value in quote currency.
-    pub sold: Notional,
+    /// Bought value in quote currency; `None` when it has left the exact range.
+    pub bought: Option<Notional>,
+    /// Sold value in quote currency; `None` when it has left the exact range.
+    pub sold: Option<Notional>,
     /// Samples for the plots.
     pub samples: Series<QuoteSample>,
     /// Fills for the plots.
@@ -171,6 +173,9 @@ impl Tally {
                 let standing = (score.is_selected, score.reason);
                 self.pair(&score.instrument, |pair| {
                     pair.universe = Some(standing);
+                    if score.reason != PairReason::FeedUnhealthy {
+                        pair.universe_with_data = Some(standing);
+                    }
                     pair.was_selected |= score.is_selected;
                 });
             }
@@ -233,6 +238,7 @@ impl Tally {
             top: None,
             mark: None,
             universe: None,
+            universe_with_data: None,
             was_selected: false,
             decision: None,
             working: BTreeMap::new(),
@@ -242,8 +248,8 @@ impl Tally {
             rejects: 0,
             cancels: 0,
             fills: 0,
-            bought: Notional::ZERO,
-            sold: Notional::ZERO,
+            bought: Some(Notional::ZERO),
+            sold: Some(Notional::ZERO),
             samples: Series::new(SAMPLE_INTERVAL),
             fill_points: Vec::new(),
         };
@@ -298,18 +304,17 @@ impl Tally {
         pair.fills = pair.fills.saturating_add(1);
         let (side, price, qty) = (event.side, fill.last_px, fill.last_qty);
         pair.fill_points.push(FillPoint { at: now, side, price, qty });
-        if let Ok(value) = price.checked_notional(qty, pair.instrument.multiplier) {
-            let total = match side {
-                Side::Buy => &mut pair.bought,
-                Side::Sell => &mut pair.sold,
-            };
-            *total = total.checked_add(value).unwrap_or(*total);
-        }
+        let value = price.checked_notional(qty, pair.instrument.multiplier).ok();
+        let total = match side {
+            Side::Buy => &mut pair.bought,
+            Side::Sell => &mut pair.sold,
+        };
+        *total = total.zip(value).and_then(|(total, value)| total.checked_add(value).ok());
         self.sample(now, &event.instrument);
     }
 
     fn sample(&mut self, now: Timestamp, key: &InstrumentKey) {
-        let position = self.result(key).map_or(Position::ZERO, |result| result.position);
+        let position = self.result(key).map(|result| result.position);
         self.pair(key, |pair| {
             if !pair.samples.is_due(now) {
                 return;
@@ -356,14 +361,23 @@ impl Tally {
 }
 
 impl PairTally {
-    /// Says in a word why the pair is in or out; a pair that was selected stays so when its data has ended.
+    /// Says in a word why the pair is in or out now.
     #[must_use]
     pub fn standing(&self) -> &'static str {
-        match self.universe {
-            _ if self.was_selected => PairReason::Selected.as_str(),
-            Some((_, reason)) => reason.as_str(),
-            None => "not_assessed",
-        }
+        word(self.universe)
+    }
+
+    /// Says the same of when its book was last usable.
+    #[must_use]
+    pub fn standing_with_data(&self) -> &'static str {
+        word(self.universe_with_data.or(self.universe))
+    }
+}
+
+const fn word(universe: Option<(bool, PairReason)>) -> &'static str {
+    match universe {
+        Some((_, reason)) => reason.as_str(),
+        None => "not_assessed",
     }
 }
 

@@ -255,6 +255,12 @@ impl World {
         &self.gate.core
     }
 
+    /// Gives the persister, for its counters.
+    #[must_use]
+    pub const fn persister(&self) -> &PersisterCore {
+        &self.persister.core
+    }
+
     /// Gives the router, for its counters.
     #[must_use]
     pub const fn router(&self) -> &OrderRouterCore {

@@ -107,6 +107,44 @@ pub enum FeedOutput {
     Problem(Problem),
 }
 
+/// Is what can be asked of the sockets of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkCommand {
+    /// Open a connection; answered by `Connected` or `Disconnected`. Replaces one of the same id, of which
+    /// nothing more is heard.
+    Connect {
+        /// Which.
+        conn: ConnId,
+        /// Where to: `ws://` or `wss://`.
+        url: String,
+    },
+    /// Send a text frame. Without an open connection it is discarded: its `Disconnected` has been given.
+    Send {
+        /// On which connection.
+        conn: ConnId,
+        /// Its text.
+        text: String,
+    },
+    /// Close a connection; answered by `Disconnected`.
+    Close {
+        /// Which.
+        conn: ConnId,
+    },
+}
+
+impl LinkCommand {
+    /// Takes the part of a session's outputs that sockets carry out; `None` for what is only reported.
+    #[must_use]
+    pub fn of(output: FeedOutput) -> Option<Self> {
+        match output {
+            FeedOutput::Connect { conn, url } => Some(Self::Connect { conn, url }),
+            FeedOutput::Send { conn, text } => Some(Self::Send { conn, text }),
+            FeedOutput::Close { conn } => Some(Self::Close { conn }),
+            FeedOutput::Event(_) | FeedOutput::Problem(_) => None,
+        }
+    }
+}
+
 /// Is something learnt about the market.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MarketEvent {

@@ -7,6 +7,7 @@ mod feed;
 mod orders;
 
 pub use feed::{
-    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, Problem, ProblemKind,
+    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, LinkCommand, MarketEvent, Problem,
+    ProblemKind,
 };
 pub use orders::{OrderEntry, VenueCommand, VenueInput, VenueOutput};

@@ -4,7 +4,7 @@
 //! What must never happen here: anything a venue decides. Test alone: `cargo test -p remora-venue-registry`.
 #![deny(missing_docs)]
 
-use remora_domain::VenueId;
+use remora_domain::{SettingCheck, SettingProblem, VenueId};
 use remora_kraken::KrakenFeed;
 use remora_venue_api::{FeedSession, FeedSettings};
 
@@ -28,6 +28,9 @@ pub struct VenueEntry {
     pub public_url: &'static str,
     /// The depths a book can be subscribed at, in levels a side, ascending.
     pub depths: &'static [u32],
+    /// How many levels a side the venue's checksum covers: what lies behind them is not verified, so it is not
+    /// published.
+    pub verified_levels: u32,
     /// What recordings that this venue's session reads call their venue.
     pub recording_names: &'static [&'static str],
     /// Makes its market-data session.
@@ -40,9 +43,55 @@ pub const VENUES: &[VenueEntry] = &[VenueEntry {
     display_name: "Kraken Spot",
     public_url: remora_kraken::PUBLIC_URL,
     depths: &remora_kraken::DEPTHS,
+    verified_levels: remora_kraken::CHECKSUM_LEVELS,
     recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken", SYNTHETIC_RECORDING],
     feed: |settings| Box::new(KrakenFeed::new(settings)),
 }];
+
+/// Says that a recording is not of the venue it would be played as.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("recording of venue {name:?}; the profile is about {venue}, which reads recordings of {}", wanted.join(", "))]
+pub struct ForeignRecording {
+    name: String,
+    venue: &'static str,
+    wanted: &'static [&'static str],
+}
+
+impl VenueEntry {
+    /// Checks that the venue's session reads recordings of that name.
+    ///
+    /// # Errors
+    /// Says which ones it reads.
+    pub fn check_recording(&self, name: &str) -> Result<(), ForeignRecording> {
+        if self.recording_names.contains(&name) {
+            return Ok(());
+        }
+        let (name, wanted) = (name.to_owned(), self.recording_names);
+        Err(ForeignRecording { name, venue: self.id, wanted })
+    }
+
+    /// Checks the depth that is subscribed and the levels that are published; gives every problem.
+    #[must_use]
+    pub fn check_levels(
+        &self,
+        section: &'static str,
+        depth: u32,
+        published: u32,
+    ) -> Vec<SettingProblem> {
+        let mut check = SettingCheck::new(section);
+        if !self.depths.contains(&depth) {
+            let depths: Vec<String> = self.depths.iter().map(ToString::to_string).collect();
+            let allowed = format!("{} offers {}", self.id, depths.join(", "));
+            check.problem("depth", depth.to_string(), &allowed);
+        }
+        if published > self.verified_levels {
+            let levels = self.verified_levels;
+            let allowed = format!("at most {levels}: the checksum of {} covers no more", self.id);
+            check.problem("levels_published", published.to_string(), &allowed);
+        }
+        check.finish(Some(())).err().unwrap_or_default()
+    }
+}
 
 /// Finds a venue by its id.
 #[must_use]
@@ -85,6 +134,16 @@ mod tests {
             assert_eq!(of_recording(name).map(|entry| entry.id), Some("kraken-spot"));
         }
         assert!(of_recording("binance_spot").is_none());
+    }
+
+    #[test]
+    fn no_level_is_published_that_the_checksum_does_not_cover() {
+        let venue = find(&VenueId::new("kraken-spot").unwrap()).unwrap();
+        assert_eq!(venue.check_levels("ingestor", 25, 10), []);
+        let problems = venue.check_levels("ingestor", 26, 11);
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["ingestor.depth", "ingestor.levels_published"]);
+        assert!(problems[1].allowed.starts_with("at most 10"));
     }
 
     #[test]

@@ -130,15 +130,19 @@ fn pair_table(facts: &RunFacts, tally: &Tally) -> Table<'static> {
     .style(Style::new().add_modifier(Modifier::BOLD));
     let shown = tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key));
     let rows = shown.map(|(key, pair)| {
-        let result = tally.result(key).unwrap_or_default();
-        let net = result.net_mid();
+        let result = tally.result(key);
+        let net = result.and_then(|result| result.net_mid());
+        let held = result.map_or(crate::summary::UNKNOWN.to_owned(), |result| {
+            result.position.to_decimal().normalize().to_string()
+        });
         let quote = |side| best_quote(pair, side).map_or("-".to_owned(), |price| price.to_string());
         let live = pair.top.as_ref().filter(|top| top.state == BookState::Live);
         let bid = live.and_then(|top| top.best_bid()).map(|level| level.price);
         let ask = live.and_then(|top| top.best_ask()).map(|level| level.price);
         let text = |price: Option<Price>| price.map_or("-".to_owned(), |price| price.to_string());
-        let net_text =
-            net.map_or("-".to_owned(), |net| crate::summary::money(net, &pair.instrument.quote));
+        let net_text = net.map_or(crate::summary::UNKNOWN.to_owned(), |net| {
+            crate::summary::money(net, &pair.instrument.quote)
+        });
         Row::new([
             Cell::new(key.instrument.to_string()),
             feed(pair),
@@ -147,7 +151,7 @@ fn pair_table(facts: &RunFacts, tally: &Tally) -> Table<'static> {
             Cell::new(spread_bps(bid, ask)),
             Cell::new(quote(Side::Buy)).style(Style::new().fg(Color::Green)),
             Cell::new(quote(Side::Sell)).style(Style::new().fg(Color::Red)),
-            Cell::new(result.position.to_decimal().normalize().to_string()),
+            Cell::new(held),
             Cell::new(net_text).style(tint(net)),
             Cell::new(pair.approvals.to_string()),
             Cell::new(pair.refusals.values().sum::<u64>().to_string()),

@@ -11,7 +11,7 @@ use remora_domain::{DurationNs, Timestamp};
 use remora_service_kit::Clock;
 use remora_sim::Playback;
 use remora_venue_link::{Pace, Played, Player};
-use remora_venue_registry::{VenueEntry, is_synthetic, of_recording};
+use remora_venue_registry::{VenueEntry, is_synthetic};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +42,15 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
             "{file} begins before the one ahead of it ends: moved by {days} days"
         ));
     }
+    let sessions = player.plans().iter().map(|plan| &plan.recording);
+    for recording in sessions.chain(player.definitions()) {
+        if let Some(line) = recording.cut_at_line {
+            let (file, whole) = (recording.path.display(), line.saturating_sub(1));
+            output::note(&format!(
+                "WARNING: {file} is cut in line {line}; only the {whole} lines before it are played"
+            ));
+        }
+    }
     let start = player.plans().first().map_or(Timestamp::EPOCH, |plan| plan.first);
     let playback = profiles::playback(loaded, &feed, arguments.seed, start)?;
     play(arguments, player, playback).await
@@ -51,16 +60,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
 fn check_venues(player: &Player, entry: &VenueEntry) -> Result<bool> {
     let sessions = player.plans().iter().map(|plan| &plan.recording);
     for recording in sessions.chain(player.definitions()) {
-        for name in &recording.venues {
-            if of_recording(name).is_none_or(|found| found.id != entry.id) {
-                bail!(
-                    "{}: recording of venue {name:?}; the profile is about {}, which reads recordings of {}",
-                    recording.path.display(),
-                    entry.id,
-                    entry.recording_names.join(", ")
-                );
-            }
-        }
+        let checked = recording.venues.iter().try_for_each(|name| entry.check_recording(name));
+        checked.with_context(|| recording.path.display().to_string())?;
     }
     Ok(player.venues().into_iter().any(is_synthetic))
 }
@@ -74,31 +75,42 @@ async fn play(arguments: DemoArguments, player: Player, mut playback: Playback) 
         None => Pace::AsFastAsPossible,
     };
     let pacer = Pacer::new(pace);
+    let mut sessions = player.plans().iter();
+    let holds_definitions = sessions.all(|plan| plan.recording.is_definitions_only());
     'playing: for played in player {
-        let Played { at, elapsed, session, input } = played.context("read the recordings")?;
+        let played: Played = played.context("read the recordings")?;
         loop {
             if show.is_due() && playback.draw(|facts, tally| show.draw(facts, tally))? == Wish::Quit
             {
                 break 'playing;
             }
-            match pacer.wait(elapsed) {
+            match pacer.wait(played.elapsed) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => break,
             }
         }
-        playback.play(at, elapsed, session, input)?;
+        playback.play(played)?;
         history.write(&mut playback).await?;
     }
     playback.finish()?;
-    history.write(&mut playback).await?;
-    history.close().await;
+    let kept = history.close(&mut playback).await;
     show.close();
     let (facts, tally) = playback.into_parts();
     show::finish(&arguments.show, &facts, &tally)?;
-    if facts.counters.is_empty() && facts.frames_played == facts.frames_total.unwrap_or(0) {
-        bail!("the recordings hold no market data of any pair that could be read");
+    kept?;
+    let is_whole = facts.frames_played == facts.frames_total.unwrap_or(0);
+    if !is_whole || !facts.counters.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    if holds_definitions && facts.problems.is_empty() {
+        let pairs = tally.pairs().count();
+        output::note(&format!(
+            "the recordings hold definitions only, of {pairs} pairs: nothing to quote; \
+             give them beside a recording of a market"
+        ));
+        return Ok(());
+    }
+    bail!("the recordings hold no market data of any pair that could be read");
 }
 
 /// Waits so that playing keeps its pace; decides nothing about what happens.

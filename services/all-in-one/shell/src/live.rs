@@ -1,10 +1,9 @@
 //! What live commands share: sockets with a clock, and the wish to stop.
 
 use anyhow::{Result, bail};
-use remora_ingestor_core::IngestorEffect;
 use remora_service_kit::Clock;
 use remora_venue_api::FeedInput;
-use remora_venue_link::{LinkCommand, SocketSettings, VenueSockets};
+use remora_venue_link::{SocketSettings, VenueSockets};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,15 +54,6 @@ impl Heard {
 pub(crate) fn sockets(clock: &Clock) -> VenueSockets {
     let clock = clock.clone();
     VenueSockets::new(SocketSettings::default(), Arc::new(move || clock.now()))
-}
-
-/// Gives the socket command of an ingestor's effect.
-pub(crate) fn command(effect: IngestorEffect) -> LinkCommand {
-    match effect {
-        IngestorEffect::Connect { conn, url } => LinkCommand::Connect { conn, url },
-        IngestorEffect::Send { conn, text } => LinkCommand::Send { conn, text },
-        IngestorEffect::Close { conn } => LinkCommand::Close { conn },
-    }
 }
 
 /// Ends when the person presses Ctrl-C or the time is over.

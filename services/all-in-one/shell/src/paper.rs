@@ -8,6 +8,7 @@ use crate::output;
 use crate::profiles::{self, Feed};
 use crate::show::{self, Show};
 use anyhow::{Result, bail};
+use remora_ingestor_core::IngestorEffect;
 use remora_service_kit::Clock;
 use remora_venue_api::FeedInput;
 use std::time::Duration;
@@ -51,8 +52,8 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     tokio::pin!(stop);
     playback.start(clock.now())?;
     loop {
-        for effect in playback.take_feed_commands() {
-            sockets.perform(live::command(effect));
+        for IngestorEffect(command) in playback.take_feed_commands() {
+            sockets.perform(command);
         }
         history.write(&mut playback).await?;
         tokio::select! {
@@ -74,10 +75,10 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     }
     playback.live(clock.now(), FeedInput::SessionEnded)?;
     playback.finish()?;
-    history.write(&mut playback).await?;
-    history.close().await;
+    let kept = history.close(&mut playback).await;
     show.close();
     let (facts, tally) = playback.into_parts();
     show::finish(&arguments.show, &facts, &tally)?;
+    kept?;
     heard.frames(&url).map(drop)
 }

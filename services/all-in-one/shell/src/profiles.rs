@@ -3,8 +3,8 @@
 use crate::output;
 use anyhow::{Context, Result, bail};
 use remora_domain::Timestamp;
-use remora_service_kit::config::{Config, Effective};
-use remora_sim::{Plan, Playback, RunFacts, Tally, World};
+use remora_service_kit::config::{Config, Effective, EffectiveRow};
+use remora_sim::{Plan, Playback, RunFacts, RunSetting, Tally, World};
 use remora_venue_registry::{VenueEntry, find};
 use std::path::Path;
 
@@ -19,7 +19,6 @@ const SHIPPED: [(&str, &str); 3] = [
 pub(crate) struct Loaded {
     pub(crate) plan: Plan,
     pub(crate) effective: Effective,
-    pub(crate) text: String,
 }
 
 /// Says where market data comes from.
@@ -48,7 +47,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded> {
     let mut config = Config::parse(&file, &text, environment())?;
     let plan = Plan::read(&mut config);
     let (plan, effective) = config.finish(plan)?;
-    Ok(Loaded { plan, effective, text })
+    Ok(Loaded { plan, effective })
 }
 
 /// Variables of this process that are text.
@@ -64,12 +63,13 @@ pub(crate) fn explain(loaded: &Loaded) {
     output::note(&loaded.effective.to_string());
 }
 
-/// Gives the venue whose session the profile drives; refuses a depth that it does not offer.
+/// Gives the venue whose session the profile drives; refuses levels that it does not offer or does not verify.
 pub(crate) fn venue(plan: &Plan) -> Result<&'static VenueEntry> {
     let (venue, depth) = (&plan.ingestor.venue, plan.ingestor.depth);
     let entry = find(venue).with_context(|| format!("ingestor.venue {venue}: no such venue"))?;
-    if !entry.depths.contains(&depth) {
-        bail!("ingestor.depth {depth}: {venue} offers {}", depths(entry));
+    let published = u32::try_from(plan.ingestor.levels_published).unwrap_or(u32::MAX);
+    if let Some(problem) = entry.check_levels("ingestor", depth, published).first() {
+        bail!("{} {}: {}", problem.key, problem.value, problem.allowed);
     }
     Ok(entry)
 }
@@ -80,9 +80,16 @@ pub(crate) fn depths(entry: &VenueEntry) -> String {
     texts.join(", ")
 }
 
+/// Takes a value in force. Of its source only a variable is kept: a run is a function of what was set, not of where
+/// the file lies.
+fn setting(row: EffectiveRow) -> RunSetting {
+    let variable = row.is_override().then_some(row.source);
+    RunSetting { key: row.key, value: row.value, variable }
+}
+
 /// Makes a world of a profile, ready to be given frames.
 pub(crate) fn playback(loaded: Loaded, feed: &Feed, seed: u64, now: Timestamp) -> Result<Playback> {
-    let Loaded { mut plan, text, .. } = loaded;
+    let Loaded { mut plan, effective } = loaded;
     if let Some(url) = &feed.url {
         plan.ingestor.url = Some(url.clone());
     }
@@ -93,7 +100,7 @@ pub(crate) fn playback(loaded: Loaded, feed: &Feed, seed: u64, now: Timestamp) -
         profile: plan.facts.name.clone(),
         seed,
         is_synthetic: feed.is_synthetic,
-        settings: text,
+        settings: effective.rows.into_iter().map(setting).collect(),
         frames_total: feed.frames_total,
         ..RunFacts::default()
     };

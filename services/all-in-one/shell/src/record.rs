@@ -6,9 +6,13 @@ use crate::{output, profiles};
 use anyhow::{Context, Result, bail};
 use remora_domain::VenueId;
 use remora_service_kit::Clock;
-use remora_venue_api::{FeedInput, FeedOutput, FeedSettings};
-use remora_venue_link::{Direction, LinkCommand, RecordingWriter};
+use remora_venue_api::{FeedInput, FeedOutput, FeedSettings, LinkCommand};
+use remora_venue_link::{Direction, RecordingWriter};
 use remora_venue_registry::find;
+use std::time::Duration;
+
+/// How much of a recording a kill may cost.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Records until stopped.
 pub(crate) async fn run(arguments: RecordArguments) -> Result<()> {
@@ -38,6 +42,7 @@ pub(crate) async fn run(arguments: RecordArguments) -> Result<()> {
     let mut out = Vec::new();
     let stop = live::stop(arguments.seconds);
     tokio::pin!(stop);
+    let mut flush = tokio::time::interval(FLUSH_INTERVAL);
     session.handle(clock.now(), FeedInput::Start, &mut out);
     output::note("recording; Ctrl-C stops");
     loop {
@@ -56,6 +61,7 @@ pub(crate) async fn run(arguments: RecordArguments) -> Result<()> {
             biased;
             stopped = &mut stop => break stopped?,
             () = clock.sleep_until(session.next_deadline()) => session.tick(clock.now(), &mut out),
+            _ = flush.tick() => file.flush()?,
             input = sockets.recv() => {
                 if let Some(line) = heard.note(&input) {
                     output::note(&line);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use remora_approval::{Signer, Verifier, VerifyingKey};
 use remora_decision_core::DecisionCore;
 use remora_domain::{Sequencer, Service};
-use remora_ingestor_core::IngestorCore;
+use remora_ingestor_core::{FeedKind, IngestorCore};
 use remora_machine::ServiceCore;
 use remora_order_router_core::OrderRouterCore;
 use remora_pair_discovery_core::PairDiscoveryCore;
@@ -44,10 +44,13 @@ fn replay_file(file: &Path, arguments: &ReplayArguments) -> Result<ReplayReport>
     match service(&header)? {
         Service::Ingestor => {
             let entry = crate::profiles::venue(&plan)?;
+            let kind = FeedKind::of_settings(&header.settings);
+            let FeedKind { is_recorded, is_synthetic } =
+                kind.context("the recorded settings do not say what kind of feed it was")?;
             let feed = plan.ingestor.feed_settings(
                 entry.public_url,
-                header.settings.contains("is_recorded = true"),
-                header.settings.contains("is_synthetic = true"),
+                is_recorded,
+                is_synthetic,
                 header.seed,
             );
             finish(&mut reader, IngestorCore::new(plan.ingestor, (entry.feed)(feed), sequencer))

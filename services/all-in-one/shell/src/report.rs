@@ -41,8 +41,23 @@ pub(crate) fn html(facts: &RunFacts, tally: &Tally) -> Result<String> {
         write!(page, "<h3>Inventory ({})</h3>", pair.instrument.base)?;
         write!(page, "{}", inventory_plot(start, pair)?)?;
     }
-    write!(page, "<h2>Settings</h2><pre>{}</pre></body></html>", escape(&facts.settings))?;
+    write!(page, "<h2>Settings</h2>{}</body></html>", settings_table(facts)?)?;
     Ok(page)
+}
+
+/// Lists the values in force, with the variable where one was laid over the profile.
+fn settings_table(facts: &RunFacts) -> Result<String> {
+    let mut rows = format!(
+        "<p>seed {}</p><table><tr><th>key</th><th>value</th><th>overridden by</th></tr>",
+        facts.seed
+    );
+    for setting in &facts.settings {
+        let variable = setting.variable.as_deref().unwrap_or_default();
+        let cells = [&setting.key, &setting.value, variable].map(escape);
+        write!(rows, "<tr><td>{}</td></tr>", cells.join("</td><td>"))?;
+    }
+    rows.push_str("</table>");
+    Ok(rows)
 }
 
 fn start(tally: &Tally) -> Timestamp {
@@ -59,7 +74,7 @@ fn summary_table(facts: &RunFacts, tally: &Tally) -> Result<String> {
         let counters = facts.counters.get(key).copied().unwrap_or_default();
         let result = tally.result(key);
         let quote = &pair.instrument.quote;
-        let reason = pair.standing();
+        let reason = crate::summary::standing(pair);
         let net = result.and_then(|r| r.net_mid()).map_or_else(|| "unknown".to_owned(), show);
         let fees = result.map_or("unknown".to_owned(), |r| show(r.fees));
         let inventory = result.map_or("unknown".to_owned(), |r| r.position.to_string());
@@ -136,11 +151,12 @@ fn quotes_plot(start: Timestamp, pair: &PairTally) -> Result<String> {
 fn inventory_plot(start: Timestamp, pair: &PairTally) -> Result<String> {
     let mut line: Line = Vec::new();
     for (at, sample) in pair.samples.points() {
+        let Some(position) = sample.position else { continue };
         // Drawn as steps: a holding does not drift between fills.
         if let Some((_, last)) = line.last().copied() {
             line.push((seconds(start, *at), last));
         }
-        line.push((seconds(start, *at), sample.position.to_est()));
+        line.push((seconds(start, *at), position.to_est()));
     }
     plot(160, &[("inventory", line, RGBColor(110, 60, 150))], &[])
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
-use remora_domain::Notional;
+use remora_domain::{Notional, PairReason, Position};
 use remora_sim::{PairResult, PairTally, RunFacts, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -12,11 +12,16 @@ use std::path::Path;
 /// The layout of the JSON file; raised when a field changes its meaning.
 const FORMAT: u32 = 1;
 
+/// What stands in the place of an amount that is not known.
+pub(crate) const UNKNOWN: &str = "unknown";
+
 #[derive(Serialize)]
 struct Run {
     format: u32,
     profile: String,
     seed: u64,
+    /// What was laid over the profile: variable and value, secrets hidden.
+    overrides: BTreeMap<String, String>,
     is_synthetic: bool,
     reporting_currency: String,
     sessions: u64,
@@ -29,7 +34,7 @@ struct Run {
     problems: BTreeMap<String, u64>,
 }
 
-/// Amounts are decimal text: exact, in the currency named beside them.
+/// Amounts are decimal text: exact, in the currency named beside them; `null` is unknown, never zero.
 #[derive(Serialize)]
 struct Pair {
     frames: u64,
@@ -40,6 +45,7 @@ struct Pair {
     malformed: u64,
     was_selected: bool,
     reason: String,
+    reason_with_data: String,
     decision: Option<String>,
     quotes: u64,
     approvals: u64,
@@ -48,15 +54,15 @@ struct Pair {
     rejects: u64,
     fills: u64,
     quote_currency: String,
-    bought: String,
-    sold: String,
-    fees: String,
-    realised_pnl: String,
+    bought: Option<String>,
+    sold: Option<String>,
+    fees: Option<String>,
+    realised_pnl: Option<String>,
     unrealised_pnl_mid: Option<String>,
     unrealised_pnl_liquidation: Option<String>,
     net_pnl_mid: Option<String>,
     net_pnl_liquidation: Option<String>,
-    final_inventory: String,
+    final_inventory: Option<String>,
     final_inventory_currency: String,
 }
 
@@ -83,9 +89,12 @@ pub(crate) fn write_json(path: &Path, facts: &RunFacts, tally: &Tally) -> Result
 fn run(facts: &RunFacts, tally: &Tally) -> Run {
     let shown = tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key));
     let pairs = shown.map(|(key, pair)| {
-        let result = tally.result(key).unwrap_or_default();
         let counters = facts.counters.get(key).copied().unwrap_or_default();
-        (key.to_string(), pair_of(pair, &result, counters))
+        (key.to_string(), pair_of(pair, tally.result(key).as_ref(), counters))
+    });
+    let overrides = facts.settings.iter().filter_map(|setting| {
+        let variable = setting.variable.clone()?;
+        Some((variable, setting.value.clone()))
     });
     let totals = tally.totals();
     let sum = |value: fn(&PairTally) -> u64| tally.pairs().map(|(_, pair)| value(pair)).sum();
@@ -93,6 +102,7 @@ fn run(facts: &RunFacts, tally: &Tally) -> Run {
         format: FORMAT,
         profile: facts.profile.clone(),
         seed: facts.seed,
+        overrides: overrides.collect(),
         is_synthetic: facts.is_synthetic,
         reporting_currency: tally.reporting().currency.to_string(),
         sessions: facts.sessions,
@@ -116,7 +126,11 @@ fn run(facts: &RunFacts, tally: &Tally) -> Run {
     }
 }
 
-fn pair_of(pair: &PairTally, result: &PairResult, counters: remora_domain::FeedCounters) -> Pair {
+fn pair_of(
+    pair: &PairTally,
+    result: Option<&PairResult>,
+    counters: remora_domain::FeedCounters,
+) -> Pair {
     let refusals = pair.refusals.iter().map(|(reason, n)| (reason.to_string(), *n));
     Pair {
         frames: counters.frames,
@@ -127,6 +141,7 @@ fn pair_of(pair: &PairTally, result: &PairResult, counters: remora_domain::FeedC
         malformed: counters.malformed,
         was_selected: pair.was_selected,
         reason: pair.standing().to_owned(),
+        reason_with_data: pair.standing_with_data().to_owned(),
         decision: pair.decision.map(|reason| reason.to_string()),
         quotes: pair.quotes,
         approvals: pair.approvals,
@@ -135,15 +150,17 @@ fn pair_of(pair: &PairTally, result: &PairResult, counters: remora_domain::FeedC
         rejects: pair.rejects,
         fills: pair.fills,
         quote_currency: pair.instrument.quote.to_string(),
-        bought: exact(pair.bought),
-        sold: exact(pair.sold),
-        fees: exact(result.fees),
-        realised_pnl: exact(result.realised),
-        unrealised_pnl_mid: result.unrealised_mid.map(exact),
-        unrealised_pnl_liquidation: result.unrealised_liquidation.map(exact),
-        net_pnl_mid: result.net_mid().map(exact),
-        net_pnl_liquidation: result.net_liquidation().map(exact),
-        final_inventory: result.position.to_decimal().normalize().to_string(),
+        bought: pair.bought.map(exact),
+        sold: pair.sold.map(exact),
+        fees: result.map(|result| exact(result.fees)),
+        realised_pnl: result.map(|result| exact(result.realised)),
+        unrealised_pnl_mid: result.and_then(|result| result.unrealised_mid).map(exact),
+        unrealised_pnl_liquidation: result
+            .and_then(|result| result.unrealised_liquidation)
+            .map(exact),
+        net_pnl_mid: result.and_then(PairResult::net_mid).map(exact),
+        net_pnl_liquidation: result.and_then(PairResult::net_liquidation).map(exact),
+        final_inventory: result.map(|result| inventory(result.position)),
         final_inventory_currency: pair.instrument.base.to_string(),
     }
 }
@@ -170,21 +187,22 @@ pub(crate) fn table(facts: &RunFacts, tally: &Tally) -> String {
     ]);
     for (key, pair) in tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key)) {
         let counters = facts.counters.get(key).copied().unwrap_or_default();
-        let result = tally.result(key).unwrap_or_default();
+        let result = tally.result(key);
         let quote = &pair.instrument.quote;
-        let net = result.net_mid().map_or("no usable book".to_owned(), |net| money(net, quote));
+        let show = |value: Option<Notional>| value.map_or(UNKNOWN.to_owned(), |v| money(v, quote));
+        let held = result.map(|result| inventory(result.position));
         table.add_row([
             key.instrument.to_string(),
-            pair.standing().to_owned(),
+            standing(pair),
             counters.frames.to_string(),
             format!("{} ok, {} bad", counters.checksums_passed, counters.checksums_failed),
             pair.quotes.to_string(),
             pair.approvals.to_string(),
             pair.refusals.values().sum::<u64>().to_string(),
             pair.fills.to_string(),
-            money(result.fees, quote),
-            net,
-            format!("{} {}", result.position.to_decimal().normalize(), pair.instrument.base),
+            show(result.map(|result| result.fees)),
+            show(result.and_then(|result| result.net_mid())),
+            format!("{} {}", held.unwrap_or(UNKNOWN.to_owned()), pair.instrument.base),
         ]);
     }
     for column in table.column_iter_mut().skip(2) {
@@ -193,10 +211,21 @@ pub(crate) fn table(facts: &RunFacts, tally: &Tally) -> String {
     format!("{table}\n{}", closing(facts, tally))
 }
 
+/// Says why a pair was in or out while its data lasted, and whether it had been in before.
+pub(crate) fn standing(pair: &PairTally) -> String {
+    let word = pair.standing_with_data();
+    let has_left = pair.was_selected && word != PairReason::Selected.as_str();
+    if has_left { format!("{word} (was selected)") } else { word.to_owned() }
+}
+
+fn inventory(position: Position) -> String {
+    position.to_decimal().normalize().to_string()
+}
+
 fn closing(facts: &RunFacts, tally: &Tally) -> String {
     let currency = &tally.reporting().currency;
     let totals = tally.totals();
-    let show = |value: Option<Notional>| value.map_or("unknown".to_owned(), |v| money(v, currency));
+    let show = |value: Option<Notional>| value.map_or(UNKNOWN.to_owned(), |v| money(v, currency));
     let label = if facts.is_synthetic { " (synthetic market data)" } else { "" };
     let mut text = format!(
         "net after fees: {} at mid, {} when flattened; fees {}{label}",

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{json, remora, repository, shipped_lines, succeed, text};
+use common::{json, program, remora, repository, shipped_lines, succeed, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use remora_history_sqlite::HistorySqlite;
@@ -59,12 +59,76 @@ fn a_corrupt_gzip_stream_is_refused_with_file_and_line() {
 }
 
 #[test]
-fn a_truncated_recording_is_refused_with_file_and_line() {
-    let bytes = shipped_bytes();
-    check_recording(&bytes[..bytes.len() / 2], &["line ", "truncated", "before it are whole"]);
+fn a_cut_recording_is_played_to_its_last_whole_line_with_a_warning() {
     let plain = spoilt(1, str::to_owned);
-    check_recording(&plain[..plain.len() - 40], &["line 200", "truncated", "199 lines"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.jsonl");
+    fs::write(&path, &plain[..plain.len() - 40]).unwrap();
+    let output = remora(["demo", "--headless", "--data", path.to_str().unwrap()]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for wanted in ["WARNING", "cut.jsonl is cut in line 200", "only the 199 lines before it"] {
+        assert!(said.contains(wanted), "wanted {wanted:?} in: {said}");
+    }
+    // Of a file without one whole line nothing can be played.
+    check_recording(&plain[..40], &["line 1", "truncated"]);
     check_recording(b"", &["it holds no frame", "at least one line"]);
+}
+
+#[test]
+fn a_broken_frame_is_shown_with_its_file_line_field_and_value() {
+    let mut lines: Vec<String> = shipped_lines().into_iter().take(1_500).collect();
+    let is_book = |line: &String| line.contains(r#""channel":"book""#) && line.contains("price");
+    let at = lines.iter().skip(1_000).position(is_book).unwrap() + 1_000;
+    lines[at] = lines[at].replacen(r#""price":"#, r#""price":-"#, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("altered.jsonl.gz");
+    write_gzip(&path, &lines);
+    let shown = succeed(["demo", "--headless", "--data", path.to_str().unwrap()]);
+    let wanted = format!("altered.jsonl.gz, line {}: level price is \"-", at + 1);
+    assert!(shown.contains(&wanted), "wanted {wanted:?} in: {shown}");
+}
+
+#[test]
+fn a_recording_of_definitions_alone_is_played_and_says_that_there_is_nothing_to_quote() {
+    let definitions = shipped_lines().into_iter().find(|line| line.contains("price_precision"));
+    let line = definitions.unwrap().replace("\"ws-public\"", "\"ws-instrument\"");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("definitions.jsonl"), folder.path().join("out.json"));
+    fs::write(&path, line + "\n").unwrap();
+    let (path, json_path) = (path.to_str().unwrap(), out.to_str().unwrap());
+    let output = remora(["demo", "--headless", "--data", path, "--json", json_path]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("definitions only, of 7 pairs: nothing to quote"), "{said}");
+    assert_eq!(json(&out)["frames_played"], 1);
+}
+
+#[test]
+fn settings_are_recorded_with_their_overrides_and_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (profile, data, out, html) =
+        (path("mine.toml"), path("short.jsonl.gz"), path("out.json"), path("out.html"));
+    let shipped = fs::read_to_string(repository("profiles/demo.toml")).unwrap();
+    let secret = "\n[storage]\npostgres_url = \"postgres://me:hunter2@there/db\"\n";
+    fs::write(&profile, shipped + secret).unwrap();
+    write_gzip(&data, &shipped_lines()[..1_500]);
+    let show = [("--profile", &profile), ("--data", &data), ("--json", &out), ("--report", &html)];
+    let show = show.into_iter().flat_map(|(flag, path)| [flag.into(), path.clone().into()]);
+    let head: [std::ffi::OsString; 2] = ["demo".into(), "--headless".into()];
+    let mut program = program(head.into_iter().chain(show));
+    let output = program.env("REMORA_DECISION__IMPROVE_TICKS_MAX", "2").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let html = fs::read_to_string(&html).unwrap();
+    let row =
+        "<td>decision.improve_ticks_max</td><td>2</td><td>REMORA_DECISION__IMPROVE_TICKS_MAX</td>";
+    assert!(html.contains(row), "the override is missing");
+    let results = fs::read_to_string(&out).unwrap();
+    for written in [&html, &results] {
+        assert!(!written.contains("hunter2") && !written.contains(folder.path().to_str().unwrap()));
+    }
+    assert_eq!(json(&out)["overrides"]["REMORA_DECISION__IMPROVE_TICKS_MAX"], "2");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use remora_domain::{
     VenueId,
 };
 use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput};
-use remora_venue_api::{ConnId, FeedInput, FeedOutput, FeedSession, MarketEvent};
+use remora_venue_api::{ConnId, FeedInput, FeedOutput, FeedSession, LinkCommand, MarketEvent};
 use std::collections::BTreeMap;
 
 /// How often feed health, quiet books and the heartbeat are told.
@@ -155,17 +155,14 @@ impl IngestorCore {
     ) {
         for output in given.drain(..) {
             match output {
-                FeedOutput::Connect { conn, url } => {
-                    out.push(ServiceOutput::Local(IngestorEffect::Connect { conn, url }));
-                }
-                FeedOutput::Send { conn, text } => {
-                    out.push(ServiceOutput::Local(IngestorEffect::Send { conn, text }));
-                }
-                FeedOutput::Close { conn } => {
-                    out.push(ServiceOutput::Local(IngestorEffect::Close { conn }));
-                }
                 FeedOutput::Event(event) => self.take_event(now, conn, event, out),
                 FeedOutput::Problem(problem) => self.problems.note(now, problem),
+                asked @ (FeedOutput::Connect { .. }
+                | FeedOutput::Send { .. }
+                | FeedOutput::Close { .. }) => {
+                    let asked = LinkCommand::of(asked).map(IngestorEffect);
+                    out.extend(asked.map(ServiceOutput::Local));
+                }
             }
         }
     }

@@ -31,4 +31,4 @@ mod tests;
 pub use core::IngestorCore;
 pub use local::{IngestorEffect, IngestorInput};
 pub use problems::{ProblemKey, ProblemSummary};
-pub use settings::{IngestorConfig, IngestorSettings};
+pub use settings::{FeedKind, IngestorConfig, IngestorSettings};

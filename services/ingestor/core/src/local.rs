@@ -5,7 +5,7 @@
 
 use remora_domain::Timestamp;
 use remora_machine::{LocalCodec, LocalCodecError};
-use remora_venue_api::{ConnId, FeedInput};
+use remora_venue_api::{ConnId, FeedInput, LinkCommand};
 
 /// Is something that happened to the venue's connections.
 #[derive(Clone, Debug)]
@@ -13,27 +13,7 @@ pub struct IngestorInput(pub FeedInput);
 
 /// Is an effect on the venue's connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IngestorEffect {
-    /// Open a connection.
-    Connect {
-        /// Which.
-        conn: ConnId,
-        /// Where to.
-        url: String,
-    },
-    /// Send a frame.
-    Send {
-        /// On which connection.
-        conn: ConnId,
-        /// Its text.
-        text: String,
-    },
-    /// Close a connection.
-    Close {
-        /// Which.
-        conn: ConnId,
-    },
-}
+pub struct IngestorEffect(pub LinkCommand);
 
 impl LocalCodec for IngestorInput {
     fn encode(&self, bytes: &mut Vec<u8>) {
@@ -74,29 +54,29 @@ impl LocalCodec for IngestorInput {
 
 impl LocalCodec for IngestorEffect {
     fn encode(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Connect { conn, url } => {
+        match &self.0 {
+            LinkCommand::Connect { conn, url } => {
                 put(bytes, 0, *conn);
                 put_text(bytes, url);
             }
-            Self::Send { conn, text } => {
+            LinkCommand::Send { conn, text } => {
                 put(bytes, 1, *conn);
                 put_text(bytes, text);
             }
-            Self::Close { conn } => put(bytes, 2, *conn),
+            LinkCommand::Close { conn } => put(bytes, 2, *conn),
         }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, LocalCodecError> {
         let mut reader = Reader { what: "ingestor effect", rest: bytes };
         let effect = match reader.byte()? {
-            0 => Self::Connect { conn: reader.conn()?, url: reader.text()? },
-            1 => Self::Send { conn: reader.conn()?, text: reader.text()? },
-            2 => Self::Close { conn: reader.conn()? },
+            0 => LinkCommand::Connect { conn: reader.conn()?, url: reader.text()? },
+            1 => LinkCommand::Send { conn: reader.conn()?, text: reader.text()? },
+            2 => LinkCommand::Close { conn: reader.conn()? },
             other => return Err(reader.refuse(format!("variant {other}, want 0 to 2"))),
         };
         reader.end()?;
-        Ok(effect)
+        Ok(Self(effect))
     }
 }
 
@@ -184,14 +164,12 @@ mod tests {
         ]
     }
 
-    fn effects() -> impl Strategy<Value = IngestorEffect> {
+    fn effects() -> impl Strategy<Value = LinkCommand> {
         let conn = any::<u16>().prop_map(ConnId::new);
         prop_oneof![
-            (conn.clone(), "\\PC{0,60}")
-                .prop_map(|(conn, url)| IngestorEffect::Connect { conn, url }),
-            (conn.clone(), "\\PC{0,60}")
-                .prop_map(|(conn, text)| IngestorEffect::Send { conn, text }),
-            conn.prop_map(|conn| IngestorEffect::Close { conn }),
+            (conn.clone(), "\\PC{0,60}").prop_map(|(conn, url)| LinkCommand::Connect { conn, url }),
+            (conn.clone(), "\\PC{0,60}").prop_map(|(conn, text)| LinkCommand::Send { conn, text }),
+            conn.prop_map(|conn| LinkCommand::Close { conn }),
         ]
     }
 
@@ -210,7 +188,7 @@ mod tests {
 
         #[test]
         fn an_effect_is_read_back_as_it_was(effect in effects()) {
-            let mut bytes = Vec::new();
+            let (mut bytes, effect) = (Vec::new(), IngestorEffect(effect));
             effect.encode(&mut bytes);
             prop_assert_eq!(IngestorEffect::decode(&bytes).unwrap(), effect);
         }

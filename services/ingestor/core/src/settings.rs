@@ -3,6 +3,7 @@
 use remora_domain::{DurationNs, SettingCheck, SettingProblem, VenueId};
 use remora_venue_api::FeedSettings;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Is the `[ingestor]` section as written.
@@ -35,6 +36,36 @@ pub struct IngestorSettings {
     /// A file to record the venue's frames in; without it nothing is recorded.
     #[serde(default)]
     pub record: Option<PathBuf>,
+}
+
+/// Says what kind of feed a run has: a part of its settings that is no key of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedKind {
+    /// Whether it is a recording.
+    pub is_recorded: bool,
+    /// Whether its prices were made by a generator.
+    pub is_synthetic: bool,
+}
+
+impl FeedKind {
+    /// Gives the kind that the settings of a flight recording end with; `None` where they do not say.
+    #[must_use]
+    pub fn of_settings(settings: &str) -> Option<Self> {
+        let said = |kind: &Self| {
+            let line = format!("# {kind}");
+            settings.lines().rev().find(|line| line.starts_with("# feed: ")) == Some(&*line)
+        };
+        let words = [(false, false), (false, true), (true, false), (true, true)];
+        let kinds = words.map(|(is_recorded, is_synthetic)| Self { is_recorded, is_synthetic });
+        kinds.into_iter().find(said)
+    }
+}
+
+impl fmt::Display for FeedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { is_recorded, is_synthetic } = self;
+        write!(f, "feed: is_recorded = {is_recorded}, is_synthetic = {is_synthetic}")
+    }
 }
 
 const fn depth_default() -> u32 {
@@ -181,6 +212,17 @@ mod tests {
         assert_eq!((feed.depth, feed.levels_published, feed.shard), (25, 10, (1, 2)));
         assert_eq!(feed.url, "wss://venue.example/v2");
         assert_eq!(config.silence_max, DurationNs::from_s(5));
+    }
+
+    #[test]
+    fn the_kind_of_a_feed_is_read_from_its_own_line_not_from_any_text() {
+        let kind = FeedKind { is_recorded: false, is_synthetic: true };
+        let of = FeedKind::of_settings;
+        let text = format!("description = \"is_recorded = true\"\n# {kind}\n");
+        assert_eq!(of(&text), Some(kind));
+        let misleading = "# feed: is_recorded = true, is_synthetic = false\n".to_owned() + &text;
+        assert_eq!(of(&misleading), Some(kind));
+        assert_eq!(of("description = \"is_recorded = true\"\n"), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use remora_testkit::{
     venue_status,
 };
 use remora_venue_api::{
-    ConnId, FeedInput, FeedOutput, FeedSession, MarketEvent, Problem, ProblemKind,
+    ConnId, FeedInput, FeedOutput, FeedSession, LinkCommand, MarketEvent, Problem, ProblemKind,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -402,7 +402,7 @@ fn problems_are_counted_by_kind_and_instrument() {
 fn what_the_session_asks_for_is_handed_on() {
     let mut driver = Driver::new(core());
     driver.caught_up(at_ms(0));
-    let want = IngestorEffect::Connect { conn: CONN, url: "ws://here".to_owned() };
+    let want = IngestorEffect(LinkCommand::Connect { conn: CONN, url: "ws://here".to_owned() });
     let out = driver.advance(at_ms(100));
     assert!(matches!(&out[..], [ServiceOutput::Local(effect)] if *effect == want));
 }

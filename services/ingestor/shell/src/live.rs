@@ -5,8 +5,8 @@ use remora_domain::Timestamp;
 use remora_ingestor_core::{IngestorEffect, IngestorInput};
 use remora_service_kit::drive::LocalEvent;
 use remora_service_kit::{Clock, Health};
-use remora_venue_api::{ConnId, FeedInput};
-use remora_venue_link::{Direction, LinkCommand, RecordingWriter, SocketSettings, VenueSockets};
+use remora_venue_api::{ConnId, FeedInput, LinkCommand};
+use remora_venue_link::{Direction, RecordingWriter, SocketSettings, VenueSockets};
 use remora_venue_registry::VenueEntry;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,10 +40,11 @@ impl Feed {
                 biased;
                 command = self.commanded.recv() => {
                     let Some(command) = command else { return };
-                    if let IngestorEffect::Send { conn, text } = &command {
+                    let IngestorEffect(command) = command;
+                    if let LinkCommand::Send { conn, text } = &command {
                         self.keep(self.clock.now(), *conn, Direction::Out, text);
                     }
-                    sockets.perform(link_command(command));
+                    sockets.perform(command);
                 }
                 input = sockets.recv() => {
                     if let FeedInput::Frame { conn, receive_time, text } = &input {
@@ -53,7 +54,10 @@ impl Feed {
                         return;
                     }
                 }
-                _ = flush.tick() => self.flush(),
+                _ = flush.tick() => {
+                    self.flush();
+                    measure(&sockets);
+                }
             }
         }
     }
@@ -85,6 +89,13 @@ impl Feed {
     }
 }
 
+/// Tells how far the reading of frames is behind.
+fn measure(sockets: &VenueSockets) {
+    let frames = u32::try_from(sockets.waiting()).unwrap_or(u32::MAX);
+    metrics::gauge!("remora_feed_waiting_frames").set(f64::from(frames));
+    metrics::counter!("remora_feed_overflows_total").absolute(sockets.overflows());
+}
+
 /// Writes the venue's frames to a file.
 pub(crate) struct Recorder {
     writer: RecordingWriter,
@@ -96,13 +107,5 @@ impl Recorder {
     pub(crate) fn create(path: &Path, venue: &'static VenueEntry) -> Result<Self> {
         let writer = RecordingWriter::create(path).context("start the frame recording")?;
         Ok(Self { writer, venue: venue.recording_names.first().copied().unwrap_or(venue.id) })
-    }
-}
-
-fn link_command(effect: IngestorEffect) -> LinkCommand {
-    match effect {
-        IngestorEffect::Connect { conn, url } => LinkCommand::Connect { conn, url },
-        IngestorEffect::Send { conn, text } => LinkCommand::Send { conn, text },
-        IngestorEffect::Close { conn } => LinkCommand::Close { conn },
     }
 }

@@ -8,16 +8,18 @@ mod effects;
 mod live;
 mod recorded;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use effects::{FeedEffects, Progress};
 use remora_bus::Stream;
 use remora_domain::{Kind, Sequencer, Service, SettingProblem};
-use remora_ingestor_core::{IngestorConfig, IngestorCore, IngestorInput, IngestorSettings};
+use remora_ingestor_core::{
+    FeedKind, IngestorConfig, IngestorCore, IngestorInput, IngestorSettings,
+};
 use remora_service_kit::config::Config;
 use remora_service_kit::drive::{LocalEvent, LogSubscription, Plan};
 use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, run_main};
 use remora_venue_link::{Pace, Player};
-use remora_venue_registry::{VenueEntry, find, is_synthetic, of_recording};
+use remora_venue_registry::{VenueEntry, find, is_synthetic};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,7 +72,7 @@ async fn run(args: Arguments) -> Result<()> {
     let mut host = Host::start(process, &effective, about).await?;
     let is_recorded = player.is_some();
     let is_synthetic = player.as_ref().is_some_and(|p| p.venues().into_iter().any(is_synthetic));
-    host.note(&format!("feed: is_recorded = {is_recorded}, is_synthetic = {is_synthetic}"));
+    host.note(&FeedKind { is_recorded, is_synthetic }.to_string());
     let Some(bus) = host.connect().await? else {
         host.stop().await;
         return Ok(());
@@ -103,10 +105,13 @@ async fn run(args: Arguments) -> Result<()> {
 }
 
 fn venue(core: &IngestorConfig) -> Result<&'static VenueEntry, Vec<SettingProblem>> {
-    find(&core.venue).ok_or_else(|| {
+    let venue = find(&core.venue).ok_or_else(|| {
         let (key, value) = ("ingestor.venue".to_owned(), core.venue.to_string());
         vec![SettingProblem { key, value, allowed: "a venue of the registry".to_owned() }]
-    })
+    })?;
+    let levels = u32::try_from(core.levels_published).unwrap_or(u32::MAX);
+    let problems = venue.check_levels("ingestor", core.depth, levels);
+    if problems.is_empty() { Ok(venue) } else { Err(problems) }
 }
 
 /// Checks recordings before anything else is touched.
@@ -117,13 +122,13 @@ async fn open(paths: Vec<PathBuf>, venue: &VenueEntry) -> Result<Option<Player>>
     // Summing up a recording reads all of it.
     let player = tokio::task::spawn_blocking(move || Player::open(&paths)).await?;
     let player = player.context("open the recording")?;
-    for name in player.venues() {
-        if of_recording(name).is_none_or(|found| found.id != venue.id) {
-            bail!(
-                "a recording of {name:?} cannot be played as {}: want one of {:?}",
-                venue.id,
-                venue.recording_names
-            );
+    let sessions = player.plans().iter().map(|plan| &plan.recording);
+    for recording in sessions.chain(player.definitions()) {
+        let path = recording.path.display();
+        let checked = recording.venues.iter().try_for_each(|name| venue.check_recording(name));
+        checked.with_context(|| path.to_string())?;
+        if let Some(line) = recording.cut_at_line {
+            tracing::warn!(%path, line, "the recording is cut; what is before that line is played");
         }
     }
     Ok(Some(player))

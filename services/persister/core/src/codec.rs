@@ -40,7 +40,7 @@ pub enum PersisterInput {
         /// Why.
         failure: StoreFailure,
     },
-    /// Write what is held at once: the run ends.
+    /// Write what is held at once, also what failed before: the run ends.
     Flush,
 }
 

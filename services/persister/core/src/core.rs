@@ -310,6 +310,12 @@ impl Machine for PersisterCore {
             }
             ServiceInput::Local(PersisterInput::Flush) => {
                 self.is_flushing = true;
+                if let Some(flight) = &mut self.in_flight
+                    && flight.retry_at.is_some()
+                {
+                    flight.retry_at = Some(now);
+                    self.retry(now, out);
+                }
                 if self.is_caught_up {
                     self.flush_hot(out);
                     self.flush_repeats(out);

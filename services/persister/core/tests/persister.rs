@@ -235,6 +235,17 @@ fn a_flush_writes_what_is_held_without_waiting() {
 }
 
 #[test]
+fn a_flush_tries_a_batch_that_failed_again_at_once() {
+    let mut driver = Driver::started(&settings());
+    let m = cancel(1);
+    driver.message(1, &m);
+    driver.local(2, PersisterInput::Flush);
+    let failed = PersisterInput::StoreFailed { number: 1, failure: StoreFailure::Unavailable };
+    assert_eq!(driver.local(3, failed), []);
+    assert_eq!(driver.local(4, PersisterInput::Flush), [write(1, &[&m])]);
+}
+
+#[test]
 fn hot_views_are_coalesced_and_an_older_message_never_replaces_a_newer() {
     let mut driver = Driver::started(&settings());
     for (ms, message) in [

@@ -16,6 +16,14 @@ pub struct EffectiveRow {
     pub source: String,
 }
 
+impl EffectiveRow {
+    /// Tells whether a variable was laid over the profile.
+    #[must_use]
+    pub fn is_override(&self) -> bool {
+        self.source.starts_with(super::source::PREFIX)
+    }
+}
+
 /// Is everything in force; prints as an aligned table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effective {

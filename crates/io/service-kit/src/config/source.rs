@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Starts the name of every variable that overrides a key: `REMORA_<SECTION>__<KEY>`.
-const PREFIX: &str = "REMORA_";
+pub(super) const PREFIX: &str = "REMORA_";
 
 /// Is one thing wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

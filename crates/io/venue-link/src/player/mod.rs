@@ -3,8 +3,8 @@
 //! The rules, which make the inputs of a run a pure function of its files and their order:
 //! 1. Each file is a session of its own, in argument order. When one ends the feed is told `SessionEnded`, and
 //!    virtual time jumps to the start of the next.
-//! 2. Virtual time never goes back. A file that begins before the one ahead of it ended is moved forward by the
-//!    fewest whole days that put it behind; so the time of day, the second of a minute and every interval
+//! 2. Virtual time never goes back nor stands. A file that begins before the one ahead of it has ended, and
+//!    `SESSION_GAP` has passed, is moved forward by the fewest whole days that put it behind; so the time of day, the second of a minute and every interval
 //!    inside it stay what they were. Any order of any files can be played, also the same file twice; the plan
 //!    states each shift, so that it is shown and never silent. Venue timestamps inside frames are not touched.
 //! 3. A file of nothing but instrument definitions beside other files is no session: its frames are given at the
@@ -20,16 +20,35 @@ mod plan;
 mod tests;
 
 pub use pace::{Pace, ParsePaceError};
-pub use plan::SessionPlan;
+pub use plan::{SESSION_GAP, SessionPlan};
 
-use crate::recording::{Direction, RecordingError, RecordingReader, RecordingSummary, summarise};
+use crate::recording::{
+    Direction, RecordedFrame, RecordingError, RecordingReader, RecordingSummary, summarise,
+};
 use remora_domain::{DurationNs, Timestamp};
 use remora_venue_api::{ConnId, FeedInput};
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Numbers the connections of definition files apart from those of the sessions.
 const DEFINITIONS_CONN: u16 = 0x8000;
+
+/// Is where an input stands: a line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file's name, without its folder: results hold no path.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}", self.file, self.line)
+    }
+}
 
 /// Is one input for a feed session, with its instant.
 #[derive(Clone, Debug)]
@@ -40,6 +59,8 @@ pub struct Played {
     pub elapsed: DurationNs,
     /// Which session, from 0.
     pub session: usize,
+    /// Where a frame stands; `None` for what no line says.
+    pub origin: Option<Origin>,
     /// What happens.
     pub input: FeedInput,
 }
@@ -58,10 +79,39 @@ impl Played {
 }
 
 struct Open {
-    reader: RecordingReader,
+    reader: Source,
     plan: SessionPlan,
     connected: BTreeSet<ConnId>,
     elapsed_before: DurationNs,
+    /// The definition files that come before the session's own frames, the next one last.
+    definitions: Vec<PathBuf>,
+    definition: Option<Source>,
+    /// The number of the open definition file's first connection.
+    definitions_conn: u16,
+}
+
+/// Is an open file, with its name for people.
+struct Source {
+    reader: RecordingReader,
+    file: Arc<str>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, RecordingError> {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let file = Arc::from(name.to_string_lossy());
+        Ok(Self { reader: RecordingReader::open(path)?, file })
+    }
+
+    /// Gives the next frame; a file that is cut has ended at its last whole line, as its summary says.
+    fn next(&mut self) -> Result<Option<(RecordedFrame, Origin)>, RecordingError> {
+        let frame = match self.reader.next() {
+            None | Some(Err(RecordingError::Truncated { .. })) => return Ok(None),
+            Some(frame) => frame?,
+        };
+        let origin = Origin { file: Arc::clone(&self.file), line: frame.line };
+        Ok(Some((frame, origin)))
+    }
 }
 
 /// Gives the inputs of all sessions in order; stops for good at the first error.
@@ -135,31 +185,21 @@ impl Player {
         }
     }
 
-    /// Opens the next file and queues the definitions; false when there is none.
+    /// Opens the next file, and before it the definitions; false when there is none.
     fn begin_session(&mut self) -> Result<bool, RecordingError> {
         let Some(plan) = self.plans.get(self.next_plan).cloned() else {
             return Ok(false);
         };
-        let session = self.next_plan;
         self.next_plan = self.next_plan.saturating_add(1);
-        let mut number = DEFINITIONS_CONN;
-        for file in &self.definitions {
-            for frame in RecordingReader::open(&file.path)? {
-                let frame = frame?;
-                if frame.direction == Direction::In {
-                    let conn = ConnId::new(number.saturating_add(frame.conn.get()));
-                    let receive_time = plan.first;
-                    let input = FeedInput::Frame { conn, receive_time, text: frame.text };
-                    let (at, elapsed) = (plan.first, self.elapsed);
-                    self.pending.push_back(Played { at, elapsed, session, input });
-                }
-            }
-            let count = u16::try_from(file.connections.len()).unwrap_or(u16::MAX);
-            number = number.saturating_add(count);
-        }
-        let reader = RecordingReader::open(&plan.recording.path)?;
-        let (connected, elapsed_before) = (BTreeSet::new(), self.elapsed);
-        self.open = Some(Open { reader, plan, connected, elapsed_before });
+        self.open = Some(Open {
+            reader: Source::open(&plan.recording.path)?,
+            plan,
+            connected: BTreeSet::new(),
+            elapsed_before: self.elapsed,
+            definitions: self.definitions.iter().rev().map(|file| file.path.clone()).collect(),
+            definition: None,
+            definitions_conn: DEFINITIONS_CONN,
+        });
         Ok(true)
     }
 
@@ -169,14 +209,20 @@ impl Player {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let Some(frame) = open.reader.next() else {
+        if let Some((conn, text, origin)) = open.next_definition()? {
+            let (at, elapsed, origin) = (open.plan.first, self.elapsed, Some(origin));
+            let input = FeedInput::Frame { conn, receive_time: at, text };
+            self.pending.push_back(Played { at, elapsed, session, origin, input });
+            return Ok(());
+        }
+        let Some((frame, origin)) = open.reader.next()? else {
             self.elapsed = open.elapsed_before.saturating_add(open.plan.length());
-            let (at, elapsed) = (open.plan.last, self.elapsed);
-            self.pending.push_back(Played { at, elapsed, session, input: FeedInput::SessionEnded });
+            let (at, elapsed, origin) = (open.plan.last, self.elapsed, None);
+            let input = FeedInput::SessionEnded;
+            self.pending.push_back(Played { at, elapsed, session, origin, input });
             self.open = None;
             return Ok(());
         };
-        let frame = frame?;
         if frame.direction == Direction::Out {
             return Ok(());
         }
@@ -184,11 +230,37 @@ impl Player {
         let elapsed = open.elapsed_before.saturating_add(at.since(open.plan.first));
         if open.connected.insert(conn) {
             let input = FeedInput::Connected { conn };
-            self.pending.push_back(Played { at, elapsed, session, input });
+            self.pending.push_back(Played { at, elapsed, session, origin: None, input });
         }
         let input = FeedInput::Frame { conn, receive_time: at, text: frame.text };
-        self.pending.push_back(Played { at, elapsed, session, input });
+        self.pending.push_back(Played { at, elapsed, session, origin: Some(origin), input });
         Ok(())
+    }
+}
+
+impl Open {
+    /// Gives the next received frame of the definition files, one in memory at a time; `None` behind the last.
+    fn next_definition(&mut self) -> Result<Option<(ConnId, String, Origin)>, RecordingError> {
+        loop {
+            let Some(source) = &mut self.definition else {
+                let Some(path) = self.definitions.pop() else { return Ok(None) };
+                self.definition = Some(Source::open(&path)?);
+                continue;
+            };
+            match source.next()? {
+                Some((frame, _)) if frame.direction == Direction::Out => {}
+                Some((frame, origin)) => {
+                    let number = self.definitions_conn.saturating_add(frame.conn.get());
+                    return Ok(Some((ConnId::new(number), frame.text, origin)));
+                }
+                None => {
+                    let count = u16::try_from(source.reader.connections().len());
+                    let count = count.unwrap_or(u16::MAX);
+                    self.definitions_conn = self.definitions_conn.saturating_add(count);
+                    self.definition = None;
+                }
+            }
+        }
     }
 }
 

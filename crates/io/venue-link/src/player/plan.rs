@@ -3,6 +3,10 @@
 use crate::recording::{RecordingError, RecordingSummary};
 use remora_domain::{DurationNs, Timestamp};
 
+/// The least time from the end of a session to the start of the next, in virtual time: whoever plays them lets the
+/// world go on for so long, so that cancels reach the venue and are confirmed before time jumps.
+pub const SESSION_GAP: DurationNs = DurationNs::from_s(5);
+
 /// One day in nanoseconds: sessions are moved by whole days.
 const DAY_NS: i64 = 86_400_000_000_000;
 
@@ -39,7 +43,9 @@ pub(super) fn plan(
     let mut plans: Vec<SessionPlan> = Vec::with_capacity(sessions.len());
     for recording in sessions {
         let shift = match plans.last() {
-            Some(before) => days_behind(recording.first, before.last),
+            Some(before) => {
+                later(before.last, SESSION_GAP).and_then(|end| days_behind(recording.first, end))
+            }
             None => Some(DurationNs::ZERO),
         };
         let moved = shift.and_then(|shift| Some((shift, later(recording.last, shift)?)));
@@ -80,6 +86,7 @@ mod tests {
             last: Timestamp::from_ns(first + length),
             frames_in: 1,
             frames_out: 0,
+            cut_at_line: None,
             venues: BTreeSet::new(),
             connections: BTreeMap::from([("ws-book".to_owned(), remora_venue_api::ConnId::new(0))]),
         }
@@ -92,7 +99,8 @@ mod tests {
         ) {
             let made = files.iter().map(|(first, length)| summary(*first, *length)).collect();
             let (plans, _) = plan(made).unwrap();
-            prop_assert!(plans.windows(2).all(|pair| pair[1].first > pair[0].last));
+            let gap = |pair: &[SessionPlan]| pair[1].first.since(pair[0].last);
+            prop_assert!(plans.windows(2).all(|pair| gap(pair) > SESSION_GAP));
             for session in &plans {
                 prop_assert_eq!(session.shift.as_ns() % DAY_NS, 0);
                 prop_assert_eq!(session.first.since(session.recording.first), session.shift);
@@ -103,8 +111,16 @@ mod tests {
 
     #[test]
     fn files_in_order_of_time_are_not_moved() {
-        let (plans, _) = plan(vec![summary(5, 10), summary(16, 1)]).unwrap();
+        let later = SESSION_GAP.as_ns() + 16;
+        let (plans, _) = plan(vec![summary(5, 10), summary(later, 1)]).unwrap();
         assert!(plans.iter().all(|session| session.shift == DurationNs::ZERO));
+    }
+
+    #[test]
+    fn a_file_that_begins_before_the_one_ahead_of_it_has_settled_is_moved() {
+        let soon = 15 + DurationNs::from_ms(10).as_ns();
+        let (plans, _) = plan(vec![summary(5, 10), summary(soon, 1)]).unwrap();
+        assert_eq!(plans[1].shift.as_ns(), DAY_NS);
     }
 
     #[test]

@@ -42,17 +42,19 @@ fn files_are_sessions_in_argument_order_with_a_jump_between_them() {
         (130, "ws-b", Direction::In, "{\"n\":2}"),
     ];
     let first = record(&folder.path().join("1.jsonl.gz"), &first);
-    let second =
-        record(&folder.path().join("2.jsonl"), &[(900, "ws-a", Direction::In, "{\"n\":3}")]);
+    let second = record(
+        &folder.path().join("2.jsonl"),
+        &[(6_000_000_900, "ws-a", Direction::In, "{\"n\":3}")],
+    );
     let want = [
         "0 at 100 after 0: connected 0",
         "0 at 100 after 0: frame 0 {\"n\":1}",
         "0 at 130 after 30: connected 1",
         "0 at 130 after 30: frame 1 {\"n\":2}",
         "0 at 130 after 30: ended",
-        "1 at 900 after 30: connected 0",
-        "1 at 900 after 30: frame 0 {\"n\":3}",
-        "1 at 900 after 30: ended",
+        "1 at 6000000900 after 30: connected 0",
+        "1 at 6000000900 after 30: frame 0 {\"n\":3}",
+        "1 at 6000000900 after 30: ended",
     ];
     assert_eq!(played(&[first, second]), want);
 }
@@ -74,14 +76,39 @@ fn definitions_are_given_at_the_start_of_every_session_whatever_their_time() {
     let definitions = [(5_000, "ws-instrument", Direction::In, "{\"pairs\":[]}")];
     let definitions = record(&folder.path().join("d.jsonl.gz"), &definitions);
     let one = record(&folder.path().join("1.jsonl"), &[(100, "ws-a", Direction::In, "{}")]);
-    let two = record(&folder.path().join("2.jsonl"), &[(200, "ws-a", Direction::In, "{}")]);
+    let two =
+        record(&folder.path().join("2.jsonl"), &[(6_000_000_200, "ws-a", Direction::In, "{}")]);
     let paths = [one, definitions.clone(), two];
     let told = played(&paths);
     assert_eq!(told[0], "0 at 100 after 0: frame 32768 {\"pairs\":[]}");
-    assert_eq!(told[4], "1 at 200 after 0: frame 32768 {\"pairs\":[]}");
+    assert_eq!(told[4], "1 at 6000000200 after 0: frame 32768 {\"pairs\":[]}");
     assert_eq!(Player::open(&paths).unwrap().frames_total(), 4);
     // Alone, definitions are a session like any other.
     assert_eq!(played(&[definitions])[1], "0 at 5000 after 0: frame 0 {\"pairs\":[]}");
+}
+
+#[test]
+fn a_cut_file_is_played_to_its_last_whole_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = [(100, "ws-a", Direction::In, "{}"), (140, "ws-a", Direction::In, "{}")];
+    let file = record(&folder.path().join("1.jsonl"), &lines);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 5]).unwrap();
+    let player = Player::open(std::slice::from_ref(&file)).unwrap();
+    assert_eq!((player.frames_total(), player.plans()[0].recording.cut_at_line), (1, Some(2)));
+    assert_eq!(played(&[file]).last().unwrap(), "0 at 100 after 0: ended");
+}
+
+#[test]
+fn a_frame_knows_the_line_it_stands_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = [(100, "ws-a", Direction::Out, "{}"), (140, "ws-a", Direction::In, "{}")];
+    let file = record(&folder.path().join("1.jsonl"), &lines);
+    let origins: Vec<String> = Player::open(&[file])
+        .unwrap()
+        .filter_map(|item| item.unwrap().origin.map(|origin| origin.to_string()))
+        .collect();
+    assert_eq!(origins, ["1.jsonl, line 2"]);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn frame_text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Tells what a whole, sound recording holds.
+/// Tells what a sound recording holds, as far as it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordingSummary {
     /// Which file.
@@ -234,6 +234,8 @@ pub struct RecordingSummary {
     pub frames_in: u64,
     /// Frames sent by the recorder.
     pub frames_out: u64,
+    /// The line in which the file was cut; everything before it is whole. `None` where the file has its end.
+    pub cut_at_line: Option<u64>,
     /// The recorder's names of the venues.
     pub venues: BTreeSet<String>,
     /// The recorder's names of the connections, with their numbers.
@@ -255,14 +257,22 @@ impl RecordingSummary {
 /// Reads a recording from end to end and tells what it holds.
 ///
 /// # Errors
-/// Gives the first thing that is wrong with it.
+/// Gives the first thing that is wrong with it. A file that is cut behind its first frame is not wrong, only shorter.
 pub fn summarise(path: &Path) -> Result<RecordingSummary, RecordingError> {
     let mut reader = RecordingReader::open(path)?;
     let mut span: Option<(Timestamp, Timestamp)> = None;
     let (mut frames_in, mut frames_out) = (0_u64, 0_u64);
     let mut venues = BTreeSet::new();
+    let mut cut_at_line = None;
     for frame in &mut reader {
-        let frame = frame?;
+        let frame = match frame {
+            // A recorder that was killed leaves such a file: what is before the cut is as good as ever.
+            Err(RecordingError::Truncated { line, .. }) if span.is_some() => {
+                cut_at_line = Some(line);
+                break;
+            }
+            frame => frame?,
+        };
         span = Some((span.map_or(frame.t, |(first, _)| first), frame.t));
         match frame.direction {
             Direction::In => frames_in = frames_in.saturating_add(1),
@@ -275,5 +285,14 @@ pub fn summarise(path: &Path) -> Result<RecordingSummary, RecordingError> {
     let path = path.to_owned();
     let (first, last) = span.ok_or_else(|| RecordingError::Empty { path: path.clone() })?;
     let connections = reader.connections;
-    Ok(RecordingSummary { path, first, last, frames_in, frames_out, venues, connections })
+    Ok(RecordingSummary {
+        path,
+        first,
+        last,
+        frames_in,
+        frames_out,
+        cut_at_line,
+        venues,
+        connections,
+    })
 }

@@ -147,6 +147,8 @@ fn what_was_flushed_is_read_after_the_writer_died() {
     let items: Vec<_> = RecordingReader::open(&path).unwrap().collect();
     assert_eq!(items.iter().filter(|item| item.is_ok()).count(), 10);
     assert!(matches!(items.last(), Some(Err(RecordingError::Truncated { line: 11, .. }))));
+    let summary = summarise(&path).unwrap();
+    assert_eq!((summary.frames_in, summary.cut_at_line), (10, Some(11)));
 }
 
 #[test]
@@ -158,14 +160,13 @@ fn an_existing_file_is_never_overwritten() {
 }
 
 #[test]
-fn a_frame_that_arrives_behind_another_takes_its_time_and_is_counted() {
+fn a_frame_that_arrives_behind_another_takes_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.jsonl");
     let mut writer = RecordingWriter::create(&path).unwrap();
     for t in [5, 4, 6] {
         writer.write(Timestamp::from_ns(t), "k", "ws", Direction::In, "{}").unwrap();
     }
-    assert_eq!(writer.raised(), 1);
     writer.finish().unwrap();
     let times: Vec<i64> =
         RecordingReader::open(&path).unwrap().map(|frame| frame.unwrap().t.as_ns()).collect();

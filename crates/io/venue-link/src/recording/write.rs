@@ -33,7 +33,6 @@ pub struct RecordingWriter {
     buffer: Vec<u8>,
     lines: u64,
     previous: Timestamp,
-    raised: u64,
 }
 
 impl RecordingWriter {
@@ -51,13 +50,13 @@ impl RecordingWriter {
             Sink::Plain(file)
         };
         let path = path.to_owned();
-        Ok(Self { path, sink, buffer: Vec::new(), lines: 0, previous: Timestamp::EPOCH, raised: 0 })
+        Ok(Self { path, sink, buffer: Vec::new(), lines: 0, previous: Timestamp::EPOCH })
     }
 
     /// Appends one frame.
     ///
     /// Frames of several connections may reach the writer a few microseconds out of order; as `t` never
-    /// decreases in a file, such a frame takes the time of the line before it and is counted by `raised`.
+    /// decreases in a file, such a frame takes the time of the line before it.
     ///
     /// # Errors
     /// Fails when the file system does.
@@ -69,9 +68,6 @@ impl RecordingWriter {
         direction: Direction,
         text: &str,
     ) -> Result<(), RecordingError> {
-        if t < self.previous {
-            self.raised = self.raised.saturating_add(1);
-        }
         self.previous = self.previous.max(t);
         self.lines = self.lines.saturating_add(1);
         self.buffer.clear();
@@ -100,18 +96,6 @@ impl RecordingWriter {
         };
         ended.map_err(|cause| RecordingError::Write { path, line: lines, cause })?;
         Ok(lines)
-    }
-
-    /// Gives how many frames arrived behind the frame before them and took its time.
-    #[must_use]
-    pub const fn raised(&self) -> u64 {
-        self.raised
-    }
-
-    /// Gives how many lines were written.
-    #[must_use]
-    pub const fn lines(&self) -> u64 {
-        self.lines
     }
 
     fn error(&self, cause: io::Error) -> RecordingError {

@@ -5,7 +5,7 @@ use futures::{SinkExt, StreamExt};
 use remora_domain::Timestamp;
 use remora_venue_api::ConnId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -54,6 +54,7 @@ pub(super) struct Connection {
     pub(super) clock: ReceiveClock,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) inbound: mpsc::Sender<Stamped>,
+    pub(super) inbound_bytes: Arc<AtomicUsize>,
     pub(super) overflows: Arc<AtomicU64>,
 }
 
@@ -143,7 +144,7 @@ impl Connection {
         match message {
             Some(Ok(Message::Text(text))) => {
                 let receive_time = (self.clock)();
-                self.pass(Report::Frame { receive_time, text: text.as_str().to_owned() })
+                self.pass(receive_time, text.as_str())
             }
             Some(Ok(Message::Binary(bytes))) => {
                 Err(format!("binary message of {} bytes, want text", bytes.len()))
@@ -157,16 +158,27 @@ impl Connection {
         }
     }
 
-    fn pass(&self, report: Report) -> Result<(), String> {
-        match self.inbound.try_send(self.stamp(report)) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.overflows.fetch_add(1, Ordering::Relaxed);
-                let max = self.settings.inbound_frames_max;
-                Err(format!("inbound queue full: {max} frames wait unread"))
+    /// Queues a frame, unless too many or too much wait already.
+    fn pass(&self, receive_time: Timestamp, text: &str) -> Result<(), String> {
+        let waiting = self.inbound_bytes.fetch_add(text.len(), Ordering::Relaxed);
+        let detail = if waiting > 0
+            && waiting.saturating_add(text.len()) > self.settings.inbound_bytes_max
+        {
+            format!("inbound queue full: {waiting} bytes wait unread")
+        } else {
+            let report = Report::Frame { receive_time, text: text.to_owned() };
+            match self.inbound.try_send(self.stamp(report)) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err("nobody reads".to_owned()),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    let max = self.settings.inbound_frames_max;
+                    format!("inbound queue full: {max} frames wait unread")
+                }
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err("nobody reads".to_owned()),
-        }
+        };
+        self.inbound_bytes.fetch_sub(text.len(), Ordering::Relaxed);
+        self.overflows.fetch_add(1, Ordering::Relaxed);
+        Err(detail)
     }
 
     const fn stamp(&self, report: Report) -> Stamped {

@@ -13,10 +13,10 @@ mod tests;
 
 use connection::{Connection, Report, Stamped};
 use remora_domain::Timestamp;
-use remora_venue_api::{ConnId, FeedInput, FeedOutput};
+use remora_venue_api::{ConnId, FeedInput, LinkCommand};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -39,6 +39,8 @@ pub struct SocketSettings {
     pub frame_bytes_max: usize,
     /// Frames that may wait for the reader, over all connections: seconds of a busy feed.
     pub inbound_frames_max: usize,
+    /// Bytes of frames that may wait for the reader, over all connections; one frame may always wait.
+    pub inbound_bytes_max: usize,
     /// Frames that may wait to be sent on one connection: subscriptions and pings only.
     pub outbound_frames_max: usize,
 }
@@ -52,45 +54,9 @@ impl Default for SocketSettings {
             silence_max: Duration::from_secs(15),
             frame_bytes_max: 16 * 1024 * 1024,
             inbound_frames_max: 16_384,
+            // Four of the largest frames; a busy feed's second is far below one of them.
+            inbound_bytes_max: 64 * 1024 * 1024,
             outbound_frames_max: 256,
-        }
-    }
-}
-
-/// Is what can be asked of the sockets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkCommand {
-    /// Open a connection; answered by `Connected` or `Disconnected`. Replaces one of the same id, of which
-    /// nothing more is heard.
-    Connect {
-        /// Which.
-        conn: ConnId,
-        /// Where to: `ws://` or `wss://`.
-        url: String,
-    },
-    /// Send a text frame. Without an open connection it is discarded: its `Disconnected` has been given.
-    Send {
-        /// On which connection.
-        conn: ConnId,
-        /// Its text.
-        text: String,
-    },
-    /// Close a connection; answered by `Disconnected`.
-    Close {
-        /// Which.
-        conn: ConnId,
-    },
-}
-
-impl LinkCommand {
-    /// Takes the part of a session's outputs that sockets carry out; `None` for what is only reported.
-    #[must_use]
-    pub fn of(output: FeedOutput) -> Option<Self> {
-        match output {
-            FeedOutput::Connect { conn, url } => Some(Self::Connect { conn, url }),
-            FeedOutput::Send { conn, text } => Some(Self::Send { conn, text }),
-            FeedOutput::Close { conn } => Some(Self::Close { conn }),
-            FeedOutput::Event(_) | FeedOutput::Problem(_) => None,
         }
     }
 }
@@ -109,6 +75,8 @@ pub struct VenueSockets {
     generation: u64,
     inbound_sender: mpsc::Sender<Stamped>,
     inbound: mpsc::Receiver<Stamped>,
+    /// Bytes of the frames that wait.
+    inbound_bytes: Arc<AtomicUsize>,
     overflows: Arc<AtomicU64>,
 }
 
@@ -126,6 +94,7 @@ impl VenueSockets {
             generation: 0,
             inbound_sender,
             inbound,
+            inbound_bytes: Arc::new(AtomicUsize::new(0)),
             overflows: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -147,6 +116,9 @@ impl VenueSockets {
                 std::future::pending::<()>().await;
                 continue;
             };
+            if let Report::Frame { text, .. } = &stamped.report {
+                self.inbound_bytes.fetch_sub(text.len(), Ordering::Relaxed);
+            }
             if let Some(input) = self.accept(stamped) {
                 return input;
             }
@@ -180,6 +152,7 @@ impl VenueSockets {
             clock: Arc::clone(&self.clock),
             commands,
             inbound: self.inbound_sender.clone(),
+            inbound_bytes: Arc::clone(&self.inbound_bytes),
             overflows: Arc::clone(&self.overflows),
         };
         let task = tokio::spawn(connection.run()).abort_handle();

@@ -164,6 +164,21 @@ async fn a_slow_reader_loses_the_connection_but_never_a_frame_in_between() {
 }
 
 #[tokio::test]
+async fn frames_that_wait_are_bounded_by_their_bytes_as_well() {
+    let settings = SocketSettings { inbound_bytes_max: 2_500, ..quick() };
+    let (mut sockets, mut server) = connected(settings).await;
+    for _ in 0..3 {
+        server.send(Message::text("x".repeat(1_000))).await.unwrap();
+    }
+    // The venue hears that the connection has ended before anything is read here.
+    while let Some(Ok(_)) = server.next().await {}
+    assert_eq!(frame(&mut sockets).await.1.len(), 1_000);
+    assert_eq!(frame(&mut sockets).await.1.len(), 1_000);
+    assert_eq!(end_of(&mut sockets).await, "inbound queue full: 2000 bytes wait unread");
+    assert_eq!((sockets.overflows(), sockets.waiting()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_venue_that_answers_no_ping_counts_as_gone() {
     let settings = SocketSettings {
         ping_after: Duration::from_millis(20),

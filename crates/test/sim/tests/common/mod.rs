@@ -78,7 +78,7 @@ pub(crate) fn play_bent(
         seen(message);
     });
     for played in player.map(Result::unwrap).flat_map(bend) {
-        playback.play(played.at, played.elapsed, played.session, played.input).unwrap();
+        playback.play(played).unwrap();
         store(&mut playback);
     }
     playback.finish().unwrap();

@@ -15,8 +15,14 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// Runs the program to its end, with an empty environment.
 pub(crate) fn remora<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    program(arguments).output().unwrap()
+}
+
+/// Prepares the program, with an empty environment.
+pub(crate) fn program<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_remora"));
-    command.args(arguments).env_clear().output().unwrap()
+    command.args(arguments).env_clear();
+    command
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
