@@ -100,6 +100,17 @@ pub enum BusError {
         /// The server's words: operation and subject.
         what: String,
     },
+    /// The server does not know us, or not under this password.
+    #[error("log in to {server} as {user:?}")]
+    Unauthorised {
+        /// Its addresses.
+        server: String,
+        /// As whom; empty without a user.
+        user: String,
+        /// What the client library says.
+        #[source]
+        cause: Cause,
+    },
     /// The server refused or failed.
     #[error("{call:?} {subject:?}")]
     Failed {
@@ -178,6 +189,7 @@ impl BusError {
             | Self::Header { .. }
             | Self::PayloadTooLarge { .. }
             | Self::PermissionDenied { .. }
+            | Self::Unauthorised { .. }
             | Self::ServerTooOld { .. }
             | Self::Differs { .. }
             | Self::LogRewritten { .. }

@@ -1,12 +1,17 @@
 //! Who may do what on NATS: one user a service, whose permissions follow from the table of services in
 //! `remora-domain` (design.md, sections 2 and 3). `deploy/nats/nats.conf` is written by [`render_config`].
 //!
-//! Limits, stated: subjects are matched by whole words, so a producer's name at the end of a subject cannot be
-//! tied to its user; and a user who may open readers of a stream may read all of that stream.
+//! A subject that ends with its producer is granted by that producer's name, so that nobody speaks for another.
+//!
+//! Limits, stated: signs of life of at most sixteen shards of a venue's feed are known; and a user who may open readers
+//! of a stream may read all of that stream.
 
 use crate::{Stream, dead_letter_subject};
 use remora_domain::{Kind, Service, VenueId};
 use std::fmt::Write as _;
+
+/// Shards of one venue's feed that may give signs of life; they share a user.
+const FEED_SHARDS_MAX: u32 = 16;
 
 /// The one durable consumer name; nobody but the persister may touch it.
 pub const PERSISTER_DURABLE: &str = "persister";
@@ -86,8 +91,9 @@ pub fn allowed(user: &BusUser) -> Permissions {
         BusUser::Service(service) => of_service(&mut made, *service, None),
         BusUser::AtVenue(service, venue) => of_service(&mut made, *service, Some(venue)),
         BusUser::Console => {
-            made.publish.extend(written(Kind::ControlCommand, None));
-            made.publish.extend(written(Kind::SvcHeartbeat, None));
+            for kind in [Kind::ControlCommand, Kind::SvcHeartbeat] {
+                made.publish.push(format!("remora.v1.{}.console", kind.as_str()));
+            }
             made.publish.push(dead_letter_subject("console"));
             made.subscribe.push("remora.v1.>".to_owned());
             read_streams(&mut made, &Stream::ALL, false);
@@ -105,7 +111,7 @@ pub fn allowed(user: &BusUser) -> Permissions {
 
 fn of_service(made: &mut Permissions, service: Service, venue: Option<&VenueId>) {
     for kind in service.writes() {
-        made.publish.extend(written(*kind, venue));
+        made.publish.extend(written(*kind, service, venue));
     }
     made.publish.push(dead_letter_subject(service.name()));
     made.subscribe.extend(service.reads().iter().map(|kind| kind.pattern()));
@@ -136,14 +142,31 @@ fn read_streams(made: &mut Permissions, streams: &[Stream], is_persister: bool) 
     }
 }
 
-/// Gives the subjects of a kind, at one venue or at all.
-fn written(kind: Kind, venue: Option<&VenueId>) -> Vec<String> {
+/// Gives the names under which the processes of a service publish.
+fn producers(service: Service, venue: Option<&VenueId>) -> Vec<String> {
+    let name = service.name();
+    match venue {
+        Some(venue) if service == Service::Ingestor => {
+            (0..FEED_SHARDS_MAX).map(|shard| format!("{name}-{venue}-{shard}")).collect()
+        }
+        Some(venue) => vec![format!("{name}-{venue}")],
+        None => vec![name.to_owned()],
+    }
+}
+
+/// Gives the subjects of a kind that a service writes, at one venue or at all.
+fn written(kind: Kind, service: Service, venue: Option<&VenueId>) -> Vec<String> {
     let account = if kind.has_account() { ".*" } else { "" };
     let start = format!("remora.v1.{}{account}", kind.as_str());
+    let producers = producers(service, venue).into_iter();
     let venue = venue.map_or("*", VenueId::as_str);
     match kind {
-        Kind::PairsUniverse | Kind::ControlCommand | Kind::ControlState | Kind::SvcHeartbeat => {
-            vec![format!("{start}.*")]
+        Kind::PairsUniverse | Kind::ControlState | Kind::SvcHeartbeat => {
+            producers.map(|producer| format!("{start}.{producer}")).collect()
+        }
+        // Commands are given by the shell around a core.
+        Kind::ControlCommand => {
+            producers.map(|producer| format!("{start}.{producer}-shell")).collect()
         }
         Kind::MdStatus => vec![format!("{start}.{venue}"), format!("{start}.{venue}.*")],
         Kind::AccountBalance | Kind::AccountFee => vec![format!("{start}.{venue}")],

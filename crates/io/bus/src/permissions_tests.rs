@@ -56,13 +56,26 @@ fn only_those_publish_whom_the_design_names() {
     check("remora.v1.account.fee.paper.kraken-spot", &["order-router-kraken-spot"]);
     check("remora.v1.account.position.paper.kraken-spot.BTC-USD", &["order-router-kraken-spot"]);
     check("remora.v1.decision.record.kraken-spot.BTC-USD", &["decision"]);
-    let command = ["order-router-kraken-spot", "risk-gate", "console"];
-    check("remora.v1.control.command.console", &command);
-    check("remora.v1.control.state.risk-gate", &["order-router-kraken-spot", "risk-gate"]);
-    let all: Vec<String> = users().iter().map(BusUser::name).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != "admin").collect();
-    check("remora.v1.svc.heartbeat.anybody", &all);
     check("remora.v1.dead.decision", &["decision"]);
+}
+
+#[test]
+fn nobody_speaks_in_the_name_of_another_producer() {
+    let router = "order-router-kraken-spot";
+    check("remora.v1.control.command.console", &["console"]);
+    check("remora.v1.control.command.risk-gate-shell", &["risk-gate"]);
+    check("remora.v1.control.command.order-router-kraken-spot-shell", &[router]);
+    check("remora.v1.control.command.anybody", &[]);
+    check("remora.v1.control.state.risk-gate", &["risk-gate"]);
+    check("remora.v1.control.state.order-router-kraken-spot", &[router]);
+    check("remora.v1.control.state.order-router-kraken-futures", &[]);
+    for user in users().iter().filter(|user| **user != BusUser::Admin) {
+        let name = user.name();
+        let shard = if name.starts_with("ingestor") { "-0" } else { "" };
+        check(&format!("remora.v1.svc.heartbeat.{name}{shard}"), &[&*name]);
+    }
+    check("remora.v1.svc.heartbeat.anybody", &[]);
+    check("remora.v1.pairs.universe.decision", &[]);
 }
 
 #[test]

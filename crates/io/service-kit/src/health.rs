@@ -32,8 +32,14 @@ struct Inner {
 struct Facts {
     state: ServiceState,
     dependencies: BTreeMap<String, Dependency>,
-    data_age_max: Option<DurationNs>,
+    data_needed: Option<DataNeeded>,
     details: Value,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct DataNeeded {
+    age_max: DurationNs,
+    since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -54,7 +60,7 @@ impl Health {
         let facts = Facts {
             state: ServiceState::Starting,
             dependencies: BTreeMap::new(),
-            data_age_max: None,
+            data_needed: None,
             details: json!({}),
         };
         Self(Arc::new(Inner {
@@ -106,9 +112,11 @@ impl Health {
         self.publish();
     }
 
-    /// Makes the service not ready while its newest input is older than this.
+    /// Makes the service not ready while its newest market data is older than this, or while there has been none for that
+    /// long from now on: services start before their feed.
     pub fn require_data_younger_than(&self, age_max: DurationNs) {
-        self.facts().data_age_max = Some(age_max);
+        let since = self.0.clock.now();
+        self.facts().data_needed = Some(DataNeeded { age_max, since });
         self.publish();
     }
 
@@ -117,7 +125,7 @@ impl Health {
         self.facts().details = details;
     }
 
-    /// Notes that an input arrived.
+    /// Notes that market data arrived.
     pub fn heard(&self, at: Timestamp) {
         self.0.heard_ns.fetch_max(at.as_ns(), Ordering::Relaxed);
     }
@@ -132,7 +140,7 @@ impl Health {
         self.publish();
     }
 
-    /// Gives the age of the newest input, when there was one.
+    /// Gives the age of the newest market data, when there was any.
     #[must_use]
     pub fn data_age(&self) -> Option<DurationNs> {
         self.age_of(&self.0.heard_ns)
@@ -158,10 +166,10 @@ impl Health {
                 why.push(format!("{name} is down: {}", dependency.detail));
             }
         }
-        if let Some(age_max) = facts.data_age_max
-            && data_age.is_none_or(|age| age > age_max)
+        if let Some(DataNeeded { age_max, since }) = facts.data_needed
+            && data_age.unwrap_or_else(|| self.0.clock.now().since(since)) > age_max
         {
-            why.push(format!("no data for more than {} ms", age_max.as_ms()));
+            why.push(format!("no market data for more than {} ms", age_max.as_ms()));
         }
         why
     }
@@ -289,9 +297,17 @@ mod tests {
         let health = health();
         health.set_state(ServiceState::Active);
         health.require_data_younger_than(DurationNs::from_s(5));
-        assert_eq!(health.unready(), ["no data for more than 5000 ms"]);
+        assert!(health.unready().is_empty(), "the feed may still be starting");
+        let long_ago = health.0.clock.now().saturating_sub(DurationNs::from_s(60));
+        health.heard(long_ago);
+        assert_eq!(health.unready(), ["no market data for more than 5000 ms"]);
         health.heard(health.0.clock.now());
         assert!(health.unready().is_empty());
+        let needed = DataNeeded { age_max: DurationNs::from_s(5), since: long_ago };
+        health.facts().data_needed = Some(needed);
+        health.0.heard_ns.store(NEVER, Ordering::Relaxed);
+        assert_eq!(health.unready(), ["no market data for more than 5000 ms"]);
+        health.heard(health.0.clock.now());
         assert!(health.data_age().is_some());
     }
 

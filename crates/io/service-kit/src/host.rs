@@ -6,7 +6,7 @@ use crate::drive::{
     patiently,
 };
 use crate::flight::{FlightRecorder, FlightSettings};
-use crate::http::{HttpError, HttpServer};
+use crate::http::{HttpError, HttpServer, StatusGuard};
 use crate::publish::Publisher;
 use crate::telemetry::{Telemetry, TelemetryError};
 use crate::{Clock, Health, Shutdown};
@@ -15,13 +15,15 @@ use remora_bus::{
 };
 use remora_domain::{IdError, ProducerId, SessionId};
 use remora_machine::ServiceCore;
-use remora_rpc::{ControlServer, RpcError};
+use remora_rpc::{ControlServer, Readiness, RpcError};
 use remora_wire::flight::FlightHeader;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+const MIB: u64 = 1024 * 1024;
 
 /// Says why a process could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +46,6 @@ pub enum HostError {
     /// The bus refuses this process.
     #[error("connect to the bus")]
     Bus(#[source] BusError),
-    /// The recording could not be opened.
-    #[error("open the flight recording")]
-    Recording(#[source] std::io::Error),
     /// The service ended without being asked to.
     #[error("drive the core")]
     Drive(#[from] DriveError),
@@ -66,6 +65,8 @@ pub struct About<'a> {
     pub version: &'a str,
     /// Whether operators may halt and resume it directly.
     pub is_controllable: bool,
+    /// Whether it is of no use without fresh market data.
+    pub needs_market_data: bool,
 }
 
 /// Is what a core hears beside its plan.
@@ -103,6 +104,7 @@ pub struct Host {
     settings_text: String,
     commands: Option<mpsc::Receiver<Given>>,
     halt_folder: Option<PathBuf>,
+    stop_within: Duration,
     telemetry: Telemetry,
     http: HttpServer,
     grpc: ControlServer,
@@ -119,7 +121,7 @@ impl Host {
         effective: &Effective,
         about: About<'_>,
     ) -> Result<Self, HostError> {
-        let About { service, user, producer, version, is_controllable } = about;
+        let About { service, user, producer, version, is_controllable, needs_market_data } = about;
         let clock = Clock::new();
         // Nanoseconds of the start are unique among the runs of one producer, and fixed in its recording.
         let run = u64::try_from(clock.now().as_ns()).unwrap_or_default();
@@ -140,13 +142,20 @@ impl Host {
             grpc,
             tokens,
             halt_folder,
+            data_age_max,
+            stop_within,
         } = settings;
+        if needs_market_data {
+            health.require_data_younger_than(data_age_max);
+        }
+        let is_plaintext_allowed = grpc.is_plaintext_allowed;
         bus.user.get_or_insert_with(|| user.to_owned());
         if tokens.is_empty() {
             tracing::warn!("no token file: every control call is refused");
         }
         let metrics = Some(telemetry.metrics());
-        let http = HttpServer::start(http_listen, health.clone(), metrics, tokens.clone()).await?;
+        let status = StatusGuard { tokens: tokens.clone(), is_plaintext_allowed };
+        let http = HttpServer::start(http_listen, health.clone(), metrics, status).await?;
         let (port, commands) = if is_controllable {
             let (port, commands) = ControlPort::new(service, health.clone());
             (port, Some(commands))
@@ -154,16 +163,7 @@ impl Host {
             (ControlPort::status_only(service, health.clone()), None)
         };
         let grpc = ControlServer::start(grpc, tokens, Arc::new(port)).await?;
-        let (readiness, mut is_ready) = (grpc.readiness(), health.watch_ready());
-        tokio::spawn(async move {
-            loop {
-                let now = *is_ready.borrow_and_update();
-                readiness.set(now).await;
-                if is_ready.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
+        tokio::spawn(tell_readiness(grpc.readiness(), health.watch_ready()));
         let (http_address, grpc_address) = (http.address(), grpc.address());
         tracing::info!(http = %http_address, grpc = %grpc_address, "listening");
         let settings_text = effective.to_toml();
@@ -177,6 +177,7 @@ impl Host {
             settings_text,
             commands,
             halt_folder,
+            stop_within,
             telemetry,
             http,
             grpc,
@@ -229,7 +230,7 @@ impl Host {
     /// Connects to NATS, trying again while it cannot be reached; `None` when the process was asked to stop meanwhile.
     ///
     /// # Errors
-    /// Tells when the server is too old or refuses this process.
+    /// Tells when the server is too old, or refuses this user or its password: neither changes by trying again.
     pub async fn connect(&self) -> Result<Option<Arc<dyn Bus>>, HostError> {
         self.health.set_dependency("bus", true, false, "connecting");
         let settings = nats_settings(&self.bus, &self.identity);
@@ -252,10 +253,12 @@ impl Host {
         plan: Plan,
         inputs: Inputs<C::LocalInput>,
     ) -> Result<(), HostError> {
-        let recorder = self.recorder()?;
+        let recorder = self.recorder();
         let common = (self.clock.clone(), self.health.clone(), self.shutdown.clone());
         let identity = self.identity.clone();
-        let mut runner = Runner::new(identity, core, effects, bus, publisher, common).plan(plan);
+        let mut runner = Runner::new(identity, core, effects, bus, publisher, common)
+            .plan(plan)
+            .stop_within(self.stop_within);
         if let Some(locals) = inputs.locals {
             runner = runner.locals(locals);
         }
@@ -309,12 +312,17 @@ impl Host {
         }
     }
 
-    fn recorder(&self) -> Result<Option<FlightRecorder>, HostError> {
+    /// Starts the recording. A service that cannot record trades all the same, and says so.
+    fn recorder(&self) -> Option<FlightRecorder> {
         let telemetry = &self.telemetry_settings;
-        let Some(folder) = &telemetry.flight_folder else { return Ok(None) };
+        let folder = telemetry.flight_folder.as_ref()?;
         let settings = FlightSettings {
             folder: folder.clone(),
-            file_bytes_max: u64::from(telemetry.flight_file_mib_max).saturating_mul(1024 * 1024),
+            file_bytes_max: u64::from(telemetry.flight_file_mib_max).saturating_mul(MIB),
+            total_bytes_max: u64::from(telemetry.flight_total_mib_max).saturating_mul(MIB),
+            age_max: Duration::from_secs(
+                u64::from(telemetry.flight_age_days_max).saturating_mul(24 * 60 * 60),
+            ),
             flush_interval: Duration::from_millis(u64::from(telemetry.flight_flush_ms_max)),
         };
         let header = FlightHeader {
@@ -325,7 +333,26 @@ impl Host {
             version: self.identity.version().to_owned(),
             settings: self.settings_text.clone(),
         };
-        FlightRecorder::start(settings, &header).map(Some).map_err(HostError::Recording)
+        match FlightRecorder::start(settings, &header) {
+            Ok(recorder) => Some(recorder),
+            Err(error) => {
+                let problem = crate::publish::chain(&error);
+                tracing::error!(error = problem, "flight recording not started");
+                self.health.set_dependency("flight-recording", false, false, &problem);
+                None
+            }
+        }
+    }
+}
+
+/// Makes gRPC health say what HTTP says.
+async fn tell_readiness(readiness: Readiness, mut is_ready: watch::Receiver<bool>) {
+    loop {
+        let now = *is_ready.borrow_and_update();
+        readiness.set(now).await;
+        if is_ready.changed().await.is_err() {
+            return;
+        }
     }
 }
 

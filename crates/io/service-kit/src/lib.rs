@@ -22,7 +22,8 @@
 //!         return Ok(());
 //!     }
 //!     let (name, version) = (Service::RiskGate.name(), env!("CARGO_PKG_VERSION"));
-//!     let about = About { service: name, user: name, producer: name, version, is_controllable: true };
+//!     let (is_controllable, needs_market_data) = (true, true);
+//!     let about = About { service: name, user: name, producer: name, version, is_controllable, needs_market_data };
 //!     let host = Host::start(process, &effective, about).await?;
 //!     let Some(bus) = host.connect().await? else { host.stop().await; return Ok(()) };
 //!     let id = host.identity();
@@ -51,7 +52,7 @@ mod trace;
 pub use clock::Clock;
 pub use health::Health;
 pub use host::{About, Host, HostError, Inputs};
-pub use http::{HttpError, HttpServer};
+pub use http::{HttpError, HttpServer, StatusGuard};
 pub use main_fn::{ServiceArgs, run_main};
 pub use publish::{PublishError, Publisher};
 pub use secret::Secret;

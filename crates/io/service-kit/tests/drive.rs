@@ -8,7 +8,7 @@ use remora_bus::{Bus, Stream};
 use remora_domain::{Body, ControlAction, ControlScope, Service, ServiceState, Timestamp};
 use remora_service_kit::PublishError;
 use remora_service_kit::drive::DriveError;
-use remora_testkit::{Producer, book, halt, instrument, request, resume};
+use remora_testkit::{Producer, book, cancelled, halt, instrument, qty, request, resume};
 use std::sync::Arc;
 
 fn a_book() -> Body {
@@ -246,6 +246,34 @@ async fn a_flood_of_market_data_does_not_hold_up_health() {
     }
     assert!(seen().unwrap() < 1_000, "{:?}", seen());
     running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_core_that_is_asked_to_stop_is_served_until_it_has_taken_its_orders_back() {
+    let bus = AwayBus::new();
+    let mut core = TestCore::new("core", 1);
+    core.lingers = true;
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let (running, _) = started(&bus, core, 1).await;
+    let begun = tokio::time::Instant::now();
+    running.shutdown.request();
+    assert!(matches!(orders.next_from("core").await.body, Body::OrderCancel(_)));
+    let event = Body::OrderEvent(cancelled(&request("c-0"), qty("0")));
+    publish(&bus, &mut Producer::new("other", 1), event).await;
+    let core = running.end().await.unwrap();
+    assert_eq!(core.seen, ["caught-up", "stopping", "order.event"]);
+    assert_eq!(begun.elapsed(), std::time::Duration::ZERO, "something was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_core_that_never_stops_is_served_for_a_bounded_time() {
+    let bus = AwayBus::new();
+    let mut core = TestCore::new("core", 1);
+    core.lingers = true;
+    let (running, _) = started(&bus, core, 1).await;
+    let begun = tokio::time::Instant::now();
+    let core = running.stop().await.unwrap();
+    assert_eq!((core.seen.len(), begun.elapsed().as_secs()), (2, 10));
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ fn header() -> FlightHeader {
 
 fn settings(folder: &Path, file_bytes_max: u64, flush_ms: u64) -> FlightSettings {
     let flush_interval = Duration::from_millis(flush_ms);
-    FlightSettings { folder: folder.to_owned(), file_bytes_max, flush_interval }
+    let (folder, age_max) = (folder.to_owned(), Duration::from_secs(3_600));
+    FlightSettings { folder, file_bytes_max, total_bytes_max: 1 << 30, age_max, flush_interval }
 }
 
 fn first_part(folder: &Path) -> PathBuf {
@@ -69,8 +70,8 @@ async fn a_recording_replays_to_equal_outputs() {
     let report = replay(&mut reader, &mut core).unwrap();
     assert_eq!(report.first_difference, None);
     assert_eq!(report.ending, Some(Ending::Closed));
-    // One request of history, caught up, a tick, 20 books, 20 pokes, one command.
-    assert_eq!(report.entries, 1 + 1 + 1 + 20 + 20 + 1);
+    // One request of history, caught up, a tick, 20 books, 20 pokes, one command, the request to stop.
+    assert_eq!(report.entries, 1 + 1 + 1 + 20 + 20 + 1 + 1);
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_rotated_recording_is_read_as_one() {
     let mut core = TestCore::new("core", 1);
     core.deadline = Some(Timestamp::EPOCH);
     let report = replay(&mut reader, &mut core).unwrap();
-    assert_eq!((report.entries, report.ending), (44, Some(Ending::Closed)));
+    assert_eq!((report.entries, report.ending), (45, Some(Ending::Closed)));
     assert_eq!(report.first_difference, None);
 }
 
@@ -214,8 +215,8 @@ async fn what_is_left_of_a_killed_service_replays_to_equal_outputs() {
     let mut core = TestCore::new("core", 1);
     core.deadline = Some(Timestamp::EPOCH);
     let report = replay(&mut FlightReader::open(&path).unwrap(), &mut core).unwrap();
-    assert_eq!((report.entries, report.first_difference), (43, None));
-    assert_eq!(report.ending, Some(Ending::Killed { last_sequence: 43, is_torn: true }));
+    assert_eq!((report.entries, report.first_difference), (44, None));
+    assert_eq!(report.ending, Some(Ending::Killed { last_sequence: 44, is_torn: true }));
 }
 
 #[test]

@@ -37,6 +37,42 @@ fn profile(folder: &std::path::Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_recordings_cannot_be_written_starts_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // A file where the folder should be.
+    std::fs::write(folder.path().join("flight"), "").unwrap();
+    let mut config = Config::parse("demo.toml", &profile(folder.path()), []).unwrap();
+    let (process, _, gate) =
+        (config.process(), config.profile(), config.section::<Gate>("risk_gate"));
+    let ((process, _), effective) = config.finish(process.zip(gate)).unwrap();
+    let about = About {
+        service: "test",
+        user: "test",
+        producer: "core",
+        version: "0.1.0",
+        is_controllable: true,
+        needs_market_data: false,
+    };
+    let host = Host::start(process, &effective, about).await.unwrap();
+    let (shutdown, health) = (host.shutdown().clone(), host.health().clone());
+    let core = TestCore::new("core", host.identity().session().get());
+    let bus = AwayBus::new();
+    let mut states = Log::open(&bus, Stream::States).await;
+    let shared: Arc<dyn Bus> = Arc::new(bus.clone());
+    let publisher = Publisher::start(Arc::clone(&shared));
+    let (tell, _effects) = mpsc::unbounded_channel();
+    let effects = Box::new(Tell(tell));
+    let driven = tokio::spawn(host.drive(shared, publisher, core, effects, plan(), Inputs::none()));
+    states.next_from("core").await;
+    let down: Vec<String> =
+        health.status().dependencies.into_iter().filter(|it| !it.is_up).map(|it| it.name).collect();
+    assert_eq!(down, ["flight-recording", "halt-folder"]);
+    assert!(health.unready().is_empty(), "{:?}", health.unready());
+    shutdown.request();
+    driven.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_halts_a_process_and_its_recording_replays_from_itself() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::parse("demo.toml", &profile(folder.path()), []).unwrap();
@@ -45,8 +81,14 @@ async fn an_operator_halts_a_process_and_its_recording_replays_from_itself() {
     let values = process.zip(profile).zip(gate);
     let (((process, _), _), effective) = config.finish(values).unwrap();
     let version = "0.1.0";
-    let about =
-        About { service: "test", user: "test", producer: "core", version, is_controllable: true };
+    let about = About {
+        service: "test",
+        user: "test",
+        producer: "core",
+        version,
+        is_controllable: true,
+        needs_market_data: false,
+    };
     let host = Host::start(process, &effective, about).await.unwrap();
     let uri = format!("http://{}", host.grpc_address());
     let session = host.identity().session();
@@ -92,6 +134,6 @@ async fn an_operator_halts_a_process_and_its_recording_replays_from_itself() {
     assert_eq!(profile.reporting.rates.len(), 2);
     let report = replay(&mut reader, &mut TestCore::new("core", session.get())).unwrap();
     assert_eq!((report.first_difference, report.ending), (None, Some(Ending::Closed)));
-    // Caught up, and the command of the operator.
-    assert_eq!(report.entries, 2);
+    // Caught up, the command of the operator, and the request to stop.
+    assert_eq!(report.entries, 3);
 }

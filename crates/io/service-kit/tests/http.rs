@@ -3,7 +3,7 @@
 
 use remora_domain::ServiceState;
 use remora_rpc::{Role, Tokens};
-use remora_service_kit::{Clock, Health, HttpServer};
+use remora_service_kit::{Clock, Health, HttpServer, StatusGuard};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,8 +35,8 @@ async fn readiness_tells_dependencies_and_data_age_and_status_needs_a_token() {
     metrics::with_local_recorder(&recorder, || {
         metrics::counter!("remora_bus_published_total", "kind" => "md.book").increment(3);
     });
-    let server =
-        HttpServer::start(any, health.clone(), Some(recorder.handle()), tokens).await.unwrap();
+    let (metrics, guard) = (recorder.handle(), StatusGuard { tokens, is_plaintext_allowed: false });
+    let server = HttpServer::start(any, health.clone(), Some(metrics), guard).await.unwrap();
     let address = server.address();
 
     health.set_dependency("bus", true, false, "disconnected");

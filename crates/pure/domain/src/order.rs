@@ -147,6 +147,8 @@ pub enum CancelReason {
     Shutdown,
     /// Found without an owner at start.
     Orphaned,
+    /// A reason that this version does not know.
+    Unknown,
 }
 
 /// Takes a working order back. Needs no approval and is never delayed.

@@ -114,6 +114,8 @@ reasons! {
     VenueNotOpen = 37, "venue_not_open";
     /// No limit is configured for what is asked.
     LimitUnknown = 41, "limit_unknown";
+    /// A reason that this version does not know.
+    Unknown = 0, "unknown";
 }
 
 impl std::fmt::Display for RefusalReason {

@@ -61,6 +61,8 @@ pub enum OrderEventReason {
     UserRequested,
     /// The venue gave another reason.
     VenueOther,
+    /// A reason that this version does not know.
+    Unknown,
 }
 
 /// Is one statement about one order, published by the router of its venue.

@@ -49,6 +49,25 @@ macro_rules! enum_map {
 }
 pub(crate) use enum_map;
 
+/// As `enum_map`, for what only informs: a value of a later version becomes `Unknown`, so that it does not bury the
+/// message around it, which may hold a fill. An unspecified value is still refused.
+macro_rules! informative_map {
+    ($to:ident, $from:ident, $domain:ty, $wire:ty, { $($d:ident = $w:ident),* $(,)? }) => {
+        pub(crate) fn $to(value: $domain) -> i32 {
+            match value { $(<$domain>::$d => <$wire>::$w.into(),)* }
+        }
+
+        pub(crate) fn $from(field: &'static str, value: i32) -> Result<$domain, $crate::WireError> {
+            match <$wire>::try_from(value) {
+                $(Ok(<$wire>::$w) => Ok(<$domain>::$d),)*
+                Ok(<$wire>::Unspecified) => Err($crate::WireError::Enum { field, value }),
+                Err(_) => Ok(<$domain>::Unknown),
+            }
+        }
+    };
+}
+pub(crate) use informative_map;
+
 enum_map!(side_to, side_from, Side, types::Side, { Buy = Buy, Sell = Sell });
 
 pub(crate) fn need<T>(field: &'static str, value: Option<T>) -> Result<T, WireError> {

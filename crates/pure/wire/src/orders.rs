@@ -2,7 +2,8 @@
 
 use crate::WireError;
 use crate::amounts::{
-    amount, dec, enum_map, id, key_from, key_to, need, ns, side_from, side_to, text, time, word,
+    amount, dec, enum_map, id, informative_map, key_from, key_to, need, ns, side_from, side_to,
+    text, time, word,
 };
 use crate::generated::{accounts, orders};
 use remora_domain::{
@@ -12,9 +13,10 @@ use remora_domain::{
 };
 
 enum_map!(tif_to, tif_from, TimeInForce, orders::TimeInForce, { Gtc = Gtc, Ioc = Ioc });
-enum_map!(cancel_reason_to, cancel_reason_from, CancelReason, orders::CancelReason, {
+informative_map!(cancel_reason_to, cancel_reason_from, CancelReason, orders::CancelReason, {
     Requote = Requote, PairDeselected = PairDeselected, MarketDataLost = MarketDataLost,
     Halted = Halted, InventoryLimit = InventoryLimit, Shutdown = Shutdown, Orphaned = Orphaned,
+    Unknown = Unknown,
 });
 enum_map!(exec_type_to, exec_type_from, ExecType, orders::ExecType, {
     Sending = Sending, SubmitUnknown = SubmitUnknown, New = New, Trade = Trade,
@@ -26,12 +28,12 @@ enum_map!(ord_status_to, ord_status_from, OrdStatus, orders::OrdStatus, {
     CancelPending = CancelPending, Filled = Filled, Cancelled = Cancelled, Rejected = Rejected,
     Expired = Expired,
 });
-enum_map!(event_reason_to, event_reason_from, OrderEventReason, orders::OrderEventReason, {
+informative_map!(event_reason_to, event_reason_from, OrderEventReason, orders::OrderEventReason, {
     None = None, BadSignature = BadSignature, ApprovalExpired = ApprovalExpired,
     OldEpoch = OldEpoch, Reused = Reused, Halted = Halted, WrongVenue = WrongVenue,
     PostOnlyWouldCross = PostOnlyWouldCross, InsufficientFunds = InsufficientFunds,
     InstrumentRule = InstrumentRule, RateLimited = RateLimited, UnknownOrder = UnknownOrder,
-    UserRequested = UserRequested, VenueOther = VenueOther,
+    UserRequested = UserRequested, VenueOther = VenueOther, Unknown = Unknown,
 });
 enum_map!(liquidity_to, liquidity_from, Liquidity, orders::Liquidity, {
     Maker = Maker, Taker = Taker,
@@ -112,7 +114,9 @@ pub(crate) fn refusal_from(m: orders::OrderRefusal) -> Result<OrderRefusal, Wire
         cl_ord_id: id("order_refusal.cl_ord_id", &m.cl_ord_id)?,
         account: id("order_refusal.account", &m.account)?,
         instrument: key_from("order_refusal.instrument", m.instrument)?,
-        reason: word(field, RefusalReason::ALL, RefusalReason::as_str, &m.reason)?,
+        // A refusal is one whatever its reason is.
+        reason: word(field, RefusalReason::ALL, RefusalReason::as_str, &m.reason)
+            .unwrap_or(RefusalReason::Unknown),
         limit: text("order_refusal.limit", m.limit)?,
         value: text("order_refusal.value", m.value)?,
     })

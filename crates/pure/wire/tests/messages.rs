@@ -334,6 +334,59 @@ fn stored_bytes_of_the_previous_version_still_decode() {
     }
 }
 
+/// Gives the bytes of the first sample that `is_it`, with one run of bytes in them changed.
+fn changed(is_it: impl Fn(&Body) -> bool, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let sample = samples().into_iter().find(|sample| is_it(&sample.body)).unwrap();
+    let bytes = encode(&sample);
+    let mut found = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from);
+    let (at, _) = found.next().unwrap();
+    assert!(found.next().is_none(), "the bytes to change are not unique");
+    let (before, after) = bytes.split_at(at);
+    [before, to, after.split_at(from.len()).1].concat()
+}
+
+#[test]
+fn a_fill_with_a_reason_of_a_later_version_is_still_a_fill() {
+    let is_fill = |body: &Body| matches!(body, Body::OrderEvent(event) if event.fill.is_some());
+    // Field 13, the reason: `none` becomes 99.
+    let bytes = changed(is_fill, &[0x68, 1], &[0x68, 99]);
+    let Body::OrderEvent(event) = decode(&bytes).unwrap().body else { panic!("not an event") };
+    assert!(event.fill.is_some());
+    assert_eq!(event.reason, OrderEventReason::Unknown);
+    let bytes = changed(is_fill, &[0x68, 1], &[0x68, 0]);
+    assert!(matches!(decode(&bytes), Err(WireError::Enum { value: 0, .. })));
+}
+
+#[test]
+fn what_money_depends_on_is_refused_when_it_is_unknown() {
+    let is_fill = |body: &Body| matches!(body, Body::OrderEvent(event) if event.fill.is_some());
+    // Field 8, what happened: a trade becomes 99.
+    let bytes = changed(is_fill, &[0x40, 4], &[0x40, 99]);
+    assert!(matches!(decode(&bytes), Err(WireError::Enum { value: 99, .. })));
+}
+
+#[test]
+fn a_cancel_and_a_refusal_with_a_reason_of_a_later_version_are_still_read() {
+    let is_cancel = |body: &Body| matches!(body, Body::OrderCancel(_));
+    let sample = samples().into_iter().find(|sample| is_cancel(&sample.body)).unwrap();
+    let Body::OrderCancel(cancel) = &sample.body else { panic!("not a cancel") };
+    // Field 4, the last of the message.
+    let mut bytes = encode(&sample).to_vec();
+    let at = bytes.iter().rposition(|byte| *byte == 0x20).unwrap();
+    bytes[at + 1] = 99;
+    let Body::OrderCancel(read) = decode(&bytes).unwrap().body else { panic!("not a cancel") };
+    assert_eq!(read, OrderCancel { reason: CancelReason::Unknown, ..cancel.clone() });
+
+    let is_refusal = |body: &Body| matches!(body, Body::OrderRefusal(_));
+    let sample = samples().into_iter().find(|sample| is_refusal(&sample.body)).unwrap();
+    let Body::OrderRefusal(refusal) = &sample.body else { panic!("not a refusal") };
+    let word = refusal.reason.as_str();
+    let bytes = changed(is_refusal, word.as_bytes(), "z".repeat(word.len()).as_bytes());
+    let Body::OrderRefusal(read) = decode(&bytes).unwrap().body else { panic!("not a refusal") };
+    assert_eq!(read.reason, RefusalReason::Unknown);
+    assert_eq!(read.cl_ord_id, refusal.cl_ord_id);
+}
+
 #[test]
 fn fields_of_a_later_version_are_ignored() {
     for sample in samples() {

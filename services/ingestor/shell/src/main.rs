@@ -68,6 +68,7 @@ async fn run(args: Arguments) -> Result<()> {
         producer: &producer,
         version: VERSION,
         is_controllable: false,
+        needs_market_data: true,
     };
     let mut host = Host::start(process, &effective, about).await?;
     let is_recorded = player.is_some();

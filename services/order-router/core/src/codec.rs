@@ -273,7 +273,7 @@ fn get_time(from: &mut Reader<'_>) -> Read<Timestamp> {
 }
 
 /// All reasons; a reason's tag is its place, checked by a test against `tag_of`.
-const REASONS: [OrderEventReason; 14] = [
+const REASONS: [OrderEventReason; 15] = [
     OrderEventReason::None,
     OrderEventReason::BadSignature,
     OrderEventReason::ApprovalExpired,
@@ -288,6 +288,7 @@ const REASONS: [OrderEventReason; 14] = [
     OrderEventReason::UnknownOrder,
     OrderEventReason::UserRequested,
     OrderEventReason::VenueOther,
+    OrderEventReason::Unknown,
 ];
 
 const fn tag_of(reason: OrderEventReason) -> u8 {
@@ -306,6 +307,7 @@ const fn tag_of(reason: OrderEventReason) -> u8 {
         OrderEventReason::UnknownOrder => 11,
         OrderEventReason::UserRequested => 12,
         OrderEventReason::VenueOther => 13,
+        OrderEventReason::Unknown => 14,
     }
 }
 

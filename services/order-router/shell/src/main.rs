@@ -69,6 +69,7 @@ async fn run(args: Arguments) -> Result<()> {
         producer: &name,
         version: VERSION,
         is_controllable: true,
+        needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await?;
     let Some(bus) = host.connect().await? else {

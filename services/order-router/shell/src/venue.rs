@@ -2,12 +2,14 @@
 
 use crate::effects::Traced;
 use remora_bus::{Bus, BusError, InMessage, LogReader, ReadFrom, Stream, Subscription};
-use remora_domain::{AccountId, Body, ClOrdId, Envelope, Kind, SessionId, VenueId, VenueReport};
+use remora_domain::{
+    AccountId, Body, ClOrdId, Envelope, Kind, Qty, SessionId, VenueId, VenueReport,
+};
 use remora_order_router_core::RouterInput;
 use remora_service_kit::drive::{LocalEvent, read_message};
 use remora_service_kit::{Clock, Health, Shutdown, TraceContext};
 use remora_venue_api::{OrderEntry, VenueCommand, VenueInput, VenueOutput};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -16,7 +18,7 @@ use tokio::sync::mpsc;
 const MARKET_DATA_WAITING_MAX: usize = 8_192;
 /// Pause between two tries to read from the bus.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// Orders whose trace is remembered; the newest are left out when there are more.
+/// Orders whose trace is remembered; the oldest are forgotten when there are more.
 const TRACES_MAX: usize = 4_096;
 /// The name of the venue in health.
 const VENUE: &str = "venue";
@@ -50,13 +52,13 @@ impl VenueWorker {
     ) {
         self.health.set_dependency(VENUE, true, false, "reading earlier fills");
         let Some(mut market) = self.prepare().await else { return };
-        let mut traces = BTreeMap::new();
+        let mut traces = Traces::default();
         let mut out = Vec::new();
         self.venue.handle(self.clock.now(), VenueInput::Start, &mut out);
         self.health.set_dependency(VENUE, true, true, "simulated on the public market data");
         loop {
             for VenueOutput::Report(report) in out.drain(..) {
-                let context = context_of(&report, &mut traces);
+                let context = traces.of(&report);
                 let event = LocalEvent { input: RouterInput::Venue(report), context };
                 if reports.send(event).await.is_err() {
                     return;
@@ -71,7 +73,7 @@ impl VenueWorker {
                 command = commands.recv() => match command {
                     None => return,
                     Some((command, context)) => {
-                        remember(&command, context, &mut traces);
+                        traces.remember(&command, context);
                         Some(VenueInput::Command(command))
                     }
                 },
@@ -153,35 +155,123 @@ fn seen(message: &InMessage) -> Option<VenueInput> {
     VenueInput::of_market(&read_message(message).ok()?)
 }
 
-fn remember(
-    command: &VenueCommand,
+/// Remembers in which trace each order was given to the venue.
+#[derive(Default)]
+struct Traces {
+    open: BTreeMap<ClOrdId, Given>,
+    order: VecDeque<ClOrdId>,
+}
+
+struct Given {
     context: TraceContext,
-    traces: &mut BTreeMap<ClOrdId, TraceContext>,
-) {
-    let cl_ord_id = match command {
-        VenueCommand::Submit(order) => &order.request().cl_ord_id,
-        VenueCommand::Cancel { cl_ord_id, order_id: _ } => cl_ord_id,
-        VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount => return,
-    };
-    if context.is_some() && traces.len() < TRACES_MAX {
-        traces.insert(cl_ord_id.clone(), context);
+    /// What was asked for; unknown where only the cancel was seen.
+    qty: Option<Qty>,
+}
+
+impl Traces {
+    fn remember(&mut self, command: &VenueCommand, context: TraceContext) {
+        let (cl_ord_id, qty) = match command {
+            VenueCommand::Submit(order) => (&order.request().cl_ord_id, Some(order.request().qty)),
+            VenueCommand::Cancel { cl_ord_id, order_id: _ } => (cl_ord_id, None),
+            VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount => return,
+        };
+        if !context.is_some() {
+            return;
+        }
+        match self.open.get_mut(cl_ord_id) {
+            Some(given) => given.context = context,
+            None => {
+                self.open.insert(cl_ord_id.clone(), Given { context, qty });
+                self.order.push_back(cl_ord_id.clone());
+            }
+        }
+        if self.open.len() > TRACES_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.open.remove(&oldest);
+        }
+    }
+
+    /// Finds the trace of the command that a report answers; what ends an order ends its trace.
+    fn of(&mut self, report: &VenueReport) -> TraceContext {
+        let (cl_ord_id, is_end) = match report {
+            VenueReport::Filled { cl_ord_id, cum_qty, .. } => {
+                let given = self.open.get(cl_ord_id);
+                (cl_ord_id, given.is_some_and(|given| given.qty == Some(*cum_qty)))
+            }
+            VenueReport::Accepted { cl_ord_id, .. }
+            | VenueReport::CancelRejected { cl_ord_id, .. }
+            | VenueReport::SubmitUnknown { cl_ord_id } => (cl_ord_id, false),
+            VenueReport::Rejected { cl_ord_id, .. } | VenueReport::Cancelled { cl_ord_id, .. } => {
+                (cl_ord_id, true)
+            }
+            VenueReport::OpenOrders { .. }
+            | VenueReport::Balances(_)
+            | VenueReport::Fees(_)
+            | VenueReport::Session { .. } => return TraceContext::none(),
+        };
+        if !is_end {
+            return self.open.get(cl_ord_id).map(|given| given.context.clone()).unwrap_or_default();
+        }
+        let ended = self.open.remove(cl_ord_id);
+        self.order.retain(|open| open != cl_ord_id);
+        ended.map(|given| given.context).unwrap_or_default()
     }
 }
 
-/// Finds the trace of the command that a report answers; what ends an order ends its trace.
-fn context_of(report: &VenueReport, traces: &mut BTreeMap<ClOrdId, TraceContext>) -> TraceContext {
-    let found = match report {
-        VenueReport::Accepted { cl_ord_id, .. }
-        | VenueReport::Filled { cl_ord_id, .. }
-        | VenueReport::CancelRejected { cl_ord_id, .. }
-        | VenueReport::SubmitUnknown { cl_ord_id } => traces.get(cl_ord_id).cloned(),
-        VenueReport::Rejected { cl_ord_id, .. } | VenueReport::Cancelled { cl_ord_id, .. } => {
-            traces.remove(cl_ord_id)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_domain::OrderId;
+    use remora_testkit::{at_ms, cl_ord_id, fill, qty};
+    use std::collections::BTreeMap as Headers;
+
+    fn context(number: u64) -> TraceContext {
+        let parent = format!("00-{number:032x}-{number:016x}-01");
+        TraceContext::extract(&Headers::from([("traceparent".to_owned(), parent)]))
+    }
+
+    fn cancel(id: &str) -> VenueCommand {
+        VenueCommand::Cancel { cl_ord_id: cl_ord_id(id), order_id: None }
+    }
+
+    fn accepted(id: &str) -> VenueReport {
+        let (cl_ord_id, order_id) = (cl_ord_id(id), OrderId::new("v-1").unwrap());
+        VenueReport::Accepted { cl_ord_id, order_id, venue_time: at_ms(1) }
+    }
+
+    fn filled(id: &str, cum_qty: &str) -> VenueReport {
+        VenueReport::Filled {
+            cl_ord_id: cl_ord_id(id),
+            order_id: OrderId::new("v-1").unwrap(),
+            fill: fill("e-1", "100", "1", "0.1"),
+            cum_qty: qty(cum_qty),
+            venue_time: at_ms(1),
         }
-        VenueReport::OpenOrders { .. }
-        | VenueReport::Balances(_)
-        | VenueReport::Fees(_)
-        | VenueReport::Session { .. } => None,
-    };
-    found.unwrap_or_default()
+    }
+
+    #[test]
+    fn the_trace_of_a_filled_order_is_forgotten_with_its_last_fill() {
+        let mut traces = Traces::default();
+        let (id, given) = (cl_ord_id("r-1"), Given { context: context(1), qty: Some(qty("3")) });
+        traces.open.insert(id.clone(), given);
+        traces.order.push_back(id);
+        assert!(traces.of(&filled("r-1", "2")).is_some());
+        assert!(traces.of(&filled("r-1", "3")).is_some(), "the last fill has its trace");
+        assert!(traces.open.is_empty() && traces.order.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_traces_make_room_for_new_ones() {
+        let mut traces = Traces::default();
+        for number in 0..=TRACES_MAX {
+            traces.remember(
+                &cancel(&format!("r-{number}")),
+                context(u64::try_from(number).unwrap() + 1),
+            );
+        }
+        assert_eq!((traces.open.len(), traces.order.len()), (TRACES_MAX, TRACES_MAX));
+        assert!(!traces.of(&accepted("r-0")).is_some());
+        assert!(traces.of(&accepted(&format!("r-{TRACES_MAX}"))).is_some());
+    }
 }

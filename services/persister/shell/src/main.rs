@@ -55,6 +55,7 @@ async fn run(args: ServiceArgs) -> Result<()> {
         producer: name,
         version: VERSION,
         is_controllable: false,
+        needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await?;
     // Needs the runtime that the host has made sure of, and connects by itself.

@@ -179,7 +179,9 @@ const fn is_about_another_approval(reason: OrderEventReason) -> bool {
         OrderEventReason::BadSignature
         | OrderEventReason::OldEpoch
         | OrderEventReason::Reused
-        | OrderEventReason::WrongVenue => true,
+        | OrderEventReason::WrongVenue
+        // Nothing may be released for a reason that nobody here understands.
+        | OrderEventReason::Unknown => true,
         OrderEventReason::None
         | OrderEventReason::ApprovalExpired
         | OrderEventReason::Halted

@@ -53,6 +53,7 @@ async fn run(args: Arguments) -> Result<()> {
         producer: name,
         version: VERSION,
         is_controllable: true,
+        needs_market_data: true,
     };
     let host = Host::start(process, &effective, about).await?;
     let Some(bus) = host.connect().await? else {

@@ -14,6 +14,7 @@ use crate::{
 };
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::{ConnectError, ConnectErrorKind};
 use futures::StreamExt;
 use link::{Link, Signals, headers_of, received};
 use std::fmt;
@@ -145,16 +146,12 @@ pub struct NatsBus {
 pub async fn connect_nats(settings: NatsSettings) -> Result<NatsBus, BusError> {
     let signals = Arc::new(Signals::new());
     let options = link::options(&settings, Arc::clone(&signals))?;
-    let failed = |cause: crate::Cause| BusError::Failed {
-        call: Call::Connect,
-        subject: settings.urls.join(","),
-        cause,
-    };
+    let failed = |cause: ConnectError| refused(&settings, cause);
     let timeout = settings.connect_timeout;
     let client = tokio::time::timeout(timeout, options.connect(settings.urls.clone()))
         .await
         .map_err(|_| link::timed_out(Call::Connect, timeout))?
-        .map_err(|cause| failed(cause.into()))?;
+        .map_err(failed)?;
     if !client.is_server_compatible(2, 11, 0) {
         let found = client.server_info().version;
         return Err(BusError::ServerTooOld { found, wanted: SERVER_VERSION_MIN });
@@ -172,6 +169,19 @@ pub async fn connect_nats(settings: NatsSettings) -> Result<NatsBus, BusError> {
     link.round_trip(Call::Connect, &settings.inbox_prefix, 0).await?;
     let NatsSettings { ack_wait, stream_replicas, .. } = settings;
     Ok(NatsBus { link, ack_wait, stream_replicas })
+}
+
+/// Tells a server that refuses us, which it will do again, from one that cannot be reached.
+fn refused(settings: &NatsSettings, cause: ConnectError) -> BusError {
+    let (kind, server) = (cause.kind(), settings.urls.join(","));
+    if matches!(kind, ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication) {
+        let user = match &settings.credentials {
+            Credentials::Password { user, .. } => user.clone(),
+            Credentials::None | Credentials::NkeySeedFile { .. } => String::new(),
+        };
+        return BusError::Unauthorised { server, user, cause: cause.into() };
+    }
+    BusError::Failed { call: Call::Connect, subject: server, cause: cause.into() }
 }
 
 #[async_trait::async_trait]

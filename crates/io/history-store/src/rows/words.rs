@@ -34,12 +34,13 @@ words! {
         PostOnlyWouldCross = "post_only_would_cross", InsufficientFunds = "insufficient_funds",
         InstrumentRule = "instrument_rule", RateLimited = "rate_limited",
         UnknownOrder = "unknown_order", UserRequested = "user_requested",
-        VenueOther = "venue_other",
+        VenueOther = "venue_other", Unknown = "unknown",
     }
     cancel_reason(CancelReason) {
         Requote = "requote", PairDeselected = "pair_deselected",
         MarketDataLost = "market_data_lost", Halted = "halted",
         InventoryLimit = "inventory_limit", Shutdown = "shutdown", Orphaned = "orphaned",
+        Unknown = "unknown",
     }
     contract_kind(ContractKind) {
         Spot = "spot", LinearPerpetual = "linear_perpetual",

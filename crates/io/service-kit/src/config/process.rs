@@ -2,11 +2,12 @@
 
 use super::source::Config;
 use crate::secret::Secret;
-use remora_domain::SettingProblem;
+use remora_domain::{DurationNs, SettingProblem};
 use remora_rpc::{ListenSettings, TlsIdentity, Tokens};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A token, a password or a key is short; a longer file is the wrong file.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -65,6 +66,11 @@ pub struct TelemetrySettings {
     pub flight_folder: Option<PathBuf>,
     /// Size of one file of a recording, 1 to 4096 MiB. Default 64.
     pub flight_file_mib_max: u32,
+    /// How much the recordings of one service may take together, 1 to 1,048,576 MiB; the oldest runs are removed first.
+    /// Default 2048.
+    pub flight_total_mib_max: u32,
+    /// How old a recording may get, 1 to 3,650 days. Default 14.
+    pub flight_age_days_max: u32,
     /// How long an entry may wait before it is flushed to the file, 1 to 60,000 ms. Default 200.
     pub flight_flush_ms_max: u32,
 }
@@ -78,6 +84,8 @@ impl Default for TelemetrySettings {
             trace_fraction: 0.01,
             flight_folder: None,
             flight_file_mib_max: 64,
+            flight_total_mib_max: 2048,
+            flight_age_days_max: 14,
             flight_flush_ms_max: 200,
         }
     }
@@ -100,7 +108,12 @@ pub struct ControlSettings {
     /// The folder where halts are kept that NATS could not take yet, so that they outlive a restart. Default: the folder
     /// for flight recordings; without either, such a halt is forgotten by a restart.
     pub halt_folder: Option<PathBuf>,
-    /// Allows gRPC outside loopback without TLS, where the network itself is private. Default false.
+    /// How old the newest market data may be before a service that needs it is not ready, 1 to 86,400 s. Default 60.
+    pub data_age_s_max: u32,
+    /// How long a service that is asked to stop may take to take its orders back, 0 to 600 s. Default 10.
+    pub stop_s_max: u32,
+    /// Allows gRPC and `/status` outside loopback without TLS, where a mesh or a proxy ends TLS, or the network itself is
+    /// private. Default false.
     pub is_plaintext_allowed: bool,
 }
 
@@ -112,6 +125,8 @@ impl Default for ControlSettings {
             grpc_listen: any,
             token_file: None,
             halt_folder: None,
+            data_age_s_max: 60,
+            stop_s_max: 10,
             tls_certificate_file: None,
             tls_key_file: None,
             is_plaintext_allowed: false,
@@ -134,6 +149,10 @@ pub struct ProcessSettings {
     pub tokens: Tokens,
     /// Where halts are kept that NATS could not take yet.
     pub halt_folder: Option<PathBuf>,
+    /// How old the newest market data may be where it is needed.
+    pub data_age_max: DurationNs,
+    /// How long stopping may take.
+    pub stop_within: Duration,
 }
 
 impl Config {
@@ -147,11 +166,23 @@ impl Config {
         let telemetry =
             telemetry.and_then(|telemetry| self.check("telemetry", check_telemetry(telemetry)));
         let halt_folder = control.as_ref().and_then(|control| control.halt_folder.clone());
+        let data_age = control.as_ref().map_or(0, |control| control.data_age_s_max);
+        let stop = control.as_ref().map_or(0, |control| control.stop_s_max);
         let control = control.and_then(|control| self.check("control", check_control(&control)));
         let (http_listen, grpc, tokens) = control?;
         let (bus, telemetry) = (bus?, telemetry?);
         let halt_folder = halt_folder.or_else(|| telemetry.flight_folder.clone());
-        Some(ProcessSettings { bus, telemetry, http_listen, grpc, tokens, halt_folder })
+        let data_age_max = DurationNs::from_s(i64::from(data_age));
+        Some(ProcessSettings {
+            bus,
+            telemetry,
+            http_listen,
+            grpc,
+            tokens,
+            halt_folder,
+            data_age_max,
+            stop_within: Duration::from_secs(u64::from(stop)),
+        })
     }
 }
 
@@ -227,6 +258,11 @@ fn check_telemetry(telemetry: TelemetrySettings) -> Result<TelemetrySettings, Ve
     check((0.0..=1.0).contains(&fraction), "trace_fraction", fraction.to_string(), "0 to 1");
     let size = telemetry.flight_file_mib_max;
     check((1..=4096).contains(&size), "flight_file_mib_max", size.to_string(), "1 to 4096");
+    let total = telemetry.flight_total_mib_max;
+    let is_total = (1..=1_048_576).contains(&total);
+    check(is_total, "flight_total_mib_max", total.to_string(), "1 to 1048576");
+    let days = telemetry.flight_age_days_max;
+    check((1..=3_650).contains(&days), "flight_age_days_max", days.to_string(), "1 to 3650");
     let flush = telemetry.flight_flush_ms_max;
     check((1..=60_000).contains(&flush), "flight_flush_ms_max", flush.to_string(), "1 to 60000");
     if let Some(endpoint) = &telemetry.otlp_endpoint {
@@ -265,6 +301,16 @@ fn check_control(
             value: "alone".to_owned(),
             allowed: "tls_certificate_file and tls_key_file, or neither".to_owned(),
         });
+    }
+    for (key, value, allowed) in [
+        ("data_age_s_max", control.data_age_s_max, 1..=86_400),
+        ("stop_s_max", control.stop_s_max, 0..=600),
+    ] {
+        if !allowed.contains(&value) {
+            let (key, value) = (key.to_owned(), value.to_string());
+            let allowed = format!("{} to {}", allowed.start(), allowed.end());
+            problems.push(SettingProblem { key, value, allowed });
+        }
     }
     let tls = certificate.zip(key).map(|(certificate, key)| TlsIdentity {
         certificate_pem: certificate.expose().clone(),

@@ -113,7 +113,7 @@ impl<C: ServiceCore> Runner<C> {
         let lifts_halt = is_resume(&event);
         let cause = match &event {
             Event::Message { envelope, .. } => Some(envelope.header.message_id()),
-            Event::Tick | Event::CaughtUp | Event::Local { .. } => None,
+            Event::Tick | Event::CaughtUp | Event::Stopping | Event::Local { .. } => None,
         };
         let started = Instant::now();
         span.in_scope(|| match event {
@@ -122,6 +122,7 @@ impl<C: ServiceCore> Runner<C> {
                 self.core.tick(now, &mut self.out);
             }
             Event::CaughtUp => self.core.handle(now, ServiceInput::CaughtUp, &mut self.out),
+            Event::Stopping => self.core.handle(now, ServiceInput::Stopping, &mut self.out),
             Event::Message { envelope, .. } => {
                 self.core.handle(now, ServiceInput::Message(envelope), &mut self.out);
             }
@@ -216,7 +217,9 @@ impl<C: ServiceCore> Runner<C> {
     /// Makes the span of an event. History and timers get none: they are no part of an order's way.
     fn span(&self, event: &Event<C::LocalInput>) -> (Span, TraceContext) {
         let (what, before) = match event {
-            Event::Tick | Event::CaughtUp => return (Span::none(), TraceContext::none()),
+            Event::Tick | Event::CaughtUp | Event::Stopping => {
+                return (Span::none(), TraceContext::none());
+            }
             Event::Message { .. } if !self.is_caught_up => {
                 return (Span::none(), TraceContext::none());
             }
@@ -311,7 +314,7 @@ fn is_resume<L>(event: &Event<L>) -> bool {
             let Body::ControlCommand(command) = &envelope.body else { return false };
             command.action == ControlAction::Resume && command.scope == ControlScope::Global
         }
-        Event::Tick | Event::CaughtUp | Event::Local { .. } => false,
+        Event::Tick | Event::CaughtUp | Event::Stopping | Event::Local { .. } => false,
     }
 }
 
@@ -329,6 +332,7 @@ fn recorded<L: LocalCodec>(event: &Event<L>) -> FlightEvent {
     match event {
         Event::Tick => FlightEvent::Tick,
         Event::CaughtUp => FlightEvent::CaughtUp,
+        Event::Stopping => FlightEvent::Stopping,
         Event::Message { bytes, .. } => FlightEvent::Message(bytes.clone()),
         Event::Local { input, .. } => {
             let mut bytes = Vec::new();

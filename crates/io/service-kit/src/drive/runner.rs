@@ -23,6 +23,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a service that cannot go on still cancels and hears reports before it ends.
 const HALT_GRACE: Duration = Duration::from_secs(3);
+/// How long a core that was asked to stop goes on being served, when nothing else is said.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// How long the end of a process waits for durable messages to be stored.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events between two chances for other tasks of a single-threaded runtime.
@@ -96,12 +98,16 @@ pub struct Runner<C: ServiceCore> {
     pub(super) buried: u64,
     pub(super) dropped: u64,
     pub(super) ending: Option<(DriveError, Instant)>,
+    stop_within: Duration,
+    /// Until when a core that was asked to stop is served.
+    stopping: Option<Instant>,
 }
 
 /// Is one thing that happens to the core.
 pub(super) enum Event<L> {
     Tick,
     CaughtUp,
+    Stopping,
     Message { envelope: Arc<Envelope>, bytes: Bytes, context: TraceContext },
     Local { input: L, context: TraceContext },
 }
@@ -154,6 +160,8 @@ impl<C: ServiceCore> Runner<C> {
             buried: 0,
             dropped: 0,
             ending: None,
+            stop_within: STOP_WITHIN,
+            stopping: None,
         }
     }
 
@@ -185,6 +193,12 @@ impl<C: ServiceCore> Runner<C> {
         Self { commands: Some(commands), tells_commands, ..self }
     }
 
+    /// Bounds how long a core that was asked to stop goes on being served.
+    #[must_use]
+    pub fn stop_within(self, stop_within: Duration) -> Self {
+        Self { stop_within, ..self }
+    }
+
     /// Keeps halts that no stream holds yet over a restart.
     #[must_use]
     pub fn latch(mut self, latch: HaltLatch) -> Self {
@@ -198,7 +212,7 @@ impl<C: ServiceCore> Runner<C> {
         Self { recorder: Some(recorder), ..self }
     }
 
-    /// Runs until the process is asked to stop; gives the core back.
+    /// Runs until the process is asked to stop and the core has taken back what it left outside; gives the core back.
     ///
     /// # Errors
     /// Tells why the service cannot go on; by then it has halted, cancelled and stored what could be stored.
@@ -283,11 +297,21 @@ impl<C: ServiceCore> Runner<C> {
         while let Some(event) = self.pending.pop_front() {
             self.apply(event);
         }
+        if self.stopping.is_some() && self.core.has_stopped() {
+            return false;
+        }
         let ending = self.ending.as_ref().map(|(_, until)| *until);
         let deadline = self.core.next_deadline().filter(|_| !self.is_stuck);
         tokio::select! {
             biased; // the end, due work, then new work: the order is never random
-            () = self.shutdown.requested() => return false,
+            () = self.shutdown.requested(), if self.stopping.is_none() => {
+                self.stopping = Some(Instant::now() + self.stop_within);
+                self.apply(Event::Stopping);
+            }
+            () = sleep_until(self.stopping) => {
+                tracing::error!("the core had not stopped in time: orders may rest at the venue");
+                return false;
+            }
             () = sleep_until(ending) => return false,
             // Once the end has begun the failure is known; looking again would starve everything below.
             failure = failed(&mut sources.failure), if ending.is_none() => {

@@ -10,6 +10,7 @@
 mod digest;
 mod reader;
 mod replay;
+mod retention;
 mod writer;
 
 pub(crate) use digest::{Encoded, digest, encode};

@@ -1,5 +1,6 @@
 //! Writes a recording from a thread of its own; the loop only hands over encoded entries.
 
+use super::retention::sweep;
 use super::{MAGIC, frame};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Entries that may wait for the writer: a second of a very busy feed, some tens of MB.
 const QUEUE_ENTRIES_MAX: usize = 65_536;
@@ -29,6 +30,10 @@ pub struct FlightSettings {
     pub folder: PathBuf,
     /// A part that has grown beyond this many bytes is followed by a new one.
     pub file_bytes_max: u64,
+    /// How many bytes all recordings of one producer may take together; the oldest runs make room.
+    pub total_bytes_max: u64,
+    /// How old a recording may get.
+    pub age_max: Duration,
     /// The longest an entry waits before it is in the file.
     pub flush_interval: Duration,
 }
@@ -60,6 +65,7 @@ impl FlightRecorder {
     /// Tells when the folder or the file cannot be written, or a recording of this session is already there.
     pub fn start(settings: FlightSettings, header: &FlightHeader) -> std::io::Result<Self> {
         std::fs::create_dir_all(&settings.folder)?;
+        make_room(&settings, header)?;
         let status = Arc::new(Mutex::new(FlightStatus::default()));
         let mut writer = Writer::open(settings, header, Arc::clone(&status))?;
         let (sender, receiver) = sync_channel(QUEUE_ENTRIES_MAX);
@@ -223,6 +229,10 @@ impl Writer {
     }
 
     fn next_part(&mut self) -> std::io::Result<()> {
+        if make_room(&self.settings, &self.header)? > self.settings.total_bytes_max {
+            // What is there replays up to here; a part removed from its front would leave nothing that does.
+            return Err(std::io::Error::other("this run alone takes all that recordings may take"));
+        }
         self.part = self.part.saturating_add(1);
         let path = self.settings.folder.join(part_name(&self.header, self.part));
         self.file = create(&path)?;
@@ -236,6 +246,11 @@ impl Writer {
         frame(&mut self.member, &self.header.encode());
         self.flush()
     }
+}
+
+fn make_room(settings: &FlightSettings, header: &FlightHeader) -> std::io::Result<u64> {
+    let run = header.session.to_string();
+    sweep(settings, (header.producer.as_str(), &run), SystemTime::now())
 }
 
 /// A recording holds orders and balances: only its owner may read it.
@@ -263,6 +278,8 @@ mod tests {
         let settings = FlightSettings {
             folder: folder.path().to_owned(),
             file_bytes_max: 1 << 20,
+            total_bytes_max: 1 << 30,
+            age_max: Duration::from_secs(3_600),
             flush_interval: Duration::from_secs(60),
         };
         let status = Arc::new(Mutex::new(FlightStatus::default()));

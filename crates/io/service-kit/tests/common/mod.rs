@@ -51,6 +51,8 @@ pub(crate) struct TestCore {
     pub(crate) seen: Vec<String>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) moves_deadline: bool,
+    /// Asked to stop, it cancels and goes on until it has heard of a fill or the like.
+    pub(crate) lingers: bool,
     /// Written into every request: a core of another build.
     pub(crate) prefix: &'static str,
     sequencer: Sequencer,
@@ -66,6 +68,7 @@ impl TestCore {
             seen: Vec::new(),
             deadline: None,
             moves_deadline: true,
+            lingers: false,
             prefix: "r",
             sequencer: Sequencer::new(producer, SessionId::new(session)),
             requests: 0,
@@ -106,6 +109,7 @@ impl TestCore {
                 let envelope = self.sequencer.reply(now, &envelope.header, body);
                 out.push(ServiceOutput::publish(envelope));
             }
+            Body::OrderEvent(_) => self.lingers = false,
             Body::OrderRequest(_) => {
                 self.last_request = Some(envelope.header.clone());
                 if self.is_caught_up {
@@ -130,6 +134,12 @@ impl Machine for TestCore {
                 self.is_caught_up = true;
                 self.seen.push("caught-up".to_owned());
                 out.push(ServiceOutput::publish(self.state(now, ServiceState::Active)));
+            }
+            ServiceInput::Stopping if self.lingers => {
+                self.seen.push("stopping".to_owned());
+                let why = remora_domain::CancelReason::Shutdown;
+                let body = Body::OrderCancel(cancel(&request("c-0"), why));
+                out.push(ServiceOutput::publish(self.sequencer.wrap(now, body)));
             }
             ServiceInput::Stopping => {}
             ServiceInput::Local(Number(POKE_FAULT)) => out.push(ServiceOutput::Fault("poked")),
@@ -161,6 +171,10 @@ impl Machine for TestCore {
 impl ServiceCore for TestCore {
     type LocalInput = Number;
     type LocalOutput = Number;
+
+    fn has_stopped(&self) -> bool {
+        !self.lingers
+    }
 }
 
 /// Passes every effect on to the test.
