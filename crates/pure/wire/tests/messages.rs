@@ -261,7 +261,7 @@ fn others() -> Vec<Body> {
             epoch: 3,
             halted: vec![ControlScope::Global, ControlScope::Venue(venue)],
             reason: "drill".to_owned(),
-            orders_open: Some(0),
+            orders_open: None,
         }),
         Body::Heartbeat(Heartbeat {
             service: "decision".to_owned(),
@@ -331,6 +331,18 @@ fn stored_bytes_of_the_previous_version_still_decode() {
             .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
             .collect();
         assert_eq!(decode(&bytes).unwrap(), sample);
+    }
+}
+
+#[test]
+fn how_many_orders_are_open_survives_the_wire_and_is_unknown_where_it_was_not_told() {
+    let is_state = |sample: &&Envelope| matches!(sample.body, Body::ControlState(_));
+    let Envelope { header, body } = samples().iter().find(is_state).unwrap().clone();
+    let Body::ControlState(state) = body else { panic!("not a state") };
+    for orders_open in [None, Some(0), Some(3)] {
+        let body = Body::ControlState(ControlState { orders_open, ..state.clone() });
+        let told = Envelope { header: header.clone(), body };
+        assert_eq!(decode(&encode(&told)).unwrap(), told);
     }
 }
 
