@@ -165,6 +165,22 @@ fn every_recorded_trade_is_told_completely() {
     let out = &mut rig.out;
     let with = rig.exchange.take_for_crowd(now, crowd, market, Sell, price, qty, true, out);
     assert_eq!((with, total(&rig)), (Lots::new(5), 40));
+    let mut made = Vec::new();
+    for event in &rig.out {
+        if let Event::Traded { qty, maker, taker, .. } = event {
+            let is_crowds = maker.trader == rig.crowd && taker.trader == rig.crowd;
+            made.push((qty.get(), is_crowds, maker.is_filled, taker.is_filled));
+        }
+    }
+    assert_eq!(
+        made,
+        [
+            (10, true, true, false),
+            (5, false, true, false),
+            (3, true, true, false),
+            (22, true, true, true)
+        ]
+    );
     assert_eq!(rig.exchange.last_price(rig.market), Some(price));
 }
 

@@ -160,5 +160,9 @@ fn a_limit_above_every_range_is_refused_and_never_overflows() {
     }
     assert_eq!(rig.book(Sell).last(), Some(&(most, i64::MAX)), "shown as the largest there is");
     let order = NewOrder { pricing: Pricing::Market, ..rig.limit(rig.crowd, Buy, most, 0) };
-    rig.place(order);
+    rig.place(order.clone());
+    rig.rest(&[(rig.crowd, Sell, most, 1), (rig.crowd, Sell, most, 1)]);
+    let size = Size::Quote(1_000_000_000_000_000_000_000_000_000_000);
+    let log = rig.place(NewOrder { size, ..order });
+    assert_eq!(log.iter().filter(|line| line.contains('@')).count(), 1, "as much as one order may");
 }

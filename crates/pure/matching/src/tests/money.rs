@@ -228,6 +228,36 @@ fn an_amend_changes_the_hold_or_is_refused() {
 }
 
 #[test]
+fn a_post_only_order_amended_to_take_must_hold_the_takers_fee() {
+    let mut rig = with_fees();
+    rig.rest(&[(rig.bob, Sell, 5, 110)]);
+    rig.deposit(rig.alice, rig.quote, 55_550 - 1_000_000);
+    let order = NewOrder { is_post_only: true, ..rig.limit(rig.alice, Buy, 5, 100) };
+    let no = rig.exchange.place(rig.now, order, &mut rig.out).unwrap();
+    let amend = |rig: &mut Rig, limit, is_post_only| {
+        let amend = Amend { limit: Some(Ticks::new(limit)), is_post_only, ..Amend::default() };
+        rig.exchange.amend(rig.now, rig.alice, no, amend, &mut rig.out)
+    };
+    // Five at 110 cost 55_000; the maker's 1 % of 550 is 5.5, the taker's 2 % is 11.
+    assert_eq!(amend(&mut rig, 109, true), Ok(()));
+    assert_eq!(held(&rig, no.get()), 55_100);
+    assert_eq!(amend(&mut rig, 110, false), Err(Refusal::Funds));
+    rig.deposit(rig.alice, rig.quote, 550);
+    assert_eq!(amend(&mut rig, 110, false), Ok(()));
+    assert_eq!(rig.money(rig.alice), [(1_000_005, 0), (0, 0)]);
+}
+
+#[test]
+fn balances_stay_where_every_product_fits() {
+    let mut rig = Rig::new();
+    let mut deposit = |amount| rig.exchange.deposit(rig.alice, rig.quote, amount, &mut rig.out);
+    assert_eq!(deposit(crate::money::MONEY_MAX), Err(Refusal::Range));
+    assert_eq!(deposit(crate::money::MONEY_MAX - 1_000_000), Ok(()));
+    assert_eq!(deposit(Money::MAX), Err(Refusal::Range));
+    assert_eq!(deposit(Money::MIN), Err(Refusal::Funds));
+}
+
+#[test]
 fn an_immediate_order_holds_nothing_when_it_is_over() {
     let mut rig = Rig::new();
     let ioc = NewOrder { lifetime: Lifetime::Ioc, ..rig.limit(rig.alice, Buy, 5, 100) };

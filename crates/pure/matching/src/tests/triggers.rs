@@ -269,6 +269,18 @@ fn triggers_sleep_while_the_market_does_not_match() {
 }
 
 #[test]
+fn a_market_order_that_wakes_in_a_limit_only_market_ends() {
+    let mut rig = traded();
+    let market = rig.number(sleeper(&rig, rig.alice, Sell, stop(90)));
+    let limit = NewOrder { trigger: stop(90), ..rig.limit(rig.alice, Sell, 1, 50) };
+    let limit = rig.number(limit);
+    rig.exchange.set_mode(rig.market, MarketMode::LimitOnly, &mut rig.out);
+    print(&mut rig, 90);
+    assert_eq!(rig.state(market), OrderState::Ended(EndCause::NotExecutable));
+    assert_eq!(rig.state(limit), OrderState::Filled);
+}
+
+#[test]
 fn amending_a_trigger_moves_it_and_may_fire_it() {
     let mut rig = traded();
     let amend = |rig: &mut Rig, order, trigger| {
