@@ -22,8 +22,8 @@ use crate::money::{less, more};
 use remora_domain::{DurationNs, Lots, Side, Ticks, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Is how long after an unexplained decrease a print at the same price is taken for its cause. Recordings here show
-/// prints up to 0.4 s late.
+/// Is how long after an unexplained decrease a print at the same price is taken for its cause. In the shared recording
+/// of 2026-05-02 (BTC/USD, 20 minutes) 72 of 232 prints come after their level was gone, the last 0.38 s later.
 const LATE_PRINT: DurationNs = DurationNs::from_s(1);
 
 /// Is the crowd of one market.
