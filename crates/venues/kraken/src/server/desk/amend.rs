@@ -58,7 +58,8 @@ impl Desk {
         // Numbers no amend has: the order's own, far up.
         let amend_id = self.mint.id(IdKind::Amend, record.id | (1 << 63));
         let row = self.amend_row(order, amend_id, view.created, view.asked.is_post_only)?;
-        Some(AmendRow { is_by_user: false, ..row })
+        // Nothing of it was filled when it was placed, whatever was since.
+        Some(AmendRow { is_by_user: false, remaining_qty: row.order_qty, ..row })
     }
 
     /// Finds the one open order that an amend or edit names.

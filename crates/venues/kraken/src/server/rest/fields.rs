@@ -27,6 +27,8 @@ pub(super) struct Malformed;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     texts: BTreeMap<String, String>,
+    /// Whether any of them is inside another one; most requests have none.
+    has_nested: bool,
 }
 
 impl Fields {
@@ -70,6 +72,9 @@ impl Fields {
 
     /// Says whether a field is a list or a structure instead of a text.
     pub(super) fn is_nested(&self, name: &str) -> bool {
+        if !self.has_nested {
+            return false;
+        }
         let from = format!("{name}[");
         self.texts.range(from.clone()..).next().is_some_and(|(name, _)| name.starts_with(&from))
     }
@@ -78,6 +83,9 @@ impl Fields {
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
         if let Some(text) = self.text(name) {
             return text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        }
+        if !self.has_nested {
+            return Vec::new();
         }
         (0..FIELDS_MAX).map_while(|index| self.text(&format!("{name}[{index}]"))).collect()
     }
@@ -100,6 +108,7 @@ impl Fields {
             } else if let Some((key, deeper)) =
                 rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
             {
+                inside.has_nested |= !deeper.is_empty();
                 inside.texts.insert([key, deeper].concat(), text.clone());
             }
         }
@@ -119,6 +128,7 @@ impl Fields {
         if name.len() > NAME_BYTES_MAX {
             return Err(Malformed);
         }
+        self.has_nested |= name.ends_with(']');
         self.texts.insert(name, text);
         if self.texts.len() > FIELDS_MAX { Err(Malformed) } else { Ok(()) }
     }

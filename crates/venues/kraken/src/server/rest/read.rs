@@ -5,12 +5,14 @@
 use super::fields::Fields;
 use crate::server::desk::{Bound, DeskResult, OrderRef, PriceSpec, TimeSpec};
 use crate::server::error::KrakenError;
-use remora_domain::Timestamp;
+use remora_domain::{DurationNs, Timestamp};
 use rust_decimal::Decimal;
 use std::str::FromStr;
 
 /// The longest number that is read; [`Decimal`] holds 28 digits.
 const NUMBER_BYTES_MAX: usize = 40;
+/// What the texts of times leave out: they are written to the microsecond.
+const UNWRITTEN: DurationNs = DurationNs::from_ns(999);
 const SECOND_NS: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
 impl Fields {
@@ -77,11 +79,16 @@ impl Fields {
         self.read("deadline", |text| crate::time::instant("deadline", text).ok())
     }
 
-    /// Reads one end of a span of history: Unix seconds, or an id.
+    /// Reads one end of a span of history: Unix seconds, or an id. A time stands for all that is written like it, so
+    /// that a client which goes on from the last time it saw gets nothing twice.
     pub(super) fn bound(&self, name: &'static str) -> DeskResult<Option<Bound>> {
         self.read(name, |text| {
             let is_number = text.starts_with(|first: char| first.is_ascii_digit());
-            if is_number { unix(text).map(Bound::At) } else { Some(Bound::Id(text.to_owned())) }
+            if is_number {
+                unix(text).map(|time| Bound::At(time.saturating_add(UNWRITTEN)))
+            } else {
+                Some(Bound::Id(text.to_owned()))
+            }
         })
     }
 

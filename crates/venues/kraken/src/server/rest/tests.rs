@@ -21,8 +21,8 @@ use std::sync::Arc;
 const KEY: &str = "trader-key";
 const READ_KEY: &str = "reader-key";
 const SECRET: &str = "c3ludGhldGljIHNlY3JldCBvZiBhIHRlc3Q=";
-/// 2026-02-16T09:36:07.5Z
-const START: Timestamp = Timestamp::from_ns(1_771_234_567_500_000_000);
+/// 2026-02-16T09:36:07.500000321Z: more digits than are written.
+const START: Timestamp = Timestamp::from_ns(1_771_234_567_500_000_321);
 
 const SETTINGS: &str = r#"{
  "seed": 7,

@@ -130,6 +130,11 @@ fn fills_and_ledger_entries_are_listed_newest_first() {
     let queried = venue.ok("QueryTrades", &format!("txid={exec_id}"));
     assert_eq!(queried[exec_id], want);
     assert_eq!(venue.ok("TradesHistory", "type=closed position")["count"], 0);
+    venue.wait(20); // The counter of REST calls falls by one a second.
+    let after = venue.ok("TradesHistory", &format!("start={}", want["time"]));
+    assert_eq!(after["count"], 1, "going on from a time that was seen gives nothing twice");
+    let until = venue.ok("TradesHistory", &format!("end={}", want["time"]));
+    assert_eq!(until["count"], 1);
     assert!(venue.ok("TradesHistory", "without_count=true").get("count").is_none());
 
     let ledger = venue.ok("Ledgers", "asset=ZUSD&type=trade");

@@ -113,6 +113,7 @@ fn a_batch_is_answered_in_its_order() {
 fn an_amended_order_keeps_its_id_and_its_history() {
     let mut venue = Venue::new();
     let id = venue.place(SELL);
+    venue.take(Side::Buy, 610_000, 10_000_000);
     venue.wait(1);
     let amended = venue.ok("AmendOrder", &format!("txid={id}&limit_price=61500.5&order_qty=0.4"));
     assert!(amended["amend_id"].as_str().unwrap().starts_with('T'));
@@ -121,10 +122,12 @@ fn an_amended_order_keeps_its_id_and_its_history() {
         (&order["vol"], &order["descr"]["price"]),
         (&"0.40000000".into(), &"61500.5".into())
     );
-    assert_eq!(order["misc"], "amended");
+    assert_eq!(order["misc"], "partial,amended");
     let history = venue.ok("OrderAmends", &format!("order_id={id}"));
     assert_eq!(history["count"], 2);
     let rows = history["amends"].as_array().unwrap();
+    let open: Vec<_> = rows.iter().map(|row| row["remaining_qty"].as_str().unwrap()).collect();
+    assert_eq!(open, ["0.50000000", "0.30000000"], "nothing was filled when it was placed");
     assert_eq!(
         (&rows[0]["amend_type"], &rows[0]["order_qty"]),
         (&"original".into(), &"0.50000000".into())
