@@ -68,6 +68,8 @@ pub struct Desk {
     waiting: BTreeSet<(Timestamp, OrderNo)>,
     /// Dead man's switches.
     timers: BTreeSet<(Timestamp, TraderIx)>,
+    /// Orders that a switch could not cancel, as their pair was closed.
+    overdue: BTreeSet<OrderNo>,
     crowd: Crowd,
     system: SystemMode,
     post_only: PostOnlyMode,
@@ -115,6 +117,7 @@ impl Desk {
             moved: BTreeMap::new(),
             waiting: BTreeSet::new(),
             timers: BTreeSet::new(),
+            overdue: BTreeSet::new(),
             crowd,
             system: SystemMode::Online,
             post_only: settings.post_only,

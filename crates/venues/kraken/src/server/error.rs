@@ -158,3 +158,65 @@ impl std::fmt::Display for Echo {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_the_text_of_the_venue() {
+        let pair = "XXBTZUSD".to_owned();
+        for (error, text) in [
+            (KrakenError::InvalidKey, "EAPI:Invalid key"),
+            (KrakenError::InvalidSignature, "EAPI:Invalid signature"),
+            (KrakenError::InvalidNonce, "EAPI:Invalid nonce"),
+            (KrakenError::ApiRateLimit, "EAPI:Rate limit exceeded"),
+            (KrakenError::Throttled(1_771_234_567), "EService:Throttled:1771234567"),
+            (KrakenError::TooManyRequests, "EGeneral:Too many requests"),
+            (KrakenError::PermissionDenied, "EGeneral:Permission denied"),
+            (KrakenError::TemporaryLockout, "EGeneral:Temporary lockout"),
+            (KrakenError::InvalidArguments, "EGeneral:Invalid arguments"),
+            (KrakenError::InvalidArgument("volume"), "EGeneral:Invalid arguments:volume"),
+            (KrakenError::IndexUnavailable, "EGeneral:Invalid arguments:Index unavailable"),
+            (KrakenError::InternalError, "EGeneral:Internal error"),
+            (KrakenError::UnknownMethod, "EGeneral:Unknown method"),
+            (KrakenError::UnknownPair, "EQuery:Unknown asset pair"),
+            (KrakenError::UnknownAsset, "EQuery:Unknown asset"),
+            (KrakenError::Unavailable, "EService:Unavailable"),
+            (KrakenError::Busy, "EService:Busy"),
+            (KrakenError::MarketMode("cancel_only"), "EService:Market in cancel_only mode"),
+            (KrakenError::DeadlineElapsed, "EService:Deadline elapsed"),
+            (KrakenError::InsufficientFunds, "EOrder:Insufficient funds"),
+            (KrakenError::OrderMinimum, "EOrder:Order minimum not met"),
+            (KrakenError::CostMinimum, "EOrder:Cost minimum not met"),
+            (KrakenError::TickSize, "EOrder:Tick size check failed"),
+            (KrakenError::InvalidPrice, "EOrder:Invalid price"),
+            (
+                KrakenError::PriceDecimals { pair, decimals: 1 },
+                "EOrder:Invalid price:XXBTZUSD price can only be specified up to 1 decimals.",
+            ),
+            (KrakenError::PostOnly, "EOrder:Post only order"),
+            (KrakenError::OrdersLimit, "EOrder:Orders limit exceeded"),
+            (KrakenError::OrderRateLimit, "EOrder:Rate limit exceeded"),
+            (KrakenError::UnknownOrder, "EOrder:Unknown order"),
+            (KrakenError::InvalidOrder, "EOrder:Invalid order"),
+            (KrakenError::NoPosition, "EOrder:Reduce only:No position exists"),
+            (KrakenError::CannotOpenPosition, "EOrder:Cannot open position"),
+            (KrakenError::UnknownPosition, "EOrder:Unknown position"),
+            (KrakenError::InvalidSession, "ESession:Invalid session"),
+            (KrakenError::pair_not_supported("XBT/USD"), "Currency pair not supported XBT/USD"),
+            (
+                KrakenError::unsupported_field("price", "add order"),
+                "Unsupported field: 'price' for the given msg type: add order",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_client_wrote_is_echoed_only_so_far() {
+        let text = KrakenError::pair_not_supported(&"\u{1f40d}".repeat(10_000)).to_string();
+        assert_eq!(text.chars().count(), "Currency pair not supported ".len() + ECHO_CHARS);
+    }
+}

@@ -33,10 +33,11 @@ pub fn settings(seed: u64) -> DeskSettings {
         fee_schedules: fee_schedules(),
         accounts,
         post_only: PostOnlyMode::LateCancel,
+        // About 60 MB an account when all of it is full.
         history: HistoryBounds {
-            orders_max: 100_000,
-            executions_max: 200_000,
-            ledger_max: 400_000,
+            orders_max: 25_000,
+            executions_max: 50_000,
+            ledger_max: 100_000,
             amends_per_order_max: 200,
         },
     }

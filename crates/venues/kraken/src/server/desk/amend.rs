@@ -5,7 +5,7 @@ use super::facts::AmendRow;
 use super::ids::{IdKind, IdText};
 use super::plan::{check_deadline, check_display};
 use super::quote::{self, Towards};
-use super::record::is_own;
+use super::record::{Ending, is_own};
 use super::{Desk, DeskResult};
 use crate::server::catalogue::{PairDef, SystemMode};
 use crate::server::error::KrakenError;
@@ -43,9 +43,9 @@ impl Desk {
         let original = self.original_row(order);
         self.apply(now, trader, order, change)?;
         self.charge_anyway(now, trader, market, penalty);
-        let is_over = self.records.get(&order).is_some_and(|record| !record.is_open());
-        let is_filled = self.view(order).is_some_and(|view| view.cum_qty == total(view));
-        if is_over && !is_filled {
+        // Amended to or below what it had filled, it was cancelled for the rest.
+        let ended = self.records.get(&order).and_then(|record| record.ended);
+        if ended.is_some_and(|ended| matches!(ended.how, Ending::Canceled(_))) {
             self.charge_anyway(now, trader, market, penalty_of_cancel);
         }
         Ok(self.note_amend(now, order, original, asked))

@@ -105,9 +105,23 @@ impl Desk {
         let open: Vec<OrderNo> = account.open.iter().copied().collect();
         self.cancel_reason = SWITCH_FIRED;
         for order in open {
-            // The engine's own cancels cost its owner nothing. On a closed pair an order stays, as it would with a
-            // cancel.
-            let _ = self.cancel_open(now, trader, order);
+            // The engine's own cancels cost their owner nothing: ours.
+            if self.cancel_open(now, trader, order).is_err() {
+                self.overdue.insert(order);
+            }
+        }
+        self.cancel_reason = USER_REQUESTED;
+    }
+
+    /// Cancels what a switch could not while its pair was closed.
+    pub(crate) fn cancel_overdue(&mut self, now: Timestamp) {
+        self.cancel_reason = SWITCH_FIRED;
+        for order in std::mem::take(&mut self.overdue) {
+            let open = self.records.get(&order).filter(|record| record.is_open());
+            let Some(trader) = open.map(|record| record.trader) else { continue };
+            if self.cancel_open(now, trader, order).is_err() {
+                self.overdue.insert(order);
+            }
         }
         self.cancel_reason = USER_REQUESTED;
     }

@@ -107,6 +107,7 @@ impl Desk {
             self.public_facts.push((now, PublicFact::System));
             self.set_modes();
             self.absorb(now);
+            self.cancel_overdue(now);
             self.tick(now);
         }
     }
@@ -128,6 +129,7 @@ impl Desk {
             self.public_facts.push((now, PublicFact::Instrument(market)));
             self.exchange.set_mode(market, mode(self.system, status), &mut self.events);
             self.absorb(now);
+            self.cancel_overdue(now);
         }
         Ok(())
     }
