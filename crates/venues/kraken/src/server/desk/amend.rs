@@ -93,12 +93,14 @@ impl Desk {
         });
         let side = view.asked.side;
         let last = self.exchange.last_price(pair.market);
+        // The limit of a trailing order is a distance, which the exchange keeps.
+        let is_trailing = record.kind.is_trailing() && !record.is_triggered;
         let limit = limit.map(|limit| match view.asked.pricing {
-            Pricing::Limit(_) => {
+            Pricing::Limit(_) if !is_trailing => {
                 let is_up = (side == Side::Sell) != record.trigger.is_some();
                 quote::relative(pair, limit, last, is_up, Towards::Passive(side))
             }
-            Pricing::Market => Err(KrakenError::InvalidArgument("limit_price")),
+            Pricing::Limit(_) | Pricing::Market => Err(KrakenError::InvalidArgument("limit_price")),
         });
         let trigger = trigger.map(|trigger| self.new_trigger(pair, view, trigger));
         Ok(Amend {
@@ -145,10 +147,17 @@ impl Desk {
             Condition::TakeProfit(_) => {
                 quote::relative(pair, trigger, from, !is_buy, Towards::Nearest)
             }
-            // What is set is the distance.
-            Condition::Trailing(_) => {
+            Condition::Trailing(before) => {
                 let distance = quote::distance(pair, trigger, from, true)?;
-                quote::on_step(pair, distance, Towards::Nearest)
+                let distance = quote::on_step(pair, distance, Towards::Nearest)?;
+                // What is set is the distance; the exchange wants the price where that puts the trigger now.
+                let further = distance.get().saturating_sub(before.get());
+                Ok(view.trigger_price.map_or(distance, |at| {
+                    Ticks::new(match view.asked.side {
+                        Side::Buy => at.get().saturating_add(further),
+                        Side::Sell => at.get().saturating_sub(further),
+                    })
+                }))
             }
         }
     }

@@ -1,8 +1,6 @@
 //! The legacy replace: the old order is cancelled, a new one takes its place under a new id.
 
-use super::api::{
-    AddOrder, EditOrder, Edited, OrderRef, PriceSpec, Tif, TimeSpec, TriggerReference,
-};
+use super::api::{AddOrder, EditOrder, Edited, OrderRef, PriceSpec, TimeSpec, TriggerReference};
 use super::facts::OrderFacts;
 use super::place::added;
 use super::plan::check_deadline;
@@ -105,7 +103,7 @@ fn replacement(old: &OrderFacts<'_>, asked: &EditOrder) -> DeskResult<AddOrder> 
         limit: asked.limit.or(as_it_is(old.limit, old.limit_written, is_trailing)),
         trigger: asked.trigger.or(as_it_is(trigger_now, written, is_trailing)),
         trigger_reference: trigger.map_or(TriggerReference::Last, |trigger| trigger.reference),
-        tif: if old.expires.is_some() { Tif::Gtd } else { old.tif },
+        tif: old.tif,
         start: old.starts.map(TimeSpec::At),
         expire: old.expires.map(TimeSpec::At),
         is_post_only: asked.is_post_only,

@@ -84,7 +84,7 @@ impl Desk {
             trader,
             market: pair.market,
             kind: order.kind,
-            tif: order.tif,
+            tif: if matches!(lifetime, Lifetime::Gtd(_)) { Tif::Gtd } else { order.tif },
             stp: order.stp,
             cl_ord_id,
             userref: order.userref,

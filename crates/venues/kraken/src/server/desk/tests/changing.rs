@@ -38,7 +38,7 @@ fn an_amend_keeps_the_id_and_the_fills() {
         .collect();
     assert_eq!(
         told,
-        [(false, dec("1"), dec("0.75"), dec("60000")), (true, dec("2"), dec("1.75"), dec("60100"))]
+        [(false, dec("1"), dec("1"), dec("60000")), (true, dec("2"), dec("1.75"), dec("60100"))]
     );
     assert_eq!(rows[1].amend_id, id);
 }

@@ -118,6 +118,34 @@ fn a_trailing_stop_follows_the_market_and_its_limit_follows_it() {
 }
 
 #[test]
+fn the_distance_of_a_trailing_stop_can_be_amended() {
+    let mut venue = Venue::new();
+    venue.trade_at("60000");
+    let plus = |offset: &str| Some(PriceSpec::Quote { offset: dec(offset), is_auto: false });
+    let trailing = |side, kind, limit_price| AddOrder {
+        kind,
+        trigger: plus("500"),
+        limit: limit_price,
+        ..limit(side, "1", "0.1")
+    };
+    for (side, start, want) in [(Side::Sell, None, "60700"), (Side::Buy, Some(60), "300")] {
+        let start = start.map(TimeSpec::InSeconds);
+        let order = AddOrder { start, ..trailing(side, OrderKind::TrailingStop, None) };
+        let txid = venue.add(&order);
+        if start.is_none() {
+            venue.trade_at("61000");
+        }
+        let change = AmendOrder { trigger: plus("300"), ..amend(&txid) };
+        venue.desk.amend(venue.now, venue.maker, &change).unwrap();
+        assert_eq!(venue.facts(&txid).trigger.unwrap().price, dec(want), "{side:?}");
+    }
+    let txid = venue.add(&trailing(Side::Sell, OrderKind::TrailingStopLimit, plus("-10")));
+    let change = AmendOrder { limit: at_price("60000"), ..amend(&txid) };
+    let error = venue.desk.amend(venue.now, venue.maker, &change).unwrap_err();
+    assert_eq!(error.to_string(), "EGeneral:Invalid arguments:limit_price");
+}
+
+#[test]
 fn an_iceberg_shows_a_part_and_fills_it_up_again() {
     let mut venue = Venue::new();
     let order = AddOrder {
@@ -200,7 +228,8 @@ fn an_order_with_an_end_expires_then() {
     };
     let txid = venue.add(&order);
     let older = venue.add(&AddOrder { tif: Tif::Gtc, ..order });
-    assert!(venue.facts(&older).expires.is_some(), "an end alone is enough");
+    let facts = venue.facts(&older);
+    assert!(facts.expires.is_some() && facts.tif == Tif::Gtd, "an end alone is enough");
     venue.pass_ms(4_999);
     assert_eq!(venue.status(&txid).0, OrderStatus::Open);
     venue.pass_ms(1);
