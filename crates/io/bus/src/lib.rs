@@ -18,6 +18,7 @@
 
 mod api;
 mod check;
+mod dead;
 mod error;
 mod health;
 mod memory;
@@ -31,13 +32,14 @@ mod subscription;
 pub use api::{
     Bus, InMessage, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, StoredAt,
 };
+pub use dead::{dead_letter, dead_letter_subject};
 pub use error::{BusError, Call, Cause};
 pub use health::{BusHealth, Connection};
 pub use memory::{InMemoryBus, in_memory};
 pub use nats::{
     Credentials, NatsBus, NatsSettings, PasswordSource, SERVER_VERSION_MIN, connect_nats,
 };
-pub use pattern::{PatternProblem, dead_letter_subject};
+pub use pattern::PatternProblem;
 pub use reader::{Consumer, Delivery, LogEntry, LogReader};
 pub use stream::{DUPLICATE_WINDOW, Stream, StreamDefinition};
 pub use subscription::Subscription;

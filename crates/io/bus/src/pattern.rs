@@ -25,12 +25,6 @@ pub enum PatternProblem {
     Foreign,
 }
 
-/// Gives the subject of messages that `service` could not decode.
-#[must_use]
-pub fn dead_letter_subject(service: &str) -> String {
-    format!("remora.v1.dead.{service}")
-}
-
 /// Tells whether `subject` is one that `pattern` describes.
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('.'), subject.split('.'));

@@ -27,6 +27,8 @@ pub enum Stream {
     Control,
     /// `control.state`.
     States,
+    /// `dead.*`: messages that a service could not read or keep, for a person to look at.
+    Dead,
 }
 
 /// Says what a stream stores and keeps. A limit of `None` means: never forgotten by the bus.
@@ -46,7 +48,7 @@ pub struct StreamDefinition {
 
 impl Stream {
     /// All streams.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Orders,
         Self::Accounts,
         Self::Instruments,
@@ -54,6 +56,19 @@ impl Stream {
         Self::Pairs,
         Self::Decisions,
         // Before the states: it gives their subjects up where an older version stored them in it.
+        Self::Control,
+        Self::States,
+        Self::Dead,
+    ];
+
+    /// The streams that become history: all but the dead letters.
+    pub const HISTORY: [Self; 8] = [
+        Self::Orders,
+        Self::Accounts,
+        Self::Instruments,
+        Self::Bars,
+        Self::Pairs,
+        Self::Decisions,
         Self::Control,
         Self::States,
     ];
@@ -70,6 +85,7 @@ impl Stream {
             Self::Decisions => "DECISIONS",
             Self::Control => "CONTROL",
             Self::States => "STATES",
+            Self::Dead => "DEAD",
         }
     }
 
@@ -85,6 +101,7 @@ impl Stream {
             Self::Decisions => "remora.v1.decision.>",
             Self::Control => "remora.v1.control.command.>",
             Self::States => "remora.v1.control.state.>",
+            Self::Dead => "remora.v1.dead.>",
         }
     }
 
@@ -108,6 +125,8 @@ impl Stream {
             Self::Bars => (Some(30 * DAY), None, Some(50_000)),
             Self::Pairs => (None, None, Some(64)),
             Self::Decisions => (Some(DAY), Some(1_000_000), None),
+            // A hostile peer can make letters: what is bounded is the disk they take, by the oldest of each service.
+            Self::Dead => (Some(90 * DAY), None, Some(10_000)),
         };
         let subjects = vec![self.pattern().to_owned()];
         StreamDefinition { stream: self, subjects, age_max, messages_max, messages_per_subject_max }

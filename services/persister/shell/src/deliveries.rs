@@ -1,5 +1,6 @@
 //! Deliveries: fetched, remembered by the message they hold, given to the core, acknowledged when it says so.
 
+use crate::letters::Letters;
 use remora_bus::permissions::PERSISTER_DURABLE;
 use remora_bus::{Bus, Delivery, InMessage, Stream};
 use remora_domain::MessageId;
@@ -13,21 +14,23 @@ use tokio::sync::{mpsc, watch};
 /// Pause between two tries to open a consumer.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Holds the deliveries that are not acknowledged yet; clones share them. The core bounds how many there are.
+/// Holds the newest delivery of each message that is not acknowledged yet; clones share them. The bus bounds how many
+/// messages of a stream may wait for their acknowledgement; what it delivers again while a store is away takes the
+/// place of the delivery before.
 #[derive(Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<BTreeMap<MessageId, Vec<Delivery>>>>);
+pub(crate) struct Held(Arc<Mutex<BTreeMap<MessageId, Delivery>>>);
 
 impl Held {
-    /// Takes every delivery of a message out.
-    pub(crate) fn take(&self, id: &MessageId) -> Vec<Delivery> {
-        self.held().remove(id).unwrap_or_default()
+    /// Takes the delivery of a message out.
+    pub(crate) fn take(&self, id: &MessageId) -> Option<Delivery> {
+        self.held().remove(id)
     }
 
     fn put(&self, id: MessageId, delivery: Delivery) {
-        self.held().entry(id).or_default().push(delivery);
+        self.held().insert(id, delivery);
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<MessageId, Vec<Delivery>>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<MessageId, Delivery>> {
         // Nothing can fail while the lock is held, so a poisoned lock holds good values.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -38,6 +41,7 @@ impl Held {
 pub(crate) struct Intake {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) held: Held,
+    pub(crate) letters: Letters,
     pub(crate) messages: mpsc::Sender<InMessage>,
     pub(crate) paused: watch::Receiver<bool>,
     pub(crate) shutdown: Shutdown,
@@ -46,7 +50,7 @@ pub(crate) struct Intake {
 impl Intake {
     /// Starts one task a stream; each ends with the loop or when the process is asked to stop.
     pub(crate) fn start(self) {
-        for stream in Stream::ALL {
+        for stream in Stream::HISTORY {
             tokio::spawn(self.clone().run(stream));
         }
     }
@@ -88,13 +92,70 @@ impl Intake {
         let message = delivery.message.clone();
         match read_message(&message) {
             Ok(envelope) => self.held.put(envelope.header.message_id(), delivery),
-            // The loop sends it to the dead letters; delivered again it would be no better.
-            Err(_) => {
-                if let Err(error) = delivery.ack().await {
-                    tracing::debug!(%error, "acknowledgement lost");
-                }
+            Err(error) => {
+                self.letters.bury_unread(&delivery, &error).await;
+                return true;
             }
         }
         self.messages.send(message).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_bus::{OutMessage, ReadFrom, in_memory};
+
+    const SUBJECT: &str = "remora.v1.order.event.paper.kraken-spot.BTC-USD";
+
+    async fn publish(bus: &dyn Bus, id: u32, payload: &'static [u8]) {
+        let subject = SUBJECT.to_owned();
+        let (message_id, headers) = (id.to_string(), BTreeMap::new());
+        let payload = payload.into();
+        bus.publish_durable(OutMessage { subject, message_id, headers, payload }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_a_stored_letter_before_it_is_acknowledged() {
+        let bus: Arc<dyn Bus> = Arc::new(in_memory());
+        publish(&*bus, 1, b"not a message").await;
+        let letters = Letters::new(Arc::clone(&bus));
+        let mut consumer =
+            bus.consume(Stream::Orders, PERSISTER_DURABLE, &[]).await.expect("a consumer");
+        let delivery = consumer.recv().await.unwrap();
+        let error = read_message(&delivery.message).unwrap_err();
+        letters.bury_unread(&delivery, &error).await;
+
+        let mut log = bus.read_log(Stream::Dead, &[], ReadFrom::Start).await.unwrap();
+        assert_eq!(log.end_at_open(), 1, "the letter is stored");
+        let letter = log.recv().await.unwrap().message;
+        assert_eq!(&letter.payload[..], b"not a message");
+        assert_eq!(letter.headers["remora-subject"], SUBJECT);
+        assert_eq!(letters.count(), 1);
+    }
+
+    #[test]
+    fn a_message_delivered_again_and_again_is_held_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bus = in_memory();
+            let held = Held::default();
+            let id: MessageId = MessageId {
+                producer: remora_domain::ProducerId::new("order-router-kraken-spot").unwrap(),
+                session: remora_domain::SessionId::new(1),
+                sequence: 1,
+            };
+            for number in 1..=100 {
+                publish(&bus, number, b"the same").await;
+            }
+            let mut consumer =
+                bus.consume(Stream::Orders, PERSISTER_DURABLE, &[]).await.expect("a consumer");
+            for _ in 0..100 {
+                held.put(id.clone(), consumer.recv().await.unwrap());
+            }
+            assert_eq!(held.held().len(), 1);
+            assert_eq!(held.take(&id).unwrap().sequence, 100);
+            assert!(held.take(&id).is_none());
+        });
     }
 }

@@ -1,21 +1,26 @@
 //! What the persister's core asks for.
 
 use crate::deliveries::Held;
+use crate::letters::Letters;
 use crate::stores::Stores;
-use remora_bus::{Bus, Delivery, OutMessage, dead_letter_subject};
-use remora_domain::{Envelope, MessageId, Service, Timestamp};
+use remora_bus::Delivery;
+use remora_domain::{Envelope, MessageId, Timestamp};
 use remora_persister_core::{Batch, PersisterCore, PersisterOutput};
-use remora_service_kit::TraceContext;
 use remora_service_kit::drive::Effects;
+use remora_service_kit::{Health, TraceContext};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Acknowledgements and dead letters that may wait, by batches. An acknowledgement that is dropped means another delivery.
 const ANSWERS_WAITING_MAX: usize = 1_024;
 
-/// Is something to tell the bus, in order: a dead letter goes out before its delivery is acknowledged.
+/// Pause between two tries to store a dead letter.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Is something to tell the bus, in order: a dead letter is stored before its delivery is acknowledged.
 enum Answer {
     Acknowledge(Vec<Delivery>),
     Bury(Arc<Envelope>),
@@ -27,6 +32,8 @@ pub(crate) struct PersisterEffects {
     stores: Stores,
     pause: watch::Sender<bool>,
     answers: mpsc::Sender<Answer>,
+    letters: Letters,
+    health: Health,
     /// The batch under way, by its number.
     batches: BTreeMap<u64, Batch>,
     hot_dropped: u64,
@@ -34,18 +41,20 @@ pub(crate) struct PersisterEffects {
 
 impl PersisterEffects {
     pub(crate) fn new(
-        bus: Arc<dyn Bus>,
+        letters: Letters,
         held: Held,
         stores: Stores,
         pause: watch::Sender<bool>,
+        health: Health,
     ) -> Self {
         let (answers, queue) = mpsc::channel(ANSWERS_WAITING_MAX);
-        tokio::spawn(answer(bus, queue));
-        Self { held, stores, pause, answers, batches: BTreeMap::new(), hot_dropped: 0 }
+        tokio::spawn(answer(letters.clone(), queue));
+        let batches = BTreeMap::new();
+        Self { held, stores, pause, answers, letters, health, batches, hot_dropped: 0 }
     }
 
     fn acknowledge(&self, ids: impl Iterator<Item = MessageId>) {
-        let deliveries: Vec<Delivery> = ids.flat_map(|id| self.held.take(&id)).collect();
+        let deliveries: Vec<Delivery> = ids.filter_map(|id| self.held.take(&id)).collect();
         if self.answers.try_send(Answer::Acknowledge(deliveries)).is_err() {
             tracing::warn!("acknowledgements dropped: these deliveries come again");
         }
@@ -87,13 +96,16 @@ impl Effects<PersisterCore> for PersisterEffects {
     }
 
     fn details(&mut self, core: &PersisterCore) -> Value {
+        let letters = self.letters.count();
+        let detail = format!("{letters} messages set aside since the start");
+        self.health.set_dependency("dead_letters", false, letters == 0, &detail);
         let counts = core.counts();
         json!({
             "accepted": counts.accepted,
             "duplicates": counts.duplicates,
             "declined": counts.declined,
             "stored": counts.stored,
-            "dead_letters": counts.dead_letters,
+            "dead_letters": letters,
             "failures_in_a_row": counts.failures_in_a_row,
             "pending": counts.pending,
             "oldest_pending_at_ns": counts.oldest_pending_at.map(Timestamp::as_ns),
@@ -103,7 +115,7 @@ impl Effects<PersisterCore> for PersisterEffects {
     }
 }
 
-async fn answer(bus: Arc<dyn Bus>, mut queue: mpsc::Receiver<Answer>) {
+async fn answer(letters: Letters, mut queue: mpsc::Receiver<Answer>) {
     while let Some(answer) = queue.recv().await {
         match answer {
             Answer::Acknowledge(deliveries) => {
@@ -113,17 +125,12 @@ async fn answer(bus: Arc<dyn Bus>, mut queue: mpsc::Receiver<Answer>) {
                     }
                 }
             }
+            // Its acknowledgement stands behind it in the queue, so it waits until the letter is stored.
             Answer::Bury(message) => {
-                let dead = OutMessage {
-                    subject: dead_letter_subject(Service::Persister.name()),
-                    message_id: String::new(),
-                    headers: BTreeMap::new(),
-                    payload: remora_wire::encode(&message),
-                };
-                let id = message.header.message_id();
-                tracing::error!(%id, "message can never be stored: dead letter");
-                if let Err(error) = bus.publish(dead).await {
-                    tracing::error!(%error, "dead letter lost");
+                while let Err(error) = letters.bury_refused(&message).await {
+                    let id = message.header.message_id();
+                    tracing::error!(%id, %error, "dead letter not stored yet");
+                    tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
         }

@@ -6,12 +6,14 @@
 
 mod deliveries;
 mod effects;
+mod letters;
 mod settings;
 mod stores;
 
 use anyhow::{Context as _, Result};
 use deliveries::{Held, Intake};
 use effects::PersisterEffects;
+use letters::Letters;
 use remora_domain::{Kind, Sequencer, Service};
 use remora_history_store::{HistorySettings, HistoryStore};
 use remora_hot_store::{HotSettings, HotStore};
@@ -72,8 +74,18 @@ async fn run(args: ServiceArgs) -> Result<()> {
     let (messages, deliveries) = mpsc::channel(DELIVERIES_WAITING_MAX);
     let (pause, paused) = watch::channel(false);
     let held = Held::default();
-    Intake { bus: Arc::clone(&bus), held: held.clone(), messages, paused, shutdown }.start();
-    let effects = Box::new(PersisterEffects::new(Arc::clone(&bus), held, stores, pause));
+    let letters = Letters::new(Arc::clone(&bus));
+    let intake = Intake {
+        bus: Arc::clone(&bus),
+        held: held.clone(),
+        letters: letters.clone(),
+        messages,
+        paused,
+        shutdown,
+    };
+    intake.start();
+    let health = host.health().clone();
+    let effects = Box::new(PersisterEffects::new(letters, held, stores, pause, health));
     // The place in the streams is kept by the bus; books are for hot views only.
     let plan = Plan { patterns: vec![Kind::MdBook.pattern()], ..Plan::default() };
     let publisher = Publisher::start(Arc::clone(&bus));

@@ -19,6 +19,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The names of the stores in health.
 const POSTGRES: &str = "postgres";
 const REDIS: &str = "redis";
+/// The name, in health, of what a database that answers may still refuse: to take rows.
+const HISTORY: &str = "history";
 
 type Outcomes = mpsc::Sender<LocalEvent<PersisterInput>>;
 
@@ -38,7 +40,13 @@ impl Stores {
     ) -> Self {
         let (batches, queue) = mpsc::channel(BATCHES_WAITING_MAX);
         health.set_dependency(POSTGRES, true, false, "connecting");
-        let writer = Writer { history: history.clone(), is_migrated: false, outcomes };
+        health.set_dependency(HISTORY, true, true, "nothing to write yet");
+        let writer = Writer {
+            history: history.clone(),
+            is_migrated: false,
+            outcomes,
+            health: health.clone(),
+        };
         tokio::spawn(writer.run(queue));
         let hot_health = health.clone();
         tokio::spawn(watch(POSTGRES, true, health, move || {
@@ -81,6 +89,7 @@ struct Writer {
     history: HistoryStore,
     is_migrated: bool,
     outcomes: Outcomes,
+    health: Health,
 }
 
 impl Writer {
@@ -92,8 +101,12 @@ impl Writer {
         while let Some(batch) = queue.recv().await {
             let number = batch.number;
             let input = match self.write(&batch).await {
-                Ok(()) => PersisterInput::Stored { number },
+                Ok(()) => {
+                    self.health.set_dependency(HISTORY, true, true, "takes rows");
+                    PersisterInput::Stored { number }
+                }
                 Err(error) => {
+                    self.health.set_dependency(HISTORY, true, false, &chain(&error));
                     tracing::warn!(error = chain(&error), number, "batch not written");
                     let failure = match error.disposition() {
                         Disposition::GiveUp => StoreFailure::Refused,

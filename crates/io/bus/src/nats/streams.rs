@@ -26,6 +26,7 @@ fn config_of(definition: &StreamDefinition, replicas: usize) -> Config {
         Stream::Orders | Stream::Control => true,
         Stream::Accounts
         | Stream::States
+        | Stream::Dead
         | Stream::Instruments
         | Stream::Bars
         | Stream::Pairs

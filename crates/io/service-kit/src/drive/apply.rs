@@ -8,23 +8,18 @@ use crate::flight::{Encoded, digest, encode};
 use crate::publish::chain;
 use crate::trace::{TRACE_TARGET, TraceContext};
 use bytes::Bytes;
-use remora_bus::{
-    InMessage, MAX_PAYLOAD_BYTES, OutMessage, Stream, Subscription, dead_letter_subject,
-};
+use remora_bus::{InMessage, Stream, Subscription, dead_letter};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, Subject,
     Timestamp,
 };
 use remora_machine::{LocalCodec, ServiceCore, ServiceInput};
 use remora_wire::flight::FlightEvent;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Span;
 
-/// A header value of a dead letter is short; the log has the rest.
-const DEAD_HEADER_LENGTH_MAX: usize = 400;
 /// The reason in a halt of the shell is short; the log has the rest.
 const HALT_REASON_LENGTH_MAX: usize = 200;
 
@@ -250,21 +245,8 @@ impl<C: ServiceCore> Runner<C> {
             let (subject, count) = (&message.subject, self.buried);
             tracing::warn!(subject, error = reason, count, "message buried");
         }
-        let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-        let header = |text: &str| -> String {
-            text.chars().take(DEAD_HEADER_LENGTH_MAX).map(printable).collect()
-        };
-        // Another client may publish more than we do; what is left must still fit.
-        let InMessage { subject, mut payload, headers: _ } = message;
-        let headers = BTreeMap::from([
-            ("remora-subject".to_owned(), header(&subject)),
-            ("remora-reason".to_owned(), header(&reason)),
-            ("remora-bytes".to_owned(), payload.len().to_string()),
-        ]);
-        let is_vital = self.guards_orders && is_of_order_path(&subject);
-        payload.truncate(MAX_PAYLOAD_BYTES);
-        let subject = dead_letter_subject(self.identity.service());
-        let dead = OutMessage { subject, message_id: String::new(), headers, payload };
+        let is_vital = self.guards_orders && is_of_order_path(&message.subject);
+        let dead = dead_letter(self.identity.service(), &message.subject, &reason, message.payload);
         self.publisher.publish_core("dead", dead);
         if is_vital {
             // It may have been a fill or a halt: what the core knows is not what is.
@@ -322,9 +304,10 @@ fn is_resume<L>(event: &Event<L>) -> bool {
 fn is_of_order_path(subject: &str) -> bool {
     match Stream::of_subject(subject) {
         Some(Stream::Orders | Stream::Accounts | Stream::Control | Stream::States) => true,
-        Some(Stream::Instruments | Stream::Bars | Stream::Pairs | Stream::Decisions) | None => {
-            false
-        }
+        Some(
+            Stream::Instruments | Stream::Bars | Stream::Pairs | Stream::Decisions | Stream::Dead,
+        )
+        | None => false,
     }
 }
 

@@ -37,6 +37,7 @@ const fn place(stream: Stream) -> u8 {
         Stream::Bars => 5,
         Stream::Orders => 6,
         Stream::Decisions => 7,
+        Stream::Dead => 8,
     }
 }
 
@@ -50,7 +51,8 @@ pub(crate) const fn is_control(stream: Stream) -> bool {
         | Stream::Pairs
         | Stream::Bars
         | Stream::Orders
-        | Stream::Decisions => false,
+        | Stream::Decisions
+        | Stream::Dead => false,
     }
 }
 

@@ -161,6 +161,7 @@ impl Plan {
                 | Stream::Accounts
                 | Stream::Bars
                 | Stream::Decisions
+                | Stream::Dead
                 | Stream::Control => LogSubscription::all(stream),
             };
             logs.entry(stream).or_insert_with(new).filters.push(pattern);

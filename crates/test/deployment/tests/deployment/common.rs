@@ -110,16 +110,18 @@ impl Watcher {
     fn open_orders(&self) -> BTreeMap<String, Vec<String>> {
         let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for envelope in self.log(Stream::Orders) {
-            let (id, word) = match &envelope.body {
-                Body::OrderRequest(request) => (&request.cl_ord_id, "request".to_owned()),
-                Body::OrderRefusal(refusal) => (&refusal.cl_ord_id, "refusal".to_owned()),
-                Body::OrderCancel(cancel) => (&cancel.cl_ord_id, format!("{:?}", cancel.reason)),
-                Body::OrderEvent(event) => {
-                    let word =
-                        format!("{:?} {:?} {:?}", event.exec_type, event.ord_status, event.reason);
-                    (&event.cl_ord_id, word)
-                }
-                _ => continue,
+            let (id, word) = if let Body::OrderRequest(request) = &envelope.body {
+                (&request.cl_ord_id, "request".to_owned())
+            } else if let Body::OrderRefusal(refusal) = &envelope.body {
+                (&refusal.cl_ord_id, "refusal".to_owned())
+            } else if let Body::OrderCancel(cancel) = &envelope.body {
+                (&cancel.cl_ord_id, format!("{:?}", cancel.reason))
+            } else if let Body::OrderEvent(event) = &envelope.body {
+                let word =
+                    format!("{:?} {:?} {:?}", event.exec_type, event.ord_status, event.reason);
+                (&event.cl_ord_id, word)
+            } else {
+                continue;
             };
             let (id, header) = (id.to_string(), &envelope.header);
             let has_ended = matches!(&envelope.body, Body::OrderRefusal(_))
