@@ -1,3 +1,5 @@
+//! Tests of keys, signatures, nonces and tokens.
+
 use super::*;
 use crate::server::synthetic;
 use std::cell::Cell;

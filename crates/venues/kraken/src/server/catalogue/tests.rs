@@ -1,3 +1,5 @@
+//! Tests of the five spellings of pairs and assets.
+
 use super::*;
 use crate::server::settings::DeskSettings;
 use crate::server::synthetic;

@@ -1,3 +1,5 @@
+//! Tests of trades, tickers and candles.
+
 use super::*;
 use proptest::prelude::*;
 use remora_domain::DurationNs;

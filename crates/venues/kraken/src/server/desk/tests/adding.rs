@@ -1,3 +1,5 @@
+//! Tests of new orders: what is accepted, and each refusal in the words of the venue.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of cancels, mass cancels and the dead man's switch.
+
 use super::*;
 use crate::server::catalogue::SystemMode;
 

@@ -1,3 +1,5 @@
+//! Tests of amends, edits and batches.
+
 use super::*;
 
 fn resting(venue: &mut Venue) -> String {

@@ -1,3 +1,5 @@
+//! Tests of what is remembered of orders, trades and the ledger.
+
 use super::*;
 use crate::server::auth::Permission;
 

@@ -1,3 +1,5 @@
+//! Tests of the rate counters and the caps of open orders.
+
 use super::*;
 
 /// A venue where the maker is of this tier and the taker has no limits.

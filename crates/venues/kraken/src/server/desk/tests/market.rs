@@ -1,3 +1,5 @@
+//! Tests of statuses, the crowd and what is told in public.
+
 use super::*;
 use crate::server::catalogue::SystemMode;
 use remora_matching::MarketMode;

@@ -1,3 +1,5 @@
+//! Tests of balances, holds, fees and their tiers.
+
 use super::*;
 use crate::server::settings::Amount;
 

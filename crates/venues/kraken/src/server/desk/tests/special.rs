@@ -1,3 +1,5 @@
+//! Tests of triggers, icebergs, timed and conditional orders.
+
 use super::*;
 
 fn stop(side: Side, trigger: &str) -> AddOrder {
