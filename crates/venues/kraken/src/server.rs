@@ -1,25 +1,28 @@
 //! The venue's side of the wire: a simulated Kraken Spot as one deterministic machine. Never opens a socket.
 //!
-//! [`desk`] is the venue itself, typed: accounts, keys, orders, limits. What goes in and out of the whole machine is in
-//! [`io`]; what it is made from in [`settings`].
+//! [`Server`] is the machine: calls and frames in, answers and frames out ([`io`]). Inside, [`desk`] is the venue
+//! itself, typed: accounts, keys, orders, limits; `rest` and `ws` are what it reads and writes, `tape` what it
+//! remembers of the public market, [`faults`] what goes wrong on the way to clients. It is made from
+//! [`ServerSettings`]; [`Recorded`] turns recordings into its background flow.
 
 pub mod auth;
 pub mod catalogue;
-#[allow(dead_code, reason = "the machine that uses all of it comes next")]
 mod date;
 pub mod desk;
 pub mod error;
+pub mod faults;
 pub mod io;
-#[allow(dead_code, reason = "the machine that uses all of it comes next")]
 mod json;
 pub mod listing;
+mod machine;
 mod rate;
 mod recorded;
-#[allow(dead_code, reason = "the machine that uses all of it comes next")]
 mod rest;
 pub mod settings;
 pub mod synthetic;
-#[allow(dead_code, reason = "the machine that uses all of it comes next")]
 mod tape;
+mod ws;
 
+pub use machine::{Server, ServerSettings};
 pub use recorded::{PairFinder, Recorded, RecordedPair};
+pub use ws::{MessageRate, WsSettings};

@@ -218,6 +218,13 @@ impl Desk {
         self.keys.facts(key)
     }
 
+    /// Names the account of a key.
+    #[must_use]
+    pub fn account_of_key(&self, key: &str) -> Option<&str> {
+        let (trader, _) = self.keys.rights(key)?;
+        self.accounts.get(&trader).map(|account| account.name.as_str())
+    }
+
     /// Makes a WebSocket token with the rights of a key; gives it and its lifetime in seconds.
     ///
     /// # Errors

@@ -21,6 +21,16 @@ impl Json {
         self.text
     }
 
+    /// Gives the text so far.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Starts anew and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+    }
+
     /// Writes `{...}`.
     pub(crate) fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.separate();
@@ -48,6 +58,12 @@ impl Json {
     pub(crate) fn string(&mut self, value: &str) {
         self.separate();
         self.text.push('"');
+        // Nearly all text needs no escape; bytes tell that faster than letters.
+        if !value.bytes().any(|byte| needs_escape(char::from(byte))) {
+            self.text.push_str(value);
+            self.text.push('"');
+            return;
+        }
         for part in value.split_inclusive(needs_escape) {
             let mut letters = part.chars();
             match letters.next_back() {
