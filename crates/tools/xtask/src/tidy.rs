@@ -69,7 +69,9 @@ impl Place {
             Self::Test => !matches!(other, Self::Shell(_) | Self::Tool),
             Self::Tool => true,
             Self::Shell(service) if service == "all-in-one" => {
-                !matches!(other, Self::Shell(_) | Self::Tool)
+                // The one shell that is a library too: `remora sim` starts it in process.
+                *other == Self::Shell("venue-sim".to_owned())
+                    || !matches!(other, Self::Shell(_) | Self::Tool)
             }
             Self::Shell(service) => match other {
                 Self::Pure | Self::VenueApi | Self::Registry | Self::Io => true,
@@ -220,5 +222,9 @@ mod tests {
         check("services/all-in-one/shell", "crates/test/sim", true);
         check("services/persister/shell", "crates/test/testkit", false);
         check("crates/io/bus", "services/persister/core", false);
+        check("services/venue-sim/shell", "crates/venues/kraken", false);
+        check("services/venue-sim/shell", "crates/venues/registry", true);
+        check("services/all-in-one/shell", "services/venue-sim/shell", true);
+        check("services/all-in-one/shell", "services/decision/shell", false);
     }
 }

@@ -1,6 +1,7 @@
 //! The command line, in words a trader understands.
 
 use clap::{Args, Parser, Subcommand};
+use remora_venue_sim::SimArguments;
 use std::path::PathBuf;
 
 /// Remora finds pairs worth quoting, quotes them around a fair value, controls its inventory and reports what is left
@@ -18,6 +19,9 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Market-make on a live public feed with simulated money: no credentials, no real orders.
     Paper(PaperArguments),
+    /// Simulate an exchange over real sockets, for any client: its REST and WebSocket, with simulated money.
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Record a live public feed into a file that `demo --data` plays.
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
@@ -82,6 +86,12 @@ pub(crate) struct PaperArguments {
     pub(crate) seconds: Option<u64>,
     #[command(flatten)]
     pub(crate) show: ShowArguments,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SimCommand {
+    /// Kraken Spot.
+    KrakenSpot(Box<SimArguments>),
 }
 
 #[derive(Args)]

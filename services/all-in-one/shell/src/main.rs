@@ -13,6 +13,7 @@ mod record;
 mod replay;
 mod report;
 mod show;
+mod sim;
 mod summary;
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ fn main() -> Result<()> {
         match arguments.command {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Paper(arguments) => paper::run(arguments).await,
+            Command::Sim(command) => sim::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Ctl(command) => ctl::run(command).await,

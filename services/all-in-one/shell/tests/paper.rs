@@ -1,11 +1,14 @@
 //! `remora paper` and `remora record` on a venue of our own on loopback, which plays the shipped recording to each
-//! connection from its start, and hangs up on the first.
+//! connection from its start and hangs up on the first; and `remora paper` on `remora sim`.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/exchange.rs"]
+mod exchange;
 
-use common::{json, shipped_lines, succeed, text};
+use common::{json, remora, shipped_lines, succeed, text};
+use exchange::Exchange;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json as value};
 use std::collections::BTreeSet;
@@ -176,4 +179,38 @@ async fn what_is_recorded_can_be_played() {
     let out = json(Path::new(&out));
     assert!(out["totals"]["checksums_passed"].as_u64().unwrap() > 0, "{out}");
     assert_eq!(out["totals"]["checksums_failed"], 0);
+}
+
+#[test]
+fn paper_trading_market_makes_on_the_simulated_exchange_unchanged() {
+    let exchange = Exchange::start(&["--seed", "3"]);
+    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
+    assert!(exchange.said.iter().any(|line| line.starts_with("Throw-away keys")));
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.json");
+    let (out_text, url) = (out.display().to_string(), exchange.public_url());
+    let run = ["paper", "--profile", "recordings", "--headless", "--seconds", "10"];
+    let output = remora(run.into_iter().chain(["--json", &out_text, "--url", &url]));
+    let said = text(&output.stderr);
+    assert!(output.status.success() && !said.contains("panicked"), "{said}");
+    let results = json(&out);
+    let of = |field: &str| results["totals"][field].as_u64().unwrap();
+    assert!(of("quotes") > 0 && of("checksums_passed") > 100, "{results}");
+    assert_eq!(of("checksums_failed"), 0);
+    assert!(exchange.stop());
+}
+
+#[test]
+fn impossible_wishes_are_refused_with_what_is_possible() {
+    let check = |arguments: &[&str], wanted: &str| {
+        let output = remora(["sim", "kraken-spot"].iter().chain(arguments));
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && said.contains(wanted), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    };
+    check(&["--tier", "gold"], "starter, intermediate, pro or unlimited");
+    check(&["--data", "nowhere.jsonl"], "nowhere.jsonl");
+    check(&["--pace", "2x"], "--data");
+    check(&["--listen", "300.0.0.1:1"], "--listen");
+    check(&["--config", "nowhere.toml"], "nowhere.toml");
 }

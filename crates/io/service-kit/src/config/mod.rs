@@ -16,7 +16,7 @@ pub use profile::ProfileFacts;
 pub use source::{Config, ConfigError, ConfigProblem};
 
 /// Lists every table a profile may hold. A service reads its own; the others belong to its neighbours.
-pub const SECTIONS: [&str; 12] = [
+pub const SECTIONS: [&str; 13] = [
     "bus",
     "control",
     "conversion",
@@ -29,6 +29,7 @@ pub const SECTIONS: [&str; 12] = [
     "risk_gate",
     "storage",
     "telemetry",
+    "venue_sim",
 ];
 
 /// Lists the tables that say how a process runs, not what its core decides.
