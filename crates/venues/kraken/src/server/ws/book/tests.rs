@@ -1,3 +1,5 @@
+//! The book channel against an engine of random steps: levels, truncation, checksums at every depth.
+
 use super::*;
 use crate::frame::{BookItem, Frame as Text, MessageKind, decode};
 use remora_domain::{InstrumentId, InstrumentKey, VenueId};

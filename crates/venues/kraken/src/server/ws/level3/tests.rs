@@ -1,3 +1,5 @@
+//! The order-level book against random queues: order of orders, checksums, the documented form.
+
 use super::*;
 use remora_machine::SplitMix64;
 use serde::Deserialize;

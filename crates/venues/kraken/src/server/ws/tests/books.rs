@@ -1,3 +1,5 @@
+//! Books over whole sessions: our own order book and feed session read them and find every checksum good.
+
 use super::*;
 use crate::KrakenFeed;
 use crate::server::ws::level3::tests::{Client, Seen};

@@ -1,3 +1,5 @@
+//! The executions and balances channels: lives of orders as documented, snapshots, sequence numbers, tokens.
+
 use super::*;
 
 const PRIVATE: &str = r#""channel":"executions""#;

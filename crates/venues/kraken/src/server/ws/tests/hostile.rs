@@ -1,3 +1,5 @@
+//! Bad requests get the venue's words; any text gets an answer (properties).
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Connections: greeting, ping, heartbeat, silence, message rate, status.
+
 use super::*;
 use crate::server::ws::MessageRate;
 

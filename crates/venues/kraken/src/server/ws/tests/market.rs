@@ -1,3 +1,5 @@
+//! Public channels besides books: trades, tickers, candles, instruments, orders one by one.
+
 use super::*;
 
 fn subscribed(venue: &mut Venue, host: WsHost, params: &str) -> (PeerId, Vec<String>) {

@@ -1,3 +1,5 @@
+//! Trading methods: answers of single, batch, edit, amend and cancel requests, rights, the dead man's switch.
+
 use super::*;
 
 /// Gives BTC/USD a market and an account's connection without subscriptions.
