@@ -101,6 +101,7 @@ pub struct World {
     queue: VecDeque<Queued>,
     published: Vec<Arc<Envelope>>,
     feed_commands: Vec<(usize, IngestorEffect)>,
+    venue_effects: Vec<VenueOutput>,
     writes: Vec<PersisterOutput>,
     fault: Option<(Service, &'static str)>,
 }
@@ -135,6 +136,7 @@ impl World {
             queue: VecDeque::new(),
             published: Vec::new(),
             feed_commands: Vec::new(),
+            venue_effects: Vec::new(),
             writes: Vec::new(),
             fault: None,
         }
@@ -237,6 +239,22 @@ impl World {
     /// Takes what ingestors want of their sockets, with the ingestor's place.
     pub fn take_feed_commands(&mut self) -> Vec<(usize, IngestorEffect)> {
         std::mem::take(&mut self.feed_commands)
+    }
+
+    /// Gives the venue's order-entry session something from its wire.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn venue(&mut self, now: Timestamp, input: VenueInput) -> Result<(), WorldError> {
+        self.advance_to(now)?;
+        self.queue.push_back(Queued::Venue(input));
+        self.settle()
+    }
+
+    /// Takes what the venue's order-entry session wants of its wire: everything but reports. A simulated venue wants
+    /// nothing.
+    pub fn take_venue_effects(&mut self) -> Vec<VenueOutput> {
+        std::mem::take(&mut self.venue_effects)
     }
 
     /// Takes what the persister wants of its stores.
@@ -345,7 +363,7 @@ impl World {
 
     /// Sorts what the cores have put out.
     fn collect(&mut self) {
-        let Self { queue, fault, feed_commands, writes, .. } = self;
+        let Self { queue, fault, feed_commands, venue_effects, writes, .. } = self;
         for (at, seat) in self.ingestors.iter_mut().enumerate() {
             let local = |_: &mut VecDeque<_>, wanted| {
                 feed_commands.push((at, wanted));
@@ -359,8 +377,12 @@ impl World {
         drain(Service::Decision, &mut self.decision.out, queue, fault, |_, never| match never {});
         let write = |_: &mut VecDeque<_>, wanted| writes.push(wanted);
         drain(Service::Persister, &mut self.persister.out, queue, fault, write);
-        for VenueOutput::Report(report) in self.venue_out.drain(..) {
-            queue.push_back(Queued::Report(report));
+        for said in self.venue_out.drain(..) {
+            if let VenueOutput::Report(report) = said {
+                queue.push_back(Queued::Report(report));
+            } else {
+                venue_effects.push(said);
+            }
         }
     }
 }

@@ -3,11 +3,15 @@
 //! Test alone: `cargo test -p remora-venue-api`.
 #![deny(missing_docs)]
 
+mod confidential;
 mod feed;
 mod orders;
 
+pub use confidential::Confidential;
 pub use feed::{
     ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, LinkCommand, MarketEvent, Problem,
     ProblemKind,
 };
-pub use orders::{OrderEntry, VenueCommand, VenueInput, VenueOutput};
+pub use orders::{
+    CallEnd, CallId, CallMethod, OrderEntry, VenueCall, VenueCommand, VenueInput, VenueOutput,
+};

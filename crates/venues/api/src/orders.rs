@@ -1,5 +1,6 @@
 //! Order entry: what drives an order-entry session and what it gives.
 
+use crate::{Confidential, ConnId, FeedInput, Problem};
 use remora_approval::ApprovedOrder;
 use remora_domain::{
     Body, BookTop, ClOrdId, Envelope, Instrument, MarketTrade, OrderEvent, OrderId, Timestamp,
@@ -46,14 +47,60 @@ pub enum VenueInput {
     },
     /// A definition is new or changed.
     Instrument(Instrument),
-    /// An event of an earlier run, read from the log before anything is sent (only simulated venues listen:
-    /// it restores balances, execution numbers and used ids).
+    /// An event of an earlier run, read from the log before anything is sent. It restores used ids and which
+    /// executions were told; a simulated venue restores its balances from it as well.
     Restored(OrderEvent),
     /// Start: open the session.
     Start,
+    /// A private connection is open.
+    Connected {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A private frame arrived.
+    Frame {
+        /// On which connection.
+        conn: ConnId,
+        /// When, stamped at the socket.
+        receive_time: Timestamp,
+        /// Its text.
+        text: Confidential,
+    },
+    /// A private connection closed or could not be opened.
+    Disconnected {
+        /// Which.
+        conn: ConnId,
+        /// Why, for people.
+        detail: String,
+    },
+    /// A call has ended; said once of each.
+    CallEnded {
+        /// Which.
+        call: CallId,
+        /// How.
+        end: CallEnd,
+    },
+    /// Nonces below `until` may be used: that they may have been is stored.
+    NoncesReserved {
+        /// The first number that is not reserved.
+        until: u64,
+    },
 }
 
 impl VenueInput {
+    /// Gives what a private socket said.
+    #[must_use]
+    pub fn of_socket(input: FeedInput) -> Option<Self> {
+        match input {
+            FeedInput::Connected { conn } => Some(Self::Connected { conn }),
+            FeedInput::Frame { conn, receive_time, text } => {
+                Some(Self::Frame { conn, receive_time, text: text.into() })
+            }
+            FeedInput::Disconnected { conn, detail } => Some(Self::Disconnected { conn, detail }),
+            FeedInput::Start | FeedInput::SessionEnded => None,
+        }
+    }
+
     /// Gives what a simulated venue sees of a bus message; `None` for everything but market data.
     #[must_use]
     pub fn of_market(message: &Envelope) -> Option<Self> {
@@ -75,6 +122,97 @@ impl VenueInput {
 pub enum VenueOutput {
     /// The venue said something.
     Report(VenueReport),
+    /// Open a private connection; answered by `Connected` or `Disconnected`. Replaces one of the same id, of which
+    /// nothing more is heard.
+    Connect {
+        /// Which.
+        conn: ConnId,
+        /// Where to: `ws://` or `wss://`.
+        url: String,
+    },
+    /// Send a private text frame. Without an open connection it is discarded: its `Disconnected` has been given.
+    Send {
+        /// On which connection.
+        conn: ConnId,
+        /// Its text: it holds a token.
+        text: Confidential,
+    },
+    /// Close a private connection; answered by `Disconnected`.
+    Close {
+        /// Which.
+        conn: ConnId,
+    },
+    /// Make a call; answered by `CallEnded`, once.
+    Call(VenueCall),
+    /// Store durably that every nonce below `until` may have been used; answered by `NoncesReserved` once it is
+    /// stored, never before.
+    ReserveNonces {
+        /// The first number that is not reserved.
+        until: u64,
+    },
+    /// Something was wrong with what the venue sent. Holds nothing private.
+    Problem(Problem),
+}
+
+/// Names a call of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u64);
+
+impl CallId {
+    /// Takes the number of a call.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Gives the number of the call.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Is an HTTP request to the venue, signed where it has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueCall {
+    /// Which.
+    pub call: CallId,
+    /// How.
+    pub method: CallMethod,
+    /// Where to: `http://` or `https://`, with path and query. Holds nothing private.
+    pub url: String,
+    /// Header fields: lower-case name, value.
+    pub headers: Vec<(&'static str, Confidential)>,
+    /// The body; empty for none.
+    pub body: Confidential,
+}
+
+/// Says how a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallMethod {
+    /// Without a body.
+    Get,
+    /// With a body.
+    Post,
+}
+
+/// Says how a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The venue answered.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The body, as text; bytes that are no UTF-8 are replaced.
+        body: Confidential,
+    },
+    /// No answer: whether the venue acted on it is unknown, unless nothing was sent.
+    Failed {
+        /// Whether bytes of it may have reached the venue.
+        is_maybe_sent: bool,
+        /// Why, for people. Holds nothing private.
+        detail: String,
+    },
 }
 
 /// Is one venue's order-entry session for one account.

@@ -103,7 +103,12 @@ impl Rig {
     }
 
     fn hear(&mut self, ms: i64, out: Vec<VenueOutput>) {
-        self.heard.extend(out.into_iter().map(|VenueOutput::Report(report)| (ms, report)));
+        for said in out {
+            let VenueOutput::Report(report) = said else {
+                panic!("the paper venue needs nobody: {said:?}");
+            };
+            self.heard.push((ms, report));
+        }
     }
 
     pub(crate) fn submit(&mut self, ms: i64, request: OrderRequest) {

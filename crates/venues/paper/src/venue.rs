@@ -448,6 +448,12 @@ impl Machine for PaperVenue {
                 self.define(now, instrument);
             }
             VenueInput::Restored(event) => self.restore(event),
+            // Asked for by sessions that have a wire; this venue has none.
+            VenueInput::Connected { .. }
+            | VenueInput::Frame { .. }
+            | VenueInput::Disconnected { .. }
+            | VenueInput::CallEnded { .. }
+            | VenueInput::NoncesReserved { .. } => {}
         }
     }
 

@@ -57,7 +57,11 @@ impl VenueWorker {
         self.venue.handle(self.clock.now(), VenueInput::Start, &mut out);
         self.health.set_dependency(VENUE, true, true, "simulated on the public market data");
         loop {
-            for VenueOutput::Report(report) in out.drain(..) {
+            for said in out.drain(..) {
+                let VenueOutput::Report(report) = said else {
+                    self.lost("the venue wants a wire, and this build has none for it");
+                    return;
+                };
                 let context = traces.of(&report);
                 let event = LocalEvent { input: RouterInput::Venue(report), context };
                 if reports.send(event).await.is_err() {
