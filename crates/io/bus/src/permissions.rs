@@ -1,5 +1,5 @@
 //! Who may do what on NATS: one user a service, whose permissions follow from the table of services in
-//! `remora-domain` (design.md, sections 2 and 3). `deploy/nats/nats.conf` is written by [`render_config`].
+//! `remora-domain`. `deploy/nats/nats.conf` is written by [`render_config`].
 //!
 //! A subject that ends with its producer is granted by that producer's name, so that nobody speaks for another.
 //!
@@ -234,7 +234,7 @@ fn list(text: &mut String, name: &str, subjects: &[String]) {
     text.push_str("          ]\n");
 }
 
-const HEADER: &str = r#"# nats-server for Remora: one user a service, each with exactly the subjects of design.md, section 3.
+const HEADER: &str = r#"# nats-server for Remora: one user a service, each with exactly the subjects of its place in `remora_domain::Service`.
 #
 # Written from the table in crates/io/bus/src/permissions.rs; a test compares. To change it, change the table
 # (or, for another set of venues, BusUser::of_venues) and run:

@@ -18,7 +18,7 @@ fn publishers(subject: &str) -> Vec<String> {
     users().iter().filter(|user| may_publish(user, subject)).map(BusUser::name).collect()
 }
 
-/// Compares who may publish with what design.md says.
+/// Compares who may publish with a list written by hand.
 fn check(subject: &str, expected: &[&str]) {
     assert_eq!(publishers(subject), expected, "{subject}");
 }

@@ -1,5 +1,5 @@
 //! The services, what each reads and what each may write: the one table behind subscriptions, the in-process
-//! routing and the bus permissions (design.md, sections 2 and 3).
+//! routing and the bus permissions.
 
 use crate::Kind;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the layout rules that no compiler checks. Source: style.md's tree, repeated in ARCHITECTURE.md.
+//! `cargo xtask tidy`: the layout rules that no compiler checks. Source: ARCHITECTURE.md.
 //!
 //! Dependency directions between our crates, no I/O dependency in pure code, file length, crate headers.
 

@@ -2,7 +2,7 @@
 //!
 //! With position P, open buys B and open sells S a pair ends anywhere in [P − S, P + B]. No approval may take the end
 //! it pushes on over the limit of the pair, nor the sum of all pairs over the total; one that leaves the sum where it
-//! was is allowed, because a position must always be reducible (design.md, section 4.9).
+//! was is allowed, because a position must always be reducible.
 
 use super::findings::{Findings, Promise};
 use super::markets::{Markets, Marks};

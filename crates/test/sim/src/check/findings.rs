@@ -6,7 +6,7 @@ use std::fmt;
 /// The most findings that are kept; a broken run repeats itself.
 const FINDINGS_MAX: usize = 50;
 
-/// Is a promise that every run keeps (design.md, sections 3, 4 and 8; style.md, section 11).
+/// Is a promise that every run keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Promise {
     /// Publish times never decrease.
