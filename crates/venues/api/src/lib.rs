@@ -13,5 +13,6 @@ pub use feed::{
     ProblemKind,
 };
 pub use orders::{
-    CallEnd, CallId, CallMethod, OrderEntry, VenueCall, VenueCommand, VenueInput, VenueOutput,
+    CallEnd, CallId, CallMethod, Credentials, DeadMan, OrderEntry, OrderEntrySettings, VenueCall,
+    VenueCommand, VenueInput, VenueOutput,
 };

@@ -3,10 +3,61 @@
 use crate::{Confidential, ConnId, FeedInput, Problem};
 use remora_approval::ApprovedOrder;
 use remora_domain::{
-    Body, BookTop, ClOrdId, Envelope, Instrument, MarketTrade, OrderEvent, OrderId, Timestamp,
-    VenueReport,
+    AccountId, Body, BookTop, ClOrdId, DurationNs, Envelope, Instrument, MarketTrade, OrderEvent,
+    OrderId, SessionId, Timestamp, VenueId, VenueReport,
 };
 use remora_machine::Machine;
+
+/// Is what an order-entry session is told at its start.
+#[derive(Clone, Debug)]
+pub struct OrderEntrySettings {
+    /// Which venue.
+    pub venue: VenueId,
+    /// Which account of ours; what is reported carries its name.
+    pub account: AccountId,
+    /// Which run this is. What a session names at the venue differs from run to run.
+    pub run: SessionId,
+    /// What the venue knows us by.
+    pub credentials: Credentials,
+    /// Where calls go, without a trailing slash.
+    pub rest_url: String,
+    /// Where the private socket is.
+    pub private_url: String,
+    /// The first nonce that no earlier run may have used: the last `ReserveNonces` that was stored; 0 for a new key.
+    pub nonces_from: u64,
+    /// What the venue's own timer does.
+    pub dead_man: DeadMan,
+    /// Whether to trade by calls alone, without a socket.
+    pub is_rest_only: bool,
+    /// The venue's name of the account's rate tier, one of the entry's `rate_tiers`.
+    pub rate_tier: String,
+    /// What every client order id of ours begins with.
+    pub cl_ord_id_prefix: String,
+    /// Seeds the jitter of reconnects.
+    pub seed: u64,
+}
+
+/// Is an API key with its secret. Both print as `***`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The public part.
+    pub key: Confidential,
+    /// The private part, as the venue gives it.
+    pub secret: Confidential,
+}
+
+/// Says what the venue's timer does that cancels every open order of the account when we fall silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadMan {
+    /// It is armed before the first order. While the account has open orders that are not ours, no order is sent: it
+    /// would cancel them too.
+    Guard(DurationNs),
+    /// It is armed, and covers orders that are not ours too: the operator has said that the account is shared and that
+    /// they may go.
+    GuardShared(DurationNs),
+    /// It is never armed: the operator has said that the account is shared and that orders that are not ours must stay.
+    Off,
+}
 
 /// Is anything the router asks of a venue. A new order needs an [`ApprovedOrder`]; nothing else can carry one.
 #[derive(Debug)]
@@ -52,6 +103,9 @@ pub enum VenueInput {
     Restored(OrderEvent),
     /// Start: open the session.
     Start,
+    /// The service ends in order, and sends no order any more: nothing is to be left armed or open that need not be.
+    /// Answered by `Stopped`, within seconds.
+    Stop,
     /// A private connection is open.
     Connected {
         /// Which.
@@ -152,6 +206,8 @@ pub enum VenueOutput {
     },
     /// Something was wrong with what the venue sent. Holds nothing private.
     Problem(Problem),
+    /// The session has ended, as asked by `Stop`.
+    Stopped,
 }
 
 /// Names a call of a session.

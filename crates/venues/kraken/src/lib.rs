@@ -23,6 +23,7 @@
 //! Test alone: `cargo nextest run -p remora-kraken` (recorded frames are read from `REMORA_SHARED`).
 #![deny(missing_docs)]
 
+mod auth;
 mod error;
 mod feed;
 mod frame;
@@ -32,6 +33,7 @@ mod request;
 mod selection;
 pub mod server;
 mod time;
+mod trading;
 
 pub use error::FrameError;
 pub use feed::KrakenFeed;
@@ -39,6 +41,7 @@ pub use frame::{
     BookItem, Decoded, Frame, MessageKind, RawLevel, Reply, Request, TickerItem, TradeItem, decode,
 };
 pub use selection::shard_of;
+pub use trading::{KrakenTrading, RATE_TIERS};
 
 /// The depths a book can be subscribed at, in levels a side.
 pub const DEPTHS: [u32; 5] = [10, 25, 100, 500, 1000];
@@ -48,3 +51,9 @@ pub const CHECKSUM_LEVELS: u32 = 10;
 
 /// Where public market data is served.
 pub const PUBLIC_URL: &str = "wss://ws.kraken.com/v2";
+
+/// Where calls are served.
+pub const REST_URL: &str = "https://api.kraken.com";
+
+/// Where the private socket is.
+pub const PRIVATE_URL: &str = "wss://ws-auth.kraken.com/v2";

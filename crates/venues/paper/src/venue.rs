@@ -448,6 +448,7 @@ impl Machine for PaperVenue {
                 self.define(now, instrument);
             }
             VenueInput::Restored(event) => self.restore(event),
+            VenueInput::Stop => out.push(VenueOutput::Stopped),
             // Asked for by sessions that have a wire; this venue has none.
             VenueInput::Connected { .. }
             | VenueInput::Frame { .. }

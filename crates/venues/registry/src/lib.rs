@@ -5,8 +5,8 @@
 #![deny(missing_docs)]
 
 use remora_domain::{SettingCheck, SettingProblem, VenueId};
-use remora_kraken::KrakenFeed;
-use remora_venue_api::{FeedSession, FeedSettings};
+use remora_kraken::{KrakenFeed, KrakenTrading};
+use remora_venue_api::{FeedSession, FeedSettings, OrderEntry, OrderEntrySettings};
 
 /// The venue of paper trading. Router shells reach it through this list, as they reach every other venue.
 pub use remora_paper as paper;
@@ -35,7 +35,18 @@ pub struct VenueEntry {
     pub recording_names: &'static [&'static str],
     /// Makes its market-data session.
     pub feed: fn(FeedSettings) -> Box<dyn FeedSession>,
+    /// Where its calls are served unless configured otherwise, without a trailing slash.
+    pub rest_url: &'static str,
+    /// Where its private socket is unless configured otherwise.
+    pub private_url: &'static str,
+    /// The rate tiers of its accounts, by the venue's names, lowest first.
+    pub rate_tiers: &'static [&'static str],
+    /// Makes its order-entry session; gives every problem of the settings, with keys below `live`.
+    pub orders: fn(OrderEntrySettings) -> Opened,
 }
+
+/// Is an order-entry session, or every problem of its settings.
+pub type Opened = Result<Box<dyn OrderEntry>, Vec<SettingProblem>>;
 
 /// Every venue.
 pub const VENUES: &[VenueEntry] = &[VenueEntry {
@@ -46,6 +57,12 @@ pub const VENUES: &[VenueEntry] = &[VenueEntry {
     verified_levels: remora_kraken::CHECKSUM_LEVELS,
     recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken", SYNTHETIC_RECORDING],
     feed: |settings| Box::new(KrakenFeed::new(settings)),
+    rest_url: remora_kraken::REST_URL,
+    private_url: remora_kraken::PRIVATE_URL,
+    rate_tiers: &remora_kraken::RATE_TIERS,
+    orders: |settings| {
+        KrakenTrading::new(settings).map(|session| -> Box<dyn OrderEntry> { Box::new(session) })
+    },
 }];
 
 /// Says that a recording is not of the venue it would be played as.

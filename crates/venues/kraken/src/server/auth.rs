@@ -14,17 +14,13 @@ use super::error::KrakenError;
 use super::io::HttpCall;
 use super::rate::{Counter, POINT};
 use super::settings::{ApiSecret, KeySetting, Tier};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
+use crate::auth::{ApiSigner, Signed};
 use nonce::Nonces;
 use remora_domain::Timestamp;
 use remora_matching::TraderIx;
 use serde::Deserialize;
-use sha2::{Digest, Sha256, Sha512};
 use std::collections::BTreeMap;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 /// Is a right of an API key.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,8 +117,7 @@ struct Key {
     name: String,
     trader: TraderIx,
     tier: Tier,
-    /// The HMAC with the secret already in it.
-    mac: Hmac<Sha512>,
+    signer: ApiSigner,
     permissions: Vec<Permission>,
     otp: Option<ApiSecret>,
     nonces: Nonces,
@@ -158,16 +153,11 @@ impl KeyRing {
         if setting.key.is_empty() || self.keys.contains_key(&setting.key) {
             return Err(KeyProblem::Taken);
         }
-        let secret = STANDARD.decode(setting.secret.reveal()).map_err(|_| KeyProblem::Secret)?;
-        let secret = Zeroizing::new(secret);
-        if secret.is_empty() {
-            return Err(KeyProblem::Secret);
-        }
         let key = Key {
             name: setting.name.clone(),
             trader,
             tier,
-            mac: Hmac::new_from_slice(&secret).map_err(|_| KeyProblem::Secret)?,
+            signer: ApiSigner::new(setting.secret.reveal()).map_err(|_| KeyProblem::Secret)?,
             permissions: setting.permissions.clone(),
             otp: setting.otp.clone(),
             nonces: Nonces::new(setting.nonce_window),
@@ -236,20 +226,11 @@ impl KeyRing {
 }
 
 impl Key {
-    /// Tells whether the request carries the right `API-Sign`:
-    /// `base64(HMAC-SHA-512(secret, path || SHA-256(nonce || body)))`, over the bytes as received.
+    /// Tells whether the request carries the right `API-Sign` over its bytes as received.
     fn has_signed(&self, call: &HttpCall, nonce: &str) -> bool {
-        let digest = Sha256::new().chain_update(nonce.as_bytes()).chain_update(&call.body);
-        let mut mac = self.mac.clone();
-        mac.update(call.path.as_bytes());
-        if !call.query.is_empty() {
-            mac.update(b"?");
-            mac.update(call.query.as_bytes());
-        }
-        mac.update(&digest.finalize());
-        let want = mac.finalize().into_bytes();
-        let given = call.api_sign.as_deref().and_then(|sign| STANDARD.decode(sign).ok());
-        given.is_some_and(|given| given.ct_eq(want.as_slice()).into())
+        let HttpCall { path, query, body, .. } = call;
+        let signed = Signed { path, query, nonce, body };
+        call.api_sign.as_deref().is_some_and(|sign| self.signer.is_right(signed, sign))
     }
 }
 

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::server::synthetic;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256, Sha512};
 use std::cell::Cell;
 
 fn at(ms: i64) -> Timestamp {

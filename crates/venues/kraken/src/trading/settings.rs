@@ -1,0 +1,54 @@
+//! The settings of a session, checked.
+
+use crate::auth::ApiSigner;
+use remora_domain::{ClOrdId, DurationNs, SettingCheck, SettingProblem};
+use remora_venue_api::{DeadMan, OrderEntrySettings};
+
+/// The tiers with documented limits, by the venue's names, lowest first.
+pub const RATE_TIERS: [&str; 3] = ["starter", "intermediate", "pro"];
+
+/// The shortest and longest timer, in milliseconds. The venue recommends a minute, renewed each 15 to 30 s.
+const DEAD_MAN_MS: (i64, i64) = (5_000, 600_000);
+
+/// Checks everything; gives what signs.
+pub(super) fn check(settings: &OrderEntrySettings) -> Result<ApiSigner, Vec<SettingProblem>> {
+    let mut check = SettingCheck::new("live");
+    if settings.credentials.key.expose().is_empty() {
+        check.problem("key", "***", "the API key");
+    }
+    let signer = ApiSigner::new(settings.credentials.secret.expose()).ok();
+    if signer.is_none() {
+        check.problem("secret", "***", "the private key in base64, as the venue gives it");
+    }
+    url(&mut check, "rest_url", &settings.rest_url, ["https://", "http://"]);
+    url(&mut check, "private_url", &settings.private_url, ["wss://", "ws://"]);
+    if !RATE_TIERS.contains(&settings.rate_tier.as_str()) {
+        check.problem("rate_tier", &settings.rate_tier, RATE_TIERS.join(", "));
+    }
+    let prefix = &settings.cl_ord_id_prefix;
+    if prefix.len() > 8 || ClOrdId::new(prefix).is_err() {
+        check.problem("cl_ord_id_prefix", prefix, "1 to 8 characters from a-z 0-9 -");
+    }
+    let (least, most) = DEAD_MAN_MS;
+    match settings.dead_man {
+        DeadMan::Guard(after) | DeadMan::GuardShared(after) => {
+            check.range("dead_man_ms", after.as_ms(), least, most);
+            if after != DurationNs::from_s(after.as_ms() / 1_000) {
+                check.problem("dead_man_ms", after.as_ms(), "whole seconds");
+            }
+        }
+        DeadMan::Off => {}
+    }
+    check.finish(signer)
+}
+
+fn url(check: &mut SettingCheck, key: &str, url: &str, schemes: [&str; 2]) {
+    let is_good = schemes.iter().any(|scheme| url.starts_with(scheme))
+        && !url.ends_with('/')
+        && !url.contains(['?', '#', '@', ' ']);
+    if !is_good {
+        let allowed =
+            format!("{} and a host, without user, query or final slash", schemes.join(" or "));
+        check.problem(key, url, allowed);
+    }
+}
