@@ -1,6 +1,7 @@
 //! One connection from its opening to its end.
 
 use super::{ReceiveClock, SocketSettings};
+use crate::chain;
 use futures::{SinkExt, StreamExt};
 use remora_domain::Timestamp;
 use remora_venue_api::ConnId;
@@ -184,20 +185,4 @@ impl Connection {
     const fn stamp(&self, report: Report) -> Stamped {
         Stamped { conn: self.conn, generation: self.generation, report }
     }
-}
-
-/// Tells an error with everything behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        // Several layers of the library repeat the cause in their own text.
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

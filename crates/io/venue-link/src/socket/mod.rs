@@ -41,8 +41,23 @@ pub struct SocketSettings {
     pub inbound_frames_max: usize,
     /// Bytes of frames that may wait for the reader, over all connections; one frame may always wait.
     pub inbound_bytes_max: usize,
-    /// Frames that may wait to be sent on one connection: subscriptions and pings only.
+    /// Frames that may wait to be sent on one connection: subscriptions and pings of a feed, orders and cancels of a
+    /// private connection.
     pub outbound_frames_max: usize,
+}
+
+impl SocketSettings {
+    /// Gives the bounds of private connections: they carry bursts of orders and cancels, and small answers.
+    #[must_use]
+    pub fn for_orders() -> Self {
+        Self {
+            frame_bytes_max: 4 * 1024 * 1024,
+            inbound_bytes_max: 16 * 1024 * 1024,
+            // Every order of an account taken back at once.
+            outbound_frames_max: 4_096,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for SocketSettings {
