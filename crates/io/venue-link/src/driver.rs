@@ -101,6 +101,7 @@ impl OrderEntryDriver {
                 (Some(wire), output) => wire.perform(output),
                 (None, VenueOutput::Report(report)) => Some(Said::Report(report)),
                 (None, VenueOutput::Problem(problem)) => Some(Said::Problem(problem)),
+                (None, VenueOutput::Stopped) => Some(Said::Stopped),
                 (
                     None,
                     VenueOutput::Connect { .. }

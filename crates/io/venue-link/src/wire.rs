@@ -27,6 +27,8 @@ pub enum Said {
     Report(VenueReport),
     /// Something was wrong with what the venue sent.
     Problem(Problem),
+    /// The session has ended, as it was asked to.
+    Stopped,
 }
 
 /// Says why a wire cannot go on. Without nonces no signed call can be made, so the session must end.
@@ -76,6 +78,7 @@ impl OrderWire {
         match output {
             VenueOutput::Report(report) => return Some(Said::Report(report)),
             VenueOutput::Problem(problem) => return Some(Said::Problem(problem)),
+            VenueOutput::Stopped => return Some(Said::Stopped),
             VenueOutput::Connect { conn, url } => {
                 self.sockets.perform(LinkCommand::Connect { conn, url });
             }

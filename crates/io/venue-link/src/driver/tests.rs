@@ -76,6 +76,7 @@ impl Machine for Scripted {
             | VenueInput::Trade { .. }
             | VenueInput::Instrument(_)
             | VenueInput::Restored(_)
+            | VenueInput::Stop
             | VenueInput::Connected { .. }
             | VenueInput::Frame { .. }
             | VenueInput::Disconnected { .. }) => panic!("{other:?}"),
