@@ -328,6 +328,12 @@ impl Deployment {
         self.postgres.url_of(DATABASE)
     }
 
+    /// Gives what it was started with.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Lends the NATS server.
     pub const fn nats(&mut self) -> &mut NatsServer {
         &mut self.nats

@@ -4,13 +4,14 @@ use anyhow::Result;
 use remora_bus::{
     Bus, Credentials, NatsBus, NatsSettings, PasswordSource, ReadFrom, Stream, connect_nats,
 };
-use remora_deployment::{Deployment, Options, wait_for};
+use remora_deployment::{Deployment, wait_for};
 use remora_domain::{Body, Envelope, Subject};
 use remora_history_store::{HistorySettings, HistoryStore, Summary};
 use remora_service_kit::config::Config;
 use remora_sim::Plan;
 use remora_sim::check::Checker;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -90,8 +91,8 @@ impl Watcher {
 
     /// Wants every promise that the durable log can show: each request answered once, each approval handled, each
     /// order sent once and ended, quantities and balances the sum of the fills.
-    fn check_log(&self) {
-        let mut checker = log_checker();
+    fn check_log(&self, deployment: &Deployment) {
+        let mut checker = log_checker(&deployment.options().profile);
         let accounts = self.log(Stream::Accounts);
         let balances = |envelope: &&Envelope| matches!(envelope.body, Body::Balances(_));
         let first = accounts.iter().find(balances);
@@ -103,7 +104,7 @@ impl Watcher {
         let verdict = checker.finish();
         let texts: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
         assert_eq!(verdict.findings_total, 0, "{}", texts.join("\n"));
-        assert!(verdict.totals.approvals > 0 && verdict.totals.fills > 0, "{:?}", verdict.totals);
+        assert!(verdict.totals.approvals > 0, "{:?}", verdict.totals);
     }
 
     /// Gives what the log tells of each order that has not ended, for people.
@@ -167,7 +168,7 @@ impl Watcher {
             .unwrap_or_else(|error| panic!("{error:#}: {seen}\nopen: {:#?}", self.open_orders()));
         assert_eq!(orders.repeats, Vec::<String>::new(), "twice in the log of orders");
         assert_eq!(orders.messages, stored(deployment).unwrap(), "history is the log of orders");
-        self.check_log();
+        self.check_log(deployment);
         let fills = deployment.query("SELECT exec_id FROM fills").unwrap();
         let rows: Vec<&str> = fills.lines().collect();
         assert_eq!(rows.len(), orders.fills.len(), "each fill is one row");
@@ -176,11 +177,10 @@ impl Watcher {
     }
 }
 
-/// Makes a checker with the limits of the gate in the shipped profile.
-fn log_checker() -> Checker {
-    let path = Options::demo().unwrap().profile;
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut config = Config::parse("demo", &text, []).unwrap();
+/// Makes a checker with the limits of the gate in a profile.
+fn log_checker(profile: &Path) -> Checker {
+    let text = std::fs::read_to_string(profile).unwrap();
+    let mut config = Config::parse("profile", &text, []).unwrap();
     let plan = Plan::read(&mut config);
     let (plan, _) = config.finish(plan).unwrap_or_else(|error| panic!("{error}"));
     Checker::of_log(&plan.gate)

@@ -50,7 +50,8 @@ fn a_lost_server_is_told_and_nothing_is_lost_when_it_returns() {
         wait_until(&deployment, &name, "bus", true, true);
     }
 
-    watcher.wait_quiet(&deployment);
+    let orders = watcher.wait_quiet(&deployment);
+    assert!(!orders.fills.is_empty(), "{orders:?}");
     for name in deployment.names() {
         deployment.stop_service(&name).unwrap();
     }
