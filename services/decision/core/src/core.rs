@@ -160,6 +160,7 @@ impl Machine for DecisionCore {
             ServiceInput::Message(envelope) => envelope,
             ServiceInput::CaughtUp => {
                 self.is_caught_up = true;
+                self.count_own_bound();
                 self.beat(now, out);
                 return self.visit_all(now, None, out);
             }

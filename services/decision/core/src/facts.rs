@@ -2,9 +2,9 @@
 //! whatever order messages arrive in.
 
 use remora_domain::{
-    Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope, ControlState,
-    DurationNs, FeeSchedule, Header, InstrumentKey, ProducerId, Service, ServiceState, SessionId,
-    SystemStatus, Timestamp, Universe, VenueId,
+    AccountId, Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope,
+    ControlState, DurationNs, FeeSchedule, Header, InstrumentKey, ProducerId, Service,
+    ServiceState, SessionId, SystemStatus, Timestamp, Universe, VenueId,
 };
 use remora_machine::Liveness;
 use std::collections::BTreeMap;
@@ -115,6 +115,14 @@ impl Facts {
 
     pub(crate) fn balances(&self, venue: &VenueId) -> Option<&[Balance]> {
         self.balances.get(venue)?.get().map(Vec::as_slice)
+    }
+
+    /// Gives the balances of every venue.
+    pub(crate) fn all_balances(&self, account: &AccountId) -> impl Iterator<Item = Balances> {
+        self.balances.iter().filter_map(|(venue, told)| {
+            let (account, venue) = (account.clone(), venue.clone());
+            Some(Balances { account, venue, entries: told.get()?.clone() })
+        })
     }
 
     pub(crate) fn balances_stamp(&self, venue: &VenueId) -> Option<Stamp> {

@@ -126,6 +126,15 @@ impl DecisionCore {
         Concerned::all_if(is_news)
     }
 
+    /// Counts again what our orders bind: the log of accounts was read before that of orders.
+    pub(crate) fn count_own_bound(&mut self) {
+        let told: Vec<Balances> = self.facts.all_balances(&self.config.account).collect();
+        for balances in told {
+            let bound = self.own_bound_now(&balances);
+            self.facts.set_own_bound(&balances.venue, bound);
+        }
+    }
+
     fn is_ours(&self, request: &OrderRequest) -> bool {
         request.account == self.config.account && request.strategy == self.config.strategy
     }

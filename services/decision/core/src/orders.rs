@@ -179,7 +179,10 @@ impl Orders {
         event: &OrderEvent,
         instrument: Option<&Instrument>,
     ) -> Result<Changed, LedgerError> {
-        if !event.cl_ord_id.as_str().starts_with(PREFIX) {
+        // Ours by name, or because the log holds our request for it: names of earlier versions look different.
+        let (key, id) = (&event.instrument, &event.cl_ord_id);
+        let is_open = || self.open.get(key).is_some_and(|orders| orders.contains_key(id));
+        if !id.as_str().starts_with(PREFIX) && !is_open() && !self.ended.set.contains(id) {
             return Ok(Changed::Nothing);
         }
         let booked = self.book(header, event, instrument);

@@ -80,7 +80,8 @@ impl OrderRouterCore {
                 RouterCounters::count(&mut self.counters.named_again, reason_of(&cause));
             }
             Err(cause) => self.refuse(now, header, request, reason_of(&cause), out),
-            Ok(_) if self.is_holding_back(&request.instrument) => {
+            // What is asked for by somebody silent would be taken back at once.
+            Ok(_) if self.is_holding_back(&request.instrument) || self.is_owner_silent(header) => {
                 self.refuse(now, header, request, OrderEventReason::Halted, out);
             }
             Ok(_) if self.cancels_early.contains(&request.cl_ord_id) => {

@@ -2,6 +2,7 @@
 
 use crate::counters::add;
 use crate::orders::{Order, Orders, What};
+use crate::reports::Strays;
 use crate::state::{Halts, Published};
 use crate::watch::{Stop, Watch};
 use crate::{OrderRouterConfig, RouterCounters, RouterInput, RouterOutput};
@@ -41,6 +42,8 @@ pub struct OrderRouterCore {
     /// Control commands already obeyed.
     pub(crate) commands_seen: BTreeSet<MessageId>,
     pub(crate) halts: Halts,
+    /// Executions under our name whose order is not held, until the venue lists it.
+    pub(crate) strays: Strays,
     pub(crate) link: Link,
     pub(crate) published: Published,
     pub(crate) watch: Watch,
@@ -117,6 +120,7 @@ impl OrderRouterCore {
             cancels_early: EarlyCancels::default(),
             commands_seen: BTreeSet::new(),
             halts: Halts::default(),
+            strays: Strays::default(),
             link: Link::default(),
             published: Published::default(),
         }
@@ -239,6 +243,7 @@ impl OrderRouterCore {
         if self.link.is_up {
             self.start_comparing(now, out);
         }
+        self.publish_state(now, None, out);
     }
 }
 

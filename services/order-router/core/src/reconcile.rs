@@ -190,8 +190,13 @@ impl OrderRouterCore {
     fn adopt(&mut self, now: Timestamp, id: &ClOrdId, open: &OpenOrder, out: &mut Out) {
         self.verifier.observe_used(id.clone());
         add(&mut self.counters.orphans_cancelled);
-        self.orders.insert(Order::adopted(id, &self.config.account, open, now));
+        let mut order = Order::adopted(id, &self.config.account, open, now);
+        let strays = self.strays_of(&mut order);
+        self.orders.insert(order);
         self.say(now, id, What::ours(ExecType::New, OrderEventReason::None), out);
+        for stray in strays {
+            self.filled(now, id, stray, out);
+        }
         self.want_cancel(now, id, out);
     }
 

@@ -2,20 +2,50 @@
 
 use crate::core::{OrderRouterCore, Out};
 use crate::counters::add;
-use crate::orders::What;
+use crate::orders::{Order, What};
 use crate::transition::{Heard, Step, step};
 use remora_domain::{
     AccountFees, Balances, Body, ClOrdId, DurationNs, ExecType, FeeSchedule, Fill, OrdStatus,
     OrderEventReason, OrderId, Qty, Timestamp, VenueReport,
 };
 use remora_machine::ServiceOutput;
+use std::collections::BTreeMap;
 
 /// Is one execution as reported.
-struct Execution {
+#[derive(Clone, Debug)]
+pub(crate) struct Execution {
     order_id: OrderId,
     fill: Fill,
     cum_qty: Qty,
     venue_time: Timestamp,
+}
+
+/// Keeps executions of ours whose order is not held: the log lost its last entries, and the venue has not listed the
+/// order yet. Once it does, they are booked.
+#[derive(Debug, Default)]
+pub(crate) struct Strays {
+    by_order: BTreeMap<ClOrdId, Vec<Execution>>,
+    count: usize,
+}
+
+impl Strays {
+    /// How many are kept: far more than fill in the seconds that a log may lose.
+    const KEPT: usize = 10_000;
+
+    fn keep(&mut self, id: &ClOrdId, said: Execution) {
+        let known = self.by_order.get(id).into_iter().flatten();
+        let is_new = known.clone().all(|one| one.fill.exec_id != said.fill.exec_id);
+        if is_new && self.count < Self::KEPT {
+            self.count = self.count.saturating_add(1);
+            self.by_order.entry(id.clone()).or_default().push(said);
+        }
+    }
+
+    fn take(&mut self, id: &ClOrdId) -> Vec<Execution> {
+        let taken = self.by_order.remove(id).unwrap_or_default();
+        self.count = self.count.saturating_sub(taken.len());
+        taken
+    }
 }
 
 impl OrderRouterCore {
@@ -30,7 +60,7 @@ impl OrderRouterCore {
         }
         match report {
             VenueReport::Accepted { cl_ord_id: id, order_id, venue_time } => {
-                self.learn_order_id(&id, order_id);
+                self.learn_order_id(&id, &order_id);
                 let what = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
                 self.hear(now, &id, Heard::Accepted, what, out);
             }
@@ -139,12 +169,14 @@ impl OrderRouterCore {
         }
     }
 
-    fn filled(&mut self, now: Timestamp, id: &ClOrdId, said: Execution, out: &mut Out) {
-        self.learn_order_id(id, said.order_id);
+    pub(crate) fn filled(&mut self, now: Timestamp, id: &ClOrdId, said: Execution, out: &mut Out) {
+        self.learn_order_id(id, &said.order_id);
         let is_ours = self.carries_our_name(id);
         let Some(order) = self.orders.get_mut(id).filter(|order| order.is_sent) else {
             self.contradicted(now);
             if is_ours {
+                self.strays.keep(id, said);
+                self.query_soon(now, DurationNs::ZERO);
                 out.push(ServiceOutput::Fault("an execution of an order of ours that is not held"));
             }
             return;
@@ -185,11 +217,26 @@ impl OrderRouterCore {
         self.follow(now, id, before, status, out);
     }
 
-    fn learn_order_id(&mut self, id: &ClOrdId, order_id: OrderId) {
+    /// Takes what was reported of an order before it was known. The venue's count holds it already; what remains of that
+    /// was never reported to us.
+    pub(crate) fn strays_of(&mut self, order: &mut Order) -> Vec<Execution> {
+        let strays = self.strays.take(&order.cl_ord_id);
+        let sum = |sum: Qty, said: &Execution| sum.checked_add(said.fill.last_qty);
+        let unreported =
+            strays.iter().try_fold(Qty::ZERO, sum).and_then(|sum| order.cum_qty.checked_sub(sum));
+        match unreported {
+            Ok(unreported) => order.cum_qty = unreported,
+            // The list was made before them.
+            Err(_) => add(&mut self.counters.anomalies),
+        }
+        strays
+    }
+
+    fn learn_order_id(&mut self, id: &ClOrdId, order_id: &OrderId) {
         if let Some(order) = self.orders.get_mut(id)
             && order.order_id.is_none()
         {
-            order.order_id = Some(order_id);
+            order.order_id = Some(order_id.clone());
         }
     }
 

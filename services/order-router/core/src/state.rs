@@ -119,9 +119,10 @@ impl OrderRouterCore {
         given.join("; ")
     }
 
-    /// Publishes our state when it changed. The first one says that orders flow: the gate waits for it.
+    /// Publishes our state when it changed. The first one takes back what an earlier run said: until the venue was asked,
+    /// no orders flow.
     pub(crate) fn publish_state(&mut self, now: Timestamp, cause: Option<&Header>, out: &mut Out) {
-        if !self.link.is_ready && self.published.state.is_none() {
+        if !self.link.is_caught_up {
             return;
         }
         let state = ControlState {

@@ -80,6 +80,12 @@ impl OrderRouterCore {
             || self.watch.is_left_alone(order)
     }
 
+    /// Tells whether the service behind an approval is held for dead.
+    pub(crate) fn is_owner_silent(&self, approval: &Header) -> bool {
+        let owner = approval.cause.as_ref().map(|cause| &cause.producer);
+        owner.is_some_and(|owner| self.watch.silent.contains(owner))
+    }
+
     /// Notes that a gate, or a service that asks for orders, lives.
     pub(crate) fn hear_life(&mut self, now: Timestamp, header: &Header, out: &mut Out) {
         self.watch.liveness.hear(now, header);
@@ -208,6 +214,7 @@ impl OrderRouterCore {
         let open = live.saturating_add(ended_but_listed);
         self.link.orders_open = Some(open);
         if open > 0 {
+            self.cancel_taken_back(now, out);
             self.query_soon(now, self.config.submit_timeout);
         } else if self.stop != Stop::Running {
             self.stop = Stop::Done;

@@ -24,6 +24,8 @@ impl RiskGateCore {
         approval: &OrderApproval,
     ) {
         self.unanswered.answered(header);
+        // It was signed under its epoch even where no statement of a gate tells of that.
+        self.epoch_highest = self.epoch_highest.max(approval.fields.epoch);
         self.facts.rate.note(header.publish_time.min(now));
         let request = &approval.fields.request;
         match self.facts.ids.get(&request.cl_ord_id) {

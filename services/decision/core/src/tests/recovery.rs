@@ -65,6 +65,41 @@ fn inventory_is_rebuilt_from_the_fills_of_the_log() {
 }
 
 #[test]
+fn orders_of_the_log_are_ours_whatever_their_ids_look_like() {
+    let old = request("r00000007-3");
+    let scene = told(vec![
+        Body::Instrument(instrument("BTC", "USD")),
+        Body::OrderRequest(old.clone()),
+        Body::OrderApproval(approval(old.clone(), 1, 1, at_ms(9_000))),
+        Body::OrderEvent(filled(&old, "x-1", Qty::ZERO, qty("0.3"))),
+        Body::OrderEvent(filled(&old, "x-2", qty("0.3"), qty("0.7"))),
+        Body::OrderEvent(filled(&request("r00000007-4"), "x-3", Qty::ZERO, qty("1"))),
+    ]);
+    let orders = &scene.driver.machine.orders;
+    assert_eq!((orders.position(&key("BTC-USD")), orders.all().count()), (position("1"), 0));
+}
+
+#[test]
+fn funds_that_our_own_orders_hold_are_counted_once_after_a_restart() {
+    let asset = remora_testkit::asset("BTC");
+    let old = request("rmra00000070000003");
+    let ask = remora_domain::OrderRequest { side: Side::Sell, ..old };
+    let mut told_balances = remora_testkit::balances(&[("BTC", "5")]);
+    told_balances.entries[0].held = ask.qty.as_amount();
+    let mut scene = told(vec![
+        Body::Instrument(instrument("BTC", "USD")),
+        Body::Balances(told_balances),
+        Body::OrderRequest(ask.clone()),
+        Body::OrderEvent(accepted(&ask)),
+    ]);
+    let now = scene.now();
+    scene.driver.caught_up(now);
+    let machine = &scene.driver.machine;
+    let bound = machine.facts.own_bound(&remora_testkit::venue(), &asset);
+    assert_eq!(bound, ask.qty.as_amount());
+}
+
+#[test]
 fn ids_of_a_session_with_the_same_low_bits_are_not_used_again() {
     let mut bodies = needs();
     let old = remora_domain::OrderRequest { price: px("90"), ..request("rmra00000010000005") };

@@ -59,9 +59,26 @@ fn a_router_that_gives_no_sign_of_life_ends_quoting_there_until_it_speaks() {
 #[test]
 fn a_gate_that_gives_no_sign_of_life_ends_all_quoting() {
     let (mut scene, _) = standing();
-    assert_eq!(pass_with_books(&mut scene, 58_000), []);
-    let reasons = pass_with_books(&mut scene, 2_000);
-    assert!(reasons.starts_with(&[CancelReason::Halted; 2]), "{reasons:?}");
+    let mut router = Producer::new("order-router-sim-spot", 1);
+    let ready = router.wrap(scene.now(), Body::ControlState(router_ready(1)));
+    scene.deliver(ready);
+    // The router is heard, the gate is not.
+    for _ in 0..5 {
+        assert_eq!(pass_with_books(&mut scene, 10_000), []);
+        let beat = router.wrap(scene.now(), Body::Heartbeat(heartbeat(Service::OrderRouter)));
+        scene.deliver(beat);
+        assert_eq!(scene.cancels(), []);
+    }
+    assert_eq!(pass_with_books(&mut scene, 8_000), []);
+    let mut reasons = Vec::new();
+    for _ in 0..4 {
+        scene.pass(500);
+        reasons.extend(scene.reasons());
+        scene.book("99.95", "100.05");
+        reasons.extend(scene.reasons());
+    }
+    assert!(reasons.contains(&DecisionReason::GateSilent), "{reasons:?}");
+    assert!(!reasons.contains(&DecisionReason::RouterSilent), "{reasons:?}");
 }
 
 #[test]

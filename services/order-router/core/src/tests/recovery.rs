@@ -38,7 +38,8 @@ impl Log {
         assert!(rig.report(10_000, VenueReport::Session { is_up: true }).is_silent());
         let said = rig.input(10_000, ServiceInput::CaughtUp);
         assert_eq!((said.queries, said.account_queries), (1, 1));
-        assert!(said.events.is_empty() && said.states.is_empty());
+        assert!(said.events.is_empty() && said.states.len() == 1);
+        assert_ne!(said.states[0].state, ServiceState::Active);
         rig.report(10_010, VenueReport::Balances(balances(&[("USD", "1000")])));
         rig.report(10_010, fee_tier());
         let said = rig.open_orders(10_020, open);

@@ -78,6 +78,11 @@ fn only_the_orders_of_a_silent_owner_are_taken_back() {
         said.extend(lives(&mut rig, ms, &mut two, Service::Decision).cancels);
     }
     assert_eq!(said, [request("r-1").cl_ord_id]);
+    // An approval of something that the silent one asked for earlier: it would be left alone at the venue.
+    let refused = approve_for(&mut rig, 7_600, &mut one.clone(), &request("r-3"));
+    assert!(refused.intents.is_empty());
+    assert_eq!(refused.events[0].reason, OrderEventReason::Halted);
+    assert_eq!(approve_for(&mut rig, 7_600, &mut two, &request("r-4")).intents.len(), 1);
 }
 
 #[test]
@@ -208,6 +213,28 @@ fn an_execution_of_ours_that_belongs_to_no_order_is_a_fault_and_one_of_strangers
     assert_eq!((said.faults, said.events.len()), (1, 0));
     let said = rig.report(2_010, filled(&request("x-9"), fill("x-2", "100", "1", "0"), "1", 2_010));
     assert_eq!((said.faults, said.events.len()), (0, 0));
+}
+
+#[test]
+fn an_execution_that_came_before_its_order_was_known_is_booked_once_the_venue_lists_it() {
+    let mut rig = Rig::ready();
+    let order = request("r-9");
+    let early = || filled(&order, fill("x-1", "100", "0.3", "0"), "0.5", 2_000);
+    rig.report(2_000, early());
+    assert_eq!(rig.report(2_001, early()).events.len(), 0);
+    // 0.2 were filled before and never reported to us; 0.3 are the execution above.
+    let said = rig.open_orders(2_010, vec![open(&order, "0.5")]);
+    let told: Vec<_> = said.events.iter().map(|e| (e.exec_type, e.cum_qty)).collect();
+    assert_eq!(told[..2], [(ExecType::New, qty("0.2")), (ExecType::Trade, qty("0.5"))]);
+    assert_eq!((said.cancels, said.faults), (vec![order.cl_ord_id.clone()], 0));
+    assert_eq!(rig.report(2_020, early()).events.len(), 0, "booked once");
+}
+
+#[test]
+fn a_router_that_starts_takes_back_what_its_last_run_said_until_the_venue_was_asked() {
+    let mut rig = Rig::new();
+    let said = rig.input(0, ServiceInput::CaughtUp);
+    assert_eq!(said.states.iter().map(|s| s.state).collect::<Vec<_>>(), [ServiceState::Starting]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use remora_domain::{
 use remora_machine::{ServiceCore, ServiceInput};
 use remora_risk_gate_core::RiskGateConfig;
 use remora_testkit::{
-    balances, book, cancelled, halt, instrument, key, published, qty, request, router_ready, usd,
+    Producer, approval, balances, book, cancelled, halt, instrument, key, published, qty, request,
+    router_ready, usd,
 };
 
 fn eth(id: &str) -> OrderRequest {
@@ -29,15 +30,31 @@ fn a_router_may_be_silent_as_long_as_the_limit_and_no_longer() {
 }
 
 #[test]
-fn the_word_of_a_router_in_the_log_is_no_sign_of_life() {
+fn the_word_of_a_router_in_the_log_is_never_that_of_a_ready_one() {
     let mut gate = Gate::ready(config());
     gate.wait_ms(60_000);
     let mut next = gate.restarted(config(), 2);
-    next.control_state(router_ready(2));
+    let word = next.router.wrap(next.now, Body::ControlState(router_ready(2)));
     next.now = next.now.saturating_add(remora_domain::DurationNs::from_s(60));
-    next.caught_up();
+    next.say(word);
+    // Our epoch is above every epoch of the log, so a router must speak again before anything is approved.
+    assert_eq!(states(&next.caught_up())[0].epoch, 3);
     next.refresh();
-    next.refused(&request("b-1"), Why::RouterNotReady);
+    let no = next.refused(&request("b-1"), Why::RouterNotReady);
+    assert_eq!((no.limit.as_str(), no.value.as_str()), ("epoch 3", "epoch 2"));
+    next.router_lives();
+    next.refused(&request("b-2"), Why::RouterNotReady);
+    next.control_state(router_ready(3));
+    next.approved(&request("b-3"));
+}
+
+#[test]
+fn a_new_epoch_is_above_that_of_any_approval_in_the_log() {
+    let mut gate = Gate::bare(config());
+    let old = approval(request("a-1"), 8, 1, gate.now);
+    let old = Producer::new("risk-gate", 9).wrap(gate.now, Body::OrderApproval(old));
+    gate.say(old);
+    assert_eq!(states(&gate.caught_up())[0].epoch, 9);
 }
 
 #[test]
