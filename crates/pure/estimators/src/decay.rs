@@ -10,9 +10,12 @@ use std::f64::consts::LN_2;
 /// Half-lives without an event after which everything remembered is dropped: its weight is below 0.4 %.
 pub const FORGET_HALF_LIVES: i64 = 8;
 
+/// A half-life at which nothing fades: every observation counts alike, as in a batch.
+pub const NO_DECAY: DurationNs = DurationNs::from_ns(i64::MAX);
+
 /// Gives `2^(−Δt/H)`; 1 for no time or a half-life of zero.
 pub(crate) fn factor(dt: DurationNs, half_life: DurationNs) -> f64 {
-    if dt.as_ns() <= 0 || half_life.as_ns() <= 0 {
+    if dt.as_ns() <= 0 || half_life.as_ns() <= 0 || half_life == NO_DECAY {
         return 1.0;
     }
     libm::exp2(-dt.as_seconds_est() / half_life.as_seconds_est())
@@ -22,6 +25,9 @@ pub(crate) fn factor(dt: DurationNs, half_life: DurationNs) -> f64 {
 pub(crate) fn exposure(dt: DurationNs, half_life: DurationNs) -> f64 {
     if dt.as_ns() <= 0 || half_life.as_ns() <= 0 {
         return 0.0;
+    }
+    if half_life == NO_DECAY {
+        return dt.as_seconds_est();
     }
     let ratio = dt.as_seconds_est() / half_life.as_seconds_est();
     half_life.as_seconds_est() / LN_2 * -libm::expm1(-ratio * LN_2)
@@ -153,6 +159,14 @@ mod tests {
             seen.advance(Timestamp::from_ns(s * 1_000_000_000));
         }
         assert!((seen.seconds() - 10.0 / LN_2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn without_decay_weights_stay_one_and_exposure_is_plain_time() {
+        let hour = DurationNs::from_s(3_600);
+        assert_eq!(factor(hour, NO_DECAY), 1.0);
+        assert_eq!(exposure(hour, NO_DECAY), 3_600.0);
+        assert!(!is_forgotten(DurationNs::from_ns(i64::MAX), NO_DECAY));
     }
 
     #[test]

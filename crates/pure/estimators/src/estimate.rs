@@ -1,5 +1,6 @@
 //! What every estimator answers.
 
+use crate::numeric::count_est;
 use remora_domain::{DurationNs, Timestamp};
 
 /// Is a finite estimate with its uncertainty and its memory.
@@ -40,7 +41,40 @@ pub enum NotReady {
         /// What the consumer asked for, in the same unit.
         want: f64,
     },
+    /// What was given lies outside its range, so nothing can be said about it.
+    #[error("{what} is outside its range")]
+    Input {
+        /// Which.
+        what: &'static str,
+    },
+    /// Bid at or above ask.
+    #[error("the book is crossed or locked")]
+    Crossed,
+    /// The equations have no single solution: the observations do not tell the unknowns apart.
+    #[error("{what} has no single solution")]
+    Unsolvable {
+        /// Which.
+        what: &'static str,
+    },
     /// The result left the range of numbers.
     #[error("the result is not a finite number")]
     NotFinite,
+}
+
+/// Gives `value` when it is finite and `is_ok`; otherwise says which input it is.
+pub(crate) fn check(what: &'static str, value: f64, is_ok: bool) -> Result<f64, NotReady> {
+    if value.is_finite() && is_ok { Ok(value) } else { Err(NotReady::Input { what }) }
+}
+
+/// Gives a result if it is a finite number.
+pub(crate) fn finite(value: f64) -> Result<f64, NotReady> {
+    if value.is_finite() { Ok(value) } else { Err(NotReady::NotFinite) }
+}
+
+/// Refuses fewer than `want` observations.
+pub(crate) fn at_least(have: usize, want: usize) -> Result<(), NotReady> {
+    if have >= want {
+        return Ok(());
+    }
+    Err(NotReady::TooLittle { have: count_est(have), want: count_est(want) })
 }

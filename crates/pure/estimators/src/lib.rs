@@ -1,26 +1,57 @@
-//! Streaming statistics: volatility, time-weighted means, trade flow, fill intensity.
+//! Statistics of markets on floats: streamed per event where the method allows it, in batches where it does not.
 //!
 //! In: events with their receive time, as floats (the only home of floats, with `quoting`).
-//! Out: an [`Estimate`] {value, se, n_eff, as_of, half_life}, or a [`NotReady`] with its cause.
-//! Invariants: O(1) time and memory per event; time never runs back inside an estimator (an older event is
-//! ignored); after a gap of more than [`FORGET_HALF_LIVES`] half-lives an estimator starts anew, because what it
-//! remembers no longer matters.
-//! Must never happen: NaN or infinity as a value, a default in place of a missing number, a clock.
-//! Formulas: `quant-methods.md`, sections 0 (decayed sums), 3 (volatility), 4 (intensity), each with a worked
-//! number that a test repeats. Test alone: `cargo test -p remora-estimators` (the oracle tests read
-//! `REMORA_SHARED`, by default `../shared` beside the workspace, and say so when it is absent).
+//! Out: an [`Estimate`] {value, se, n_eff, as_of, half_life} or a report of its own, or a [`NotReady`] with its cause.
+//! Invariants: streamed estimators take O(1) time (amortised where said) and bounded memory per event; time never runs
+//! back inside an estimator (an older event is ignored); after a gap of more than [`FORGET_HALF_LIVES`] half-lives a
+//! decayed estimator starts anew, because what it remembers no longer matters; equal inputs and seeds give equal answers.
+//! Must never happen: NaN or infinity as a value, a default in place of a missing number, a clock, unseeded randomness.
+//! Formulas: `quant-methods.md`, sections 0 to 4, 9 to 12, 15 to 17 and 20; each module repeats its own with a worked
+//! number that a test repeats. Test alone: `cargo test -p remora-estimators` (the oracle tests read `REMORA_SHARED`, by
+//! default `../shared` beside the workspace, and say so when it is absent).
 #![deny(missing_docs)]
 
+mod candles;
 mod decay;
+mod depth;
 mod estimate;
 mod flow;
 mod intensity;
+mod intensity_fit;
+mod markout;
 mod mean;
+mod micro_price;
+mod moments;
+mod numeric;
+mod order_flow;
+mod realised;
+mod regression;
+mod touch;
+mod toxicity;
 mod volatility;
 
-pub use decay::FORGET_HALF_LIVES;
+pub use candles::{
+    Candle, YangZhang, close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang,
+};
+pub use decay::{FORGET_HALF_LIVES, NO_DECAY};
+pub use depth::{BookLiquidity, Coverage, depth_within};
 pub use estimate::{Estimate, NotReady};
 pub use flow::{FlowEstimate, TradeFlow};
 pub use intensity::{FillIntensity, IntensityEstimate, IntensityPrior};
+pub use intensity_fit::{
+    DistanceBin, IntensityFit, OwnFillRate, PointWeight, binned_intensity, hit_rate,
+    log_count_intensity,
+};
+pub use markout::{MARKOUT_HORIZONS, Markout, MarkoutSettings, Markouts};
 pub use mean::TimeWeightedMean;
+pub use micro_price::{ChainSolution, MicroPrice, MicroPriceShape, MicroPriceTable, solve_chain};
+pub use numeric::{SIGMA_PER_MAD, mad_sigma, median, pearson, spearman};
+pub use order_flow::{FlowWindow, FlowWindows, OrderFlow, flow_increment};
+pub use realised::{
+    JumpTest, TwoScale, bipower_variance, jump_test, median_realised_variance, realised_variance,
+    smoothed_variance, sparse_variance, subsampled_variance, two_scale_variance,
+};
+pub use regression::{Line, StreamedLine, newey_west_line};
+pub use touch::{BPS, TouchState, depth_imbalance, touch_state};
+pub use toxicity::{Cusum, Vpin, bulk_buy_volume};
 pub use volatility::{EwmaVariance, TwoSpeedVolatility};
