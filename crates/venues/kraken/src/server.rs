@@ -18,6 +18,8 @@ mod machine;
 mod rate;
 mod recorded;
 mod rest;
+#[cfg(test)]
+mod routes;
 pub mod settings;
 pub mod synthetic;
 mod tape;

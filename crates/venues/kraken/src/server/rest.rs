@@ -93,6 +93,12 @@ struct Endpoint {
     method: PrivateMethod,
 }
 
+impl Endpoint {
+    const fn new(rights: Rights, cost: RestCost, method: PrivateMethod) -> Self {
+        Self { rights, cost, method }
+    }
+}
+
 fn dispatch(
     desk: &mut Desk,
     tape: &Tape,
@@ -112,7 +118,7 @@ fn dispatch(
     }
     let name = call.path.strip_prefix("/0/private/").ok_or(KrakenError::UnknownMethod)?;
     let endpoint = endpoint(name).filter(|_| is_post).ok_or(KrakenError::UnknownMethod)?;
-    let (trader, key, fields) = authorise(desk, now, call, &endpoint)?;
+    let (trader, key, fields) = authorise(desk, now, call, endpoint)?;
     (endpoint.method)(&mut Private { desk, now, trader, key, fields }, json)
 }
 
@@ -159,58 +165,71 @@ fn fields_of(call: &HttpCall) -> Result<Fields, Malformed> {
     Ok(fields)
 }
 
-fn public_method(name: &str) -> Option<PublicMethod> {
-    Some(match name {
-        "Time" => catalogue::time,
-        "SystemStatus" => catalogue::system_status,
-        "Assets" => catalogue::assets,
-        "AssetPairs" => catalogue::asset_pairs,
-        "Ticker" => market::ticker,
-        "OHLC" => market::ohlc,
-        "Depth" => market::depth,
-        "GroupedBook" => market::grouped_book,
-        "Trades" => market::trades,
-        "Spread" => market::spread,
-        _ => return None,
-    })
-}
+/// Every public method.
+const PUBLIC: [(&str, PublicMethod); 10] = [
+    ("Time", catalogue::time),
+    ("SystemStatus", catalogue::system_status),
+    ("Assets", catalogue::assets),
+    ("AssetPairs", catalogue::asset_pairs),
+    ("Ticker", market::ticker),
+    ("OHLC", market::ohlc),
+    ("Depth", market::depth),
+    ("GroupedBook", market::grouped_book),
+    ("Trades", market::trades),
+    ("Spread", market::spread),
+];
 
-fn endpoint(name: &str) -> Option<Endpoint> {
+/// Every private method.
+static PRIVATE_METHODS: [(&str, Endpoint); 23] = {
     use Permission::{
         CloseTrades, CreateWsToken, ModifyTrades, QueryClosedTrades, QueryFunds, QueryLedger,
         QueryOpenTrades,
     };
     use RestCost::{Call, Free, History};
+    use Rights::One;
     const QUERY: Rights = Rights::Any(&[QueryOpenTrades, QueryClosedTrades]);
     const CHANGE: Rights = Rights::Any(&[ModifyTrades, CloseTrades]);
     const REPLACE: Rights = Rights::All(&[ModifyTrades, CloseTrades]);
-    let (rights, cost, method): (Rights, RestCost, PrivateMethod) = match name {
-        "Balance" => (Rights::One(QueryFunds), Call, account::balance),
-        "BalanceEx" => (Rights::One(QueryFunds), Call, account::balance_ex),
-        "TradeBalance" => (Rights::One(QueryFunds), Call, account::trade_balance),
-        "TradeVolume" => (Rights::One(QueryFunds), Call, account::trade_volume),
-        "GetApiKeyInfo" => (Rights::None, Call, account::api_key),
-        "GetWebSocketsToken" => (Rights::One(CreateWsToken), Call, account::web_sockets_token),
-        "OpenOrders" => (Rights::One(QueryOpenTrades), Call, orders::open_orders),
-        "ClosedOrders" => (Rights::One(QueryClosedTrades), Call, orders::closed_orders),
-        "QueryOrders" => (QUERY, Call, orders::query_orders),
-        "OrderAmends" => (QUERY, Call, orders::order_amends),
-        "OpenPositions" => (Rights::One(QueryOpenTrades), Call, history::open_positions),
-        "TradesHistory" => (Rights::One(QueryClosedTrades), History, history::trades_history),
-        "QueryTrades" => (Rights::One(QueryClosedTrades), Call, history::query_trades),
-        "Ledgers" => (Rights::One(QueryLedger), History, history::ledgers),
-        "QueryLedgers" => (Rights::One(QueryLedger), Call, history::query_ledgers),
-        "AddOrder" => (Rights::One(ModifyTrades), Free, trading::add_order),
-        "AddOrderBatch" => (Rights::One(ModifyTrades), Call, trading::add_order_batch),
-        "AmendOrder" => (CHANGE, Call, trading::amend_order),
-        "EditOrder" => (REPLACE, Call, trading::edit_order),
-        "CancelOrder" => (CHANGE, Free, trading::cancel_order),
-        "CancelOrderBatch" => (CHANGE, Call, trading::cancel_order_batch),
-        "CancelAll" => (CHANGE, Call, trading::cancel_all),
-        "CancelAllOrdersAfter" => (CHANGE, Call, trading::cancel_all_orders_after),
-        _ => return None,
-    };
-    Some(Endpoint { rights, cost, method })
+    [
+        ("Balance", Endpoint::new(One(QueryFunds), Call, account::balance)),
+        ("BalanceEx", Endpoint::new(One(QueryFunds), Call, account::balance_ex)),
+        ("TradeBalance", Endpoint::new(One(QueryFunds), Call, account::trade_balance)),
+        ("TradeVolume", Endpoint::new(One(QueryFunds), Call, account::trade_volume)),
+        ("GetApiKeyInfo", Endpoint::new(Rights::None, Call, account::api_key)),
+        ("GetWebSocketsToken", Endpoint::new(One(CreateWsToken), Call, account::web_sockets_token)),
+        ("OpenOrders", Endpoint::new(One(QueryOpenTrades), Call, orders::open_orders)),
+        ("ClosedOrders", Endpoint::new(One(QueryClosedTrades), Call, orders::closed_orders)),
+        ("QueryOrders", Endpoint::new(QUERY, Call, orders::query_orders)),
+        ("OrderAmends", Endpoint::new(QUERY, Call, orders::order_amends)),
+        ("OpenPositions", Endpoint::new(One(QueryOpenTrades), Call, history::open_positions)),
+        ("TradesHistory", Endpoint::new(One(QueryClosedTrades), History, history::trades_history)),
+        ("QueryTrades", Endpoint::new(One(QueryClosedTrades), Call, history::query_trades)),
+        ("Ledgers", Endpoint::new(One(QueryLedger), History, history::ledgers)),
+        ("QueryLedgers", Endpoint::new(One(QueryLedger), Call, history::query_ledgers)),
+        ("AddOrder", Endpoint::new(One(ModifyTrades), Free, trading::add_order)),
+        ("AddOrderBatch", Endpoint::new(One(ModifyTrades), Call, trading::add_order_batch)),
+        ("AmendOrder", Endpoint::new(CHANGE, Call, trading::amend_order)),
+        ("EditOrder", Endpoint::new(REPLACE, Call, trading::edit_order)),
+        ("CancelOrder", Endpoint::new(CHANGE, Free, trading::cancel_order)),
+        ("CancelOrderBatch", Endpoint::new(CHANGE, Call, trading::cancel_order_batch)),
+        ("CancelAll", Endpoint::new(CHANGE, Call, trading::cancel_all)),
+        ("CancelAllOrdersAfter", Endpoint::new(CHANGE, Call, trading::cancel_all_orders_after)),
+    ]
+};
+
+fn public_method(name: &str) -> Option<PublicMethod> {
+    PUBLIC.iter().find(|(known, _)| *known == name).map(|&(_, method)| method)
+}
+
+fn endpoint(name: &str) -> Option<&'static Endpoint> {
+    PRIVATE_METHODS.iter().find(|(known, _)| *known == name).map(|(_, endpoint)| endpoint)
+}
+
+/// Names every method that is served, by the path before its name.
+#[cfg(test)]
+pub(super) fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let public = PUBLIC.iter().map(|&(name, _)| ("/0/public/", name));
+    public.chain(PRIVATE_METHODS.iter().map(|(name, _)| ("/0/private/", *name)))
 }
 
 fn failure(error: &KrakenError) -> String {

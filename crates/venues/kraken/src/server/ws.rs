@@ -276,3 +276,12 @@ fn slot(market: MarketIx) -> Option<usize> {
 fn message(method: Option<&str>) -> String {
     words_of(method.unwrap_or_default())
 }
+
+/// Names every channel and every method that is served.
+#[cfg(test)]
+pub(super) fn names() -> (Vec<&'static str>, Vec<&'static str>) {
+    let channels = wanted::Channel::ALL.iter().map(|channel| channel.word());
+    let methods = ["ping", "subscribe", "unsubscribe"].into_iter();
+    let trading = trading::METHODS.iter().map(|(name, _)| *name);
+    (channels.collect(), methods.chain(trading).collect())
+}

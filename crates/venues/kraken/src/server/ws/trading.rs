@@ -22,6 +22,21 @@ use std::sync::Arc;
 /// The most orders that one `cancel_order` may name; not documented, so as many as the REST batch allows twice.
 const CANCEL_MAX: usize = 100;
 
+/// Reads the members of a request; the text names it in errors.
+type Read = fn(&mut Fields<'_>, &str) -> Result<Action, Refusal>;
+
+/// Every trading method.
+pub(super) const METHODS: [(&str, Read); 8] = [
+    ("add_order", add),
+    ("batch_add", add_batch),
+    ("amend_order", |fields, _| amend(fields)),
+    ("edit_order", edit),
+    ("cancel_order", |fields, _| cancel(fields)),
+    ("batch_cancel", |fields, _| cancel_batch(fields)),
+    ("cancel_all", |_, _| Ok(Action::CancelAll)),
+    ("cancel_all_orders_after", |fields, _| cancel_all_after(fields)),
+];
+
 /// Is what a trading request asks for.
 #[derive(Debug)]
 pub(crate) enum Action {
@@ -39,17 +54,8 @@ impl Action {
     /// Reads a request, its token already taken; none when there is no such method.
     pub(crate) fn read(method: &str, mut fields: Fields<'_>) -> Option<Result<Self, Refusal>> {
         let message = words_of(method);
-        let read = match method {
-            "add_order" => add(&mut fields, &message),
-            "batch_add" => add_batch(&mut fields, &message),
-            "amend_order" => amend(&mut fields),
-            "edit_order" => edit(&mut fields, &message),
-            "cancel_order" => cancel(&mut fields),
-            "batch_cancel" => cancel_batch(&mut fields),
-            "cancel_all" => Ok(Self::CancelAll),
-            "cancel_all_orders_after" => cancel_all_after(&mut fields),
-            _ => return None,
-        };
+        let (_, read) = METHODS.iter().find(|(known, _)| *known == method)?;
+        let read = read(&mut fields, &message);
         Some(read.and_then(|action| fields.finish(&message).map(|()| action)))
     }
 

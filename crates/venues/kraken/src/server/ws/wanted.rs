@@ -32,19 +32,20 @@ pub(super) enum Channel {
 }
 
 impl Channel {
+    /// Every channel that can be subscribed to.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Instrument,
+        Self::Ticker,
+        Self::Book,
+        Self::Trade,
+        Self::Ohlc,
+        Self::Level3,
+        Self::Executions,
+        Self::Balances,
+    ];
+
     fn read(word: &str) -> Option<Self> {
-        [
-            Self::Instrument,
-            Self::Ticker,
-            Self::Book,
-            Self::Trade,
-            Self::Ohlc,
-            Self::Level3,
-            Self::Executions,
-            Self::Balances,
-        ]
-        .into_iter()
-        .find(|channel| channel.word() == word)
+        Self::ALL.into_iter().find(|channel| channel.word() == word)
     }
 
     pub(super) const fn word(self) -> &'static str {
