@@ -11,6 +11,7 @@
 //! default `../shared` beside the workspace, and say so when it is absent).
 #![deny(missing_docs)]
 
+mod basis;
 mod candles;
 mod decay;
 mod depth;
@@ -18,18 +19,27 @@ mod estimate;
 mod flow;
 mod intensity;
 mod intensity_fit;
+mod lead_lag;
+mod lead_lag_stream;
+mod lead_lag_test;
 mod markout;
 mod mean;
 mod micro_price;
 mod moments;
 mod numeric;
 mod order_flow;
+mod price_discovery;
 mod realised;
 mod regression;
+mod resample;
 mod touch;
 mod toxicity;
 mod volatility;
 
+pub use basis::{
+    Carry, CarryReturn, CashAndCarry, LegCosts, NetBasis, basis_bps, expected_funding,
+    funding_cash, funding_per_year, implied_carry,
+};
 pub use candles::{
     Candle, YangZhang, close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang,
 };
@@ -42,11 +52,17 @@ pub use intensity_fit::{
     DistanceBin, IntensityFit, OwnFillRate, PointWeight, binned_intensity, hit_rate,
     log_count_intensity,
 };
+pub use lead_lag::{LagGrid, LagPoint, LeadLag, TickSeries, covariation, lead_lag};
+pub use lead_lag_stream::{LeadLagSettings, LeadLagStream};
+pub use lead_lag_test::{
+    LeadCriteria, LeadDoubt, LeadVerdict, NullTest, Surrogate, judge_lead, null_test,
+};
 pub use markout::{MARKOUT_HORIZONS, Markout, MarkoutSettings, Markouts};
 pub use mean::TimeWeightedMean;
 pub use micro_price::{ChainSolution, MicroPrice, MicroPriceShape, MicroPriceTable, solve_chain};
 pub use numeric::{SIGMA_PER_MAD, mad_sigma, median, pearson, spearman};
 pub use order_flow::{FlowWindow, FlowWindows, OrderFlow, flow_increment};
+pub use price_discovery::{PriceDiscovery, lags_by_bic, price_discovery};
 pub use realised::{
     JumpTest, TwoScale, bipower_variance, jump_test, median_realised_variance, realised_variance,
     smoothed_variance, sparse_variance, subsampled_variance, two_scale_variance,

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod basis;
 mod fair_price;
 mod intensity;
+mod lead_lag;
 mod order_flow;
 mod random;
 mod shared;
