@@ -15,10 +15,15 @@ mod basis;
 mod candles;
 mod decay;
 mod depth;
+mod discovery_rate;
 mod estimate;
+mod event_study;
+mod expected_value;
 mod flow;
+mod inference;
 mod intensity;
 mod intensity_fit;
+mod kelly;
 mod lead_lag;
 mod lead_lag_stream;
 mod lead_lag_test;
@@ -45,12 +50,21 @@ pub use candles::{
 };
 pub use decay::{FORGET_HALF_LIVES, NO_DECAY};
 pub use depth::{BookLiquidity, Coverage, depth_within};
+pub use discovery_rate::{Dependence, adjusted_p_values};
 pub use estimate::{Estimate, NotReady};
+pub use event_study::{
+    EventRule, EventStudy, FollowerTouch, LeadEvent, break_even_latency, event_study,
+};
+pub use expected_value::{EdgeCriteria, EdgeValidation, EdgeVerdict, ExpectedValue, validate_edge};
 pub use flow::{FlowEstimate, TradeFlow};
+pub use inference::{BlockBootstrap, MeanInference, block_bootstrap, mean_inference};
 pub use intensity::{FillIntensity, IntensityEstimate, IntensityPrior};
 pub use intensity_fit::{
     DistanceBin, IntensityFit, OwnFillRate, PointWeight, binned_intensity, hit_rate,
     log_count_intensity,
+};
+pub use kelly::{
+    EdgePrior, ShrunkEdge, fractional_kelly, kelly, kelly_binary, lower_bound_kelly, shrunk_kelly,
 };
 pub use lead_lag::{LagGrid, LagPoint, LeadLag, TickSeries, covariation, lead_lag};
 pub use lead_lag_stream::{LeadLagSettings, LeadLagStream};

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod basis;
+mod edge;
 mod fair_price;
 mod intensity;
 mod lead_lag;
