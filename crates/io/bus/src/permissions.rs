@@ -118,8 +118,11 @@ fn of_service(made: &mut Permissions, service: Service, venue: Option<&VenueId>)
     let is_read = |stream: &Stream| {
         service.reads().iter().any(|kind| Stream::of_subject(&sample(*kind)) == Some(*stream))
     };
+    let is_persister = service == Service::Persister;
+    // What the persister set aside is stored later with its own rights (`remora ctl dead`).
+    let is_read = |stream: &Stream| is_read(stream) || (is_persister && *stream == Stream::Dead);
     let streams: Vec<Stream> = Stream::ALL.into_iter().filter(is_read).collect();
-    read_streams(made, &streams, service == Service::Persister);
+    read_streams(made, &streams, is_persister);
 }
 
 /// Lets a user open readers of streams, and use nobody else's durable consumer.
@@ -131,7 +134,7 @@ fn read_streams(made: &mut Permissions, streams: &[Stream], is_persister: bool) 
         for call in ["CONSUMER.INFO.#.*", "CONSUMER.MSG.NEXT.#.*"] {
             made.publish.push(format!("$JS.API.{}", call.replace('#', stream.name())));
         }
-        if is_persister {
+        if is_persister && Stream::HISTORY.contains(stream) {
             made.publish.push(format!("$JS.ACK.{stream}.{PERSISTER_DURABLE}.>"));
         }
     }

@@ -57,8 +57,23 @@ impl HistoryStore {
     /// # Errors
     /// Refuses an address that is not understood.
     pub fn open(url: &str, settings: &HistorySettings) -> Result<Self, HistoryError> {
-        let options =
+        Self::open_as(url, None, settings)
+    }
+
+    /// As [`Self::open`], with a password that is not part of the address.
+    ///
+    /// # Errors
+    /// Refuses an address that is not understood.
+    pub fn open_as(
+        url: &str,
+        password: Option<&str>,
+        settings: &HistorySettings,
+    ) -> Result<Self, HistoryError> {
+        let mut options =
             PgConnectOptions::from_str(url).map_err(|cause| HistoryError::Address { cause })?;
+        if let Some(password) = password {
+            options = options.password(password);
+        }
         // The server gives up a little before we do, so that its own reason is seen.
         let patience = settings.answer_timeout.saturating_sub(Duration::from_millis(500));
         let patience = format!("{}ms", patience.as_millis().max(1));

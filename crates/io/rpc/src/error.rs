@@ -51,6 +51,52 @@ pub enum RpcError {
     },
 }
 
+/// Says why a call did not do what it asked for, for whoever explains it to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallProblem {
+    /// The service does not know the token.
+    UnknownToken,
+    /// The token may not do this.
+    RoleTooLow,
+    /// A field of the request is not as the schema promises.
+    BadRequest,
+    /// The service has no such method, or nothing to halt.
+    NotSupported,
+    /// Nobody answers, or not in time, or not now.
+    Away,
+    /// Anything else.
+    Other,
+}
+
+impl RpcError {
+    /// Gives what went wrong with a call, with the peer's own words; `None` for what is not a call.
+    #[must_use]
+    pub fn call_problem(&self) -> Option<(CallProblem, &str)> {
+        let Self::Call { cause, .. } = self else { return None };
+        let problem = match cause.code() {
+            tonic::Code::Unauthenticated => CallProblem::UnknownToken,
+            tonic::Code::PermissionDenied => CallProblem::RoleTooLow,
+            tonic::Code::InvalidArgument => CallProblem::BadRequest,
+            tonic::Code::Unimplemented => CallProblem::NotSupported,
+            // A call that its own timeout ends comes as cancelled.
+            tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => {
+                CallProblem::Away
+            }
+            tonic::Code::Ok
+            | tonic::Code::Unknown
+            | tonic::Code::NotFound
+            | tonic::Code::AlreadyExists
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::FailedPrecondition
+            | tonic::Code::Aborted
+            | tonic::Code::OutOfRange
+            | tonic::Code::Internal
+            | tonic::Code::DataLoss => CallProblem::Other,
+        };
+        Some((problem, cause.message()))
+    }
+}
+
 /// Says which field of a message is not as the schema promises.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value:?}: want {allowed}")]

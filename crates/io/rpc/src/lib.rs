@@ -17,9 +17,9 @@ mod status;
 mod tokens;
 
 pub use client::ControlClient;
-pub use error::{CommandError, FieldError, RpcError};
+pub use error::{CallProblem, CommandError, FieldError, RpcError};
 pub use server::{
     CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Readiness, TlsIdentity,
 };
 pub use status::{DependencyStatus, Recorded, ServiceStatus};
-pub use tokens::{Role, TokenError, Tokens};
+pub use tokens::{CallerToken, Role, TokenError, Tokens};

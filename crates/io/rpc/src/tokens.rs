@@ -54,6 +54,28 @@ pub struct TokenError {
 #[derive(Clone, Default)]
 pub struct Tokens(Vec<Entry>);
 
+/// Is a token as its holder sends it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallerToken {
+    /// Whose it is.
+    pub name: String,
+    token: String,
+}
+
+impl CallerToken {
+    /// Gives the token itself, for the client alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.token
+    }
+}
+
+impl fmt::Debug for CallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallerToken({}, ***)", self.name)
+    }
+}
+
 #[derive(Clone)]
 struct Entry {
     name: String,
@@ -83,6 +105,26 @@ impl Tokens {
             }
         }
         if problems.is_empty() { Ok(tokens) } else { Err(problems) }
+    }
+
+    /// Finds the weakest token in a token file that may do what `needed` may: for the calling side. `None` when there
+    /// is none.
+    ///
+    /// # Errors
+    /// Reports every bad line.
+    pub fn find_for(text: &str, needed: Role) -> Result<Option<CallerToken>, Vec<TokenError>> {
+        // One set of rules for both sides: what a server would refuse is not sent.
+        Self::parse(text)?;
+        let mut found: Option<(Role, CallerToken)> = None;
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            let Ok((role, name, token)) = split_line(line) else { continue };
+            let is_weaker = found.as_ref().is_none_or(|(known, _)| role < *known);
+            if role >= needed && is_weaker {
+                let token = CallerToken { name: name.to_owned(), token: token.to_owned() };
+                found = Some((role, token));
+            }
+        }
+        Ok(found.map(|(_, token)| token))
     }
 
     /// Adds a token; only its digest is kept.
@@ -147,6 +189,11 @@ fn digest(token: &str) -> [u8; 32] {
 }
 
 fn parse_line(line: &str) -> Result<Entry, FieldError> {
+    let (role, name, token) = split_line(line)?;
+    Ok(Entry { name: name.to_owned(), role, digest: digest(token) })
+}
+
+fn split_line(line: &str) -> Result<(Role, &str, &str), FieldError> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [role, name, token] = *words.as_slice() else {
         let value = format!("{} words", words.len());
@@ -161,7 +208,7 @@ fn parse_line(line: &str) -> Result<Entry, FieldError> {
         let value = "***".to_owned();
         return Err(FieldError { field: "token", value, allowed: "at least 16 characters" });
     }
-    Ok(Entry { name: name.to_owned(), role, digest: digest(token) })
+    Ok((role, name, token))
 }
 
 #[cfg(test)]
@@ -191,6 +238,21 @@ mod tests {
                 "token file line 3: line = \"1 words\": want <role> <name> <token>",
             ]
         );
+    }
+
+    #[test]
+    fn a_caller_takes_the_weakest_token_that_suffices() {
+        let text = "admin root aaaaaaaaaaaaaaaaaa\n# desk\noperator desk bbbbbbbbbbbbbbbbbb\n";
+        let find = |needed| Tokens::find_for(text, needed).unwrap().map(|token| token.name);
+        assert_eq!(find(Role::Viewer).as_deref(), Some("desk"));
+        assert_eq!(find(Role::Operator).as_deref(), Some("desk"));
+        assert_eq!(find(Role::Admin).as_deref(), Some("root"));
+        let none = Tokens::find_for("viewer screen cccccccccccccccccc", Role::Operator);
+        assert_eq!(none, Ok(None));
+        assert!(Tokens::find_for("operator desk short", Role::Operator).is_err());
+        let token = Tokens::find_for(text, Role::Operator).unwrap().unwrap();
+        assert_eq!(token.expose(), "bbbbbbbbbbbbbbbbbb");
+        assert_eq!(format!("{token:?}"), "CallerToken(desk, ***)");
     }
 
     #[test]

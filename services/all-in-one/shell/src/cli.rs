@@ -1,5 +1,6 @@
 //! The command line, in words a trader understands.
 
+use crate::ctl::CtlCommand;
 use clap::{Args, Parser, Subcommand};
 use remora_venue_sim::SimArguments;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
     Replay(ReplayArguments),
-    /// Prepare and inspect the message bus of a distributed deployment.
+    /// Prepare, watch, halt and resume a distributed deployment; look at its dead letters.
     #[command(subcommand)]
     Ctl(CtlCommand),
 }
@@ -127,31 +128,4 @@ pub(crate) struct ReplayArguments {
     /// The gate's public key file, needed to replay an order router.
     #[arg(long, value_name = "FILE")]
     pub(crate) gate_public_key: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum CtlCommand {
-    /// Create the gate's key pair and one password per service in a folder, where they are absent.
-    Init {
-        /// The folder.
-        #[arg(long, value_name = "FOLDER")]
-        dir: PathBuf,
-    },
-    /// Declare the durable streams on a NATS server, and check that it keeps them as declared.
-    Bus {
-        /// NATS address.
-        #[arg(long, default_value = "nats://127.0.0.1:4222")]
-        url: String,
-        /// User that may declare streams.
-        #[arg(long, default_value = "admin")]
-        user: String,
-        /// File with the user's password.
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-    },
-    /// Ask a service's health address; succeeds when it is well.
-    Health {
-        /// The address, such as <http://127.0.0.1:9100/livez>.
-        url: String,
-    },
 }

@@ -11,6 +11,7 @@ mod common;
 mod control;
 mod health;
 mod kills;
+mod letters;
 mod road;
 mod shards;
 mod trace;
