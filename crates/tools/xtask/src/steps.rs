@@ -1,7 +1,7 @@
 //! Runs other programs as steps that a person can follow: name, command, time, and a clear end.
 
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -32,6 +32,19 @@ pub(crate) fn run_with(
     }
     crate::say(&format!("==> {name}: good, {} s", started.elapsed().as_secs()));
     Ok(())
+}
+
+/// Builds every program and gives their folder. Always the whole workspace: for a choice of packages other features of
+/// their dependencies would be chosen, and everything would be compiled once more.
+pub(crate) fn build_programs(root: &Path, is_release: bool) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--workspace", "--bins"];
+    if is_release {
+        arguments.push("--release");
+    }
+    run(root, "programs", "cargo", &arguments)?;
+    let metadata = cargo_metadata::MetadataCommand::new().no_deps().current_dir(root).exec();
+    let target = metadata.context("find the folder of programs")?.target_directory;
+    Ok(target.join(if is_release { "release" } else { "debug" }).into_std_path_buf())
 }
 
 /// Tells whether a program can be started and says its version.

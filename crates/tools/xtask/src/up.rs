@@ -8,17 +8,6 @@ use std::time::Duration;
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
-/// What is built and started.
-const PROGRAMS: [&str; 7] = [
-    "remora",
-    "remora-ingestor",
-    "remora-pair-discovery",
-    "remora-order-router",
-    "remora-risk-gate",
-    "remora-decision",
-    "remora-persister",
-];
-
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Recordings to play, in order. Default: the synthetic recording that ships with Remora.
@@ -48,7 +37,7 @@ pub(crate) struct Arguments {
 /// Builds, starts, tells where everything is, follows progress, stops on Ctrl-C.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     remora_test_servers::ensure_tools().context("get the servers")?;
-    let programs = build(root, arguments.release)?;
+    let programs = steps::build_programs(root, arguments.release)?;
     let profile = arguments.profile.clone();
     let has_data = !arguments.data.is_empty();
     let profile =
@@ -66,7 +55,10 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let mut deployment = Deployment::start(options)?;
     tell(&mut deployment)?;
-    runtime.block_on(follow(&deployment, arguments.until_played))?;
+    let followed = runtime.block_on(follow(&mut deployment, arguments.until_played));
+    if let Err(error) = &followed {
+        say(&format!("FAILED: {error:#}"));
+    }
     say("stopping");
     let kept = deployment.folder().to_owned();
     deployment.stop()?;
@@ -74,22 +66,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         say(&format!("logs and flight recordings are kept in {}", kept.display()));
     }
     say("stopped");
-    Ok(())
-}
-
-/// Builds the programs and gives their folder.
-fn build(root: &Path, is_release: bool) -> Result<PathBuf> {
-    let mut arguments = vec!["build", "--bins"];
-    for program in PROGRAMS {
-        arguments.extend(["--package", program]);
-    }
-    if is_release {
-        arguments.push("--release");
-    }
-    steps::run(root, "programs", "cargo", &arguments)?;
-    let metadata = cargo_metadata::MetadataCommand::new().no_deps().current_dir(root).exec();
-    let target = metadata.context("find the folder of programs")?.target_directory;
-    Ok(target.join(if is_release { "release" } else { "debug" }).into_std_path_buf())
+    followed
 }
 
 fn find_profile(root: &Path, name: &str) -> Result<PathBuf> {
@@ -131,8 +108,8 @@ fn tell(deployment: &mut Deployment) -> Result<()> {
     Ok(())
 }
 
-/// Tells how far everything is until somebody stops it.
-async fn follow(deployment: &Deployment, until_played: bool) -> Result<()> {
+/// Tells how far everything is until somebody stops it or a service ends, which none does unasked.
+async fn follow(deployment: &mut Deployment, until_played: bool) -> Result<()> {
     let mut interval = tokio::time::interval(PROGRESS_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -140,6 +117,7 @@ async fn follow(deployment: &Deployment, until_played: bool) -> Result<()> {
             biased;
             stop = tokio::signal::ctrl_c() => return stop.context("listen for Ctrl-C"),
             _ = interval.tick() => {
+                deployment.check_running()?;
                 let progress = progress(deployment)?;
                 say(&progress.line);
                 if until_played && progress.is_over {

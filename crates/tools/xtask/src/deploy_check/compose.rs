@@ -68,7 +68,7 @@ fn every_service_is_asked_for_its_health_on_the_port_it_listens_on() {
         let words: Vec<&str> = test.iter().filter_map(Value::as_str).collect();
         assert_eq!(
             words,
-            ["CMD", "remora", "ctl", "health", "http://127.0.0.1:8080/livez"],
+            ["CMD", "remora", "ctl", "health", "http://127.0.0.1:8080/readyz"],
             "{name}"
         );
     }
