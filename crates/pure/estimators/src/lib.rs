@@ -18,8 +18,10 @@ mod depth;
 mod discovery_rate;
 mod estimate;
 mod event_study;
+mod exact_permutation;
 mod expected_value;
 mod flow;
+mod fourier;
 mod inference;
 mod intensity;
 mod intensity_fit;
@@ -33,10 +35,14 @@ mod micro_price;
 mod moments;
 mod numeric;
 mod order_flow;
+mod pattern;
 mod price_discovery;
+mod ranking;
 mod realised;
 mod regression;
 mod resample;
+mod season;
+mod season_test;
 mod touch;
 mod toxicity;
 mod volatility;
@@ -55,8 +61,10 @@ pub use estimate::{Estimate, NotReady};
 pub use event_study::{
     EventRule, EventStudy, FollowerTouch, LeadEvent, break_even_latency, event_study,
 };
+pub use exact_permutation::{ExactPermutation, exact_permutation};
 pub use expected_value::{EdgeCriteria, EdgeValidation, EdgeVerdict, ExpectedValue, validate_edge};
 pub use flow::{FlowEstimate, TradeFlow};
+pub use fourier::{FourierFit, fourier_fit};
 pub use inference::{BlockBootstrap, MeanInference, block_bootstrap, mean_inference};
 pub use intensity::{FillIntensity, IntensityEstimate, IntensityPrior};
 pub use intensity_fit::{
@@ -76,12 +84,22 @@ pub use mean::TimeWeightedMean;
 pub use micro_price::{ChainSolution, MicroPrice, MicroPriceShape, MicroPriceTable, solve_chain};
 pub use numeric::{SIGMA_PER_MAD, mad_sigma, median, pearson, spearman};
 pub use order_flow::{FlowWindow, FlowWindows, OrderFlow, flow_increment};
+pub use pattern::{
+    BucketFactor, PatternCriteria, PatternDoubt, PatternFinding, PatternVerdict, examine_pattern,
+    judge_patterns,
+};
 pub use price_discovery::{PriceDiscovery, lags_by_bic, price_discovery};
+pub use ranking::{
+    Measured, ModelScore, PairModel, Shrunk, ShrunkGroup, der_simonian_laird, is_swap_worth,
+    model_score, order_by_lower_bound, paule_mandel, queue_correction, realised_score, shrink,
+};
 pub use realised::{
     JumpTest, TwoScale, bipower_variance, jump_test, median_realised_variance, realised_variance,
     smoothed_variance, sparse_variance, subsampled_variance, two_scale_variance,
 };
 pub use regression::{Line, StreamedLine, newey_west_line};
+pub use season::{BucketFamily, Scale, SeasonBuilder, SeasonTable};
+pub use season_test::{KruskalWallis, PermutationTest, Persistence, kruskal_wallis};
 pub use touch::{BPS, TouchState, depth_imbalance, touch_state};
 pub use toxicity::{Cusum, Vpin, bulk_buy_volume};
 pub use volatility::{EwmaVariance, TwoSpeedVolatility};

@@ -10,6 +10,8 @@ mod intensity;
 mod lead_lag;
 mod order_flow;
 mod random;
+mod ranking;
+mod season;
 mod shared;
 mod toxicity;
 mod volatility;
