@@ -13,6 +13,8 @@
 
 mod basis;
 mod candles;
+mod clusters;
+mod covariance;
 mod decay;
 mod depth;
 mod discovery_rate;
@@ -20,6 +22,7 @@ mod estimate;
 mod event_study;
 mod exact_permutation;
 mod expected_value;
+mod fee_tier;
 mod flow;
 mod fourier;
 mod inference;
@@ -54,6 +57,11 @@ pub use basis::{
 pub use candles::{
     Candle, YangZhang, close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang,
 };
+pub use clusters::{RobustCorrelation, robust_correlation};
+pub use covariance::{
+    EwmaCovariance, ShrunkCovariance, correlation_of, guard_condition, repair_correlation,
+    shrink_to_constant_correlation, shrink_to_identity,
+};
 pub use decay::{FORGET_HALF_LIVES, NO_DECAY};
 pub use depth::{BookLiquidity, Coverage, depth_within};
 pub use discovery_rate::{Dependence, adjusted_p_values};
@@ -63,6 +71,9 @@ pub use event_study::{
 };
 pub use exact_permutation::{ExactPermutation, exact_permutation};
 pub use expected_value::{EdgeCriteria, EdgeValidation, EdgeVerdict, ExpectedValue, validate_edge};
+pub use fee_tier::{
+    FeeSchedule, FeeTier, PlanCost, TIER_DAYS, TierPush, TrailingVolume, push_value,
+};
 pub use flow::{FlowEstimate, TradeFlow};
 pub use fourier::{FourierFit, fourier_fit};
 pub use inference::{BlockBootstrap, MeanInference, block_bootstrap, mean_inference};

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod basis;
+mod covariance;
 mod edge;
 mod fair_price;
+mod fee_tier;
 mod intensity;
 mod lead_lag;
 mod order_flow;
