@@ -13,6 +13,7 @@
 
 mod basis;
 mod candles;
+mod catch_up;
 mod clusters;
 mod covariance;
 mod decay;
@@ -57,6 +58,7 @@ pub use basis::{
 pub use candles::{
     Candle, YangZhang, close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang,
 };
+pub use catch_up::{CatchUp, CatchUpSettings};
 pub use clusters::{RobustCorrelation, robust_correlation};
 pub use covariance::{
     EwmaCovariance, ShrunkCovariance, correlation_of, guard_condition, repair_correlation,
