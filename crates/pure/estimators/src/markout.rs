@@ -149,10 +149,8 @@ impl Markouts {
         check("fill quantity", qty, qty > 0.0)?;
         let earlier = [self.mid, self.mid_before].into_iter().flatten().find(|(at, _)| *at < now);
         let (at, mid) = earlier.ok_or(NotReady::NoObservation)?;
-        let age = now.since(at);
-        if age > self.mid_age_max {
-            let (have, want) = (age.as_seconds_est(), self.mid_age_max.as_seconds_est());
-            return Err(NotReady::TooLittle { have: -have, want: -want });
+        if now.since(at) > self.mid_age_max {
+            return Err(NotReady::Input { what: "age of the mid" });
         }
         if self.horizons.iter().any(|horizon| horizon.pending.len() >= self.pending_max) {
             return Err(NotReady::Input { what: "number of waiting fills" });
@@ -277,7 +275,8 @@ mod tests {
         let mut m = markouts(2, 1);
         assert_eq!(m.fill(at_ms(0), Side::Buy, 1.0, 1.0), Err(NotReady::NoObservation));
         m.mid(at_ms(0), 100.0);
-        assert!(m.fill(at_ms(2_001), Side::Buy, 99.0, 1.0).is_err());
+        let old = m.fill(at_ms(2_001), Side::Buy, 99.0, 1.0);
+        assert_eq!(old, Err(NotReady::Input { what: "age of the mid" }));
         m.mid(at_ms(3_000), 100.0);
         m.fill(at_ms(3_001), Side::Buy, 99.0, 1.0).unwrap();
         assert!(m.fill(at_ms(3_002), Side::Buy, 99.0, 1.0).is_err());

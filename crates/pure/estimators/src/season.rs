@@ -6,7 +6,8 @@
 //! Model `ln y_{d,b} = level_d + season_b + noise`: the level is the median of the group. `Plain` values (drift, spread in ticks) are not
 //! logged. Robust profile: median of a bucket over the median of all buckets' medians.
 //! Worked number: one day with 1, 2, 4 in three buckets: logs 0, 0.693, 1.386, level 0.693, seasons −0.693, 0, 0.693.
-//! Bound: the builder keeps at most `groups_max` groups, dropping the oldest, and one open group.
+//! Bound: the builder keeps at most `groups_max` groups, dropping the oldest, and one open group; a table filled by hand holds
+//! what it is given.
 //! Missing data: a cell with too few observations, a log of nothing and a group with less than half of its buckets are left out and
 //! counted, never filled. Source: Andersen, Bollerslev (1997).
 
