@@ -1,6 +1,7 @@
 //! Handles to open readers; the implementations stand behind two small traits.
 
 use crate::{BusError, InMessage};
+use remora_domain::Timestamp;
 
 /// Is one message of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct LogEntry {
     pub message: InMessage,
     /// Its sequence in the stream, growing, with holes where filters skip.
     pub sequence: u64,
+    /// When it was stored, by the clock of whoever keeps the log.
+    pub stored_at: Timestamp,
 }
 
 /// Is what an implementation provides behind a [`LogReader`]; `recv` must be cancel-safe.

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// Bounds how long a stream remembers message ids.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
+/// Letters kept of each service: with what a letter holds, less than 1 GiB for all of them.
+const LETTERS_PER_SERVICE_MAX: u64 = 2_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Is a durable log on the bus (closed).
@@ -126,7 +128,7 @@ impl Stream {
             Self::Pairs => (None, None, Some(64)),
             Self::Decisions => (Some(DAY), Some(1_000_000), None),
             // A hostile peer can make letters: what is bounded is the disk they take, by the oldest of each service.
-            Self::Dead => (Some(90 * DAY), None, Some(10_000)),
+            Self::Dead => (Some(90 * DAY), None, Some(LETTERS_PER_SERVICE_MAX)),
         };
         let subjects = vec![self.pattern().to_owned()];
         StreamDefinition { stream: self, subjects, age_max, messages_max, messages_per_subject_max }
@@ -161,6 +163,14 @@ mod tests {
             let is_stored = Stream::of_subject(&subject).is_some();
             assert_eq!(is_stored, kind.is_durable(), "{}", kind.as_str());
         }
+    }
+
+    #[test]
+    fn dead_letters_take_a_bounded_part_of_a_disk() {
+        let letters = Stream::Dead.definition().messages_per_subject_max.unwrap();
+        let services = u64::try_from(remora_domain::Service::ALL.len()).unwrap();
+        let bytes = u64::try_from(crate::dead::LETTER_BYTES_MAX).unwrap();
+        assert!(letters * services * bytes <= 1 << 30);
     }
 
     #[test]

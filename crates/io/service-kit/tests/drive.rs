@@ -266,6 +266,35 @@ async fn a_core_that_is_asked_to_stop_is_served_until_it_has_taken_its_orders_ba
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_asked_to_stop_while_it_reads_history_reads_on_and_takes_its_orders_back() {
+    let bus = AwayBus::new();
+    publish(&bus, &mut Producer::new("other", 1), Body::OrderRequest(request("o-1"))).await;
+    let router = Service::OrderRouter.name();
+    let mut core = TestCore::new("core", 1);
+    core.lingers = true;
+    let on = Arc::new(bus.clone());
+    let running = Running::start_with(on, core, (router, "core", 1), plan(), |runner| runner);
+    // The loop has not begun to read yet.
+    running.shutdown.request();
+    let core = running.end().await.unwrap();
+    assert_eq!(core.seen, ["order.request", "caught-up", "stopping"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_cannot_read_what_it_left_before_it_stops_says_so() {
+    let bus = AwayBus::new();
+    bus.set_away(true);
+    for (service, says_so) in [(Service::OrderRouter, true), (Service::Persister, false)] {
+        let (core, on) = (TestCore::new("core", 1), Arc::new(bus.clone()));
+        let who = (service.name(), "core", 1);
+        let running = Running::start_with(on, core, who, plan(), |runner| runner);
+        running.shutdown.request();
+        let ended = running.end().await;
+        assert_eq!(matches!(ended, Err(DriveError::StoppedEarly)), says_so, "{service:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_core_that_never_stops_is_served_for_a_bounded_time() {
     let bus = AwayBus::new();
     let mut core = TestCore::new("core", 1);
@@ -351,6 +380,27 @@ async fn halts_over(service: &str, body: Body) -> bool {
     dead.recv().await.unwrap();
     let core = running.stop().await.unwrap();
     core.seen.iter().any(|seen| seen.starts_with("Halt: "))
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_in_a_log_halts_at_the_start_until_a_person_has_resumed_after_it() {
+    let bus = AwayBus::new();
+    let mut other = Producer::new("other", 1);
+    let mut broken = out_message(&other.wrap(Timestamp::EPOCH, Body::OrderRequest(request("r-1"))));
+    broken.payload = bytes::Bytes::from_static(b"\xff\xff");
+    bus.bus.publish_durable(broken).await.unwrap();
+    let mut halts = Vec::new();
+    for session in [1, 2] {
+        let (core, on) = (TestCore::new("core", session), Arc::new(bus.clone()));
+        let who = (Service::RiskGate.name(), "core", session);
+        let running = Running::start_with(on, core, who, plan(), |runner| runner);
+        let mut states = Log::open(&bus, Stream::States).await;
+        while states.next_from("core").await.header.session.get() != session {}
+        let core = running.stop().await.unwrap();
+        halts.push(core.seen.iter().filter(|seen| seen.contains("could not be read")).count());
+        publish(&bus, &mut other, Body::ControlCommand(resume(ControlScope::Global))).await;
+    }
+    assert_eq!(halts, [1, 0]);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use remora_bus::{OutMessage, ReadFrom, in_memory};
+    use remora_bus::{OutMessage, in_memory};
 
     const SUBJECT: &str = "remora.v1.order.event.paper.kraken-spot.BTC-USD";
 
@@ -113,25 +113,6 @@ mod tests {
         let (message_id, headers) = (id.to_string(), BTreeMap::new());
         let payload = payload.into();
         bus.publish_durable(OutMessage { subject, message_id, headers, payload }).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_read_is_a_stored_letter_before_it_is_acknowledged() {
-        let bus: Arc<dyn Bus> = Arc::new(in_memory());
-        publish(&*bus, 1, b"not a message").await;
-        let letters = Letters::new(Arc::clone(&bus));
-        let mut consumer =
-            bus.consume(Stream::Orders, PERSISTER_DURABLE, &[]).await.expect("a consumer");
-        let delivery = consumer.recv().await.unwrap();
-        let error = read_message(&delivery.message).unwrap_err();
-        letters.bury_unread(&delivery, &error).await;
-
-        let mut log = bus.read_log(Stream::Dead, &[], ReadFrom::Start).await.unwrap();
-        assert_eq!(log.end_at_open(), 1, "the letter is stored");
-        let letter = log.recv().await.unwrap().message;
-        assert_eq!(&letter.payload[..], b"not a message");
-        assert_eq!(letter.headers["remora-subject"], SUBJECT);
-        assert_eq!(letters.count(), 1);
     }
 
     #[test]

@@ -1,37 +1,26 @@
 //! What the persister's core asks for.
 
 use crate::deliveries::Held;
-use crate::letters::Letters;
+use crate::letters::{Letters, acknowledge};
 use crate::stores::Stores;
 use remora_bus::Delivery;
-use remora_domain::{Envelope, MessageId, Timestamp};
+use remora_domain::{MessageId, Timestamp};
 use remora_persister_core::{Batch, PersisterCore, PersisterOutput};
 use remora_service_kit::drive::Effects;
 use remora_service_kit::{Health, TraceContext};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Acknowledgements and dead letters that may wait, by batches. An acknowledgement that is dropped means another delivery.
+/// Acknowledgements that may wait, by batches. One that is dropped means another delivery.
 const ANSWERS_WAITING_MAX: usize = 1_024;
-
-/// Pause between two tries to store a dead letter.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-
-/// Is something to tell the bus, in order: a dead letter is stored before its delivery is acknowledged.
-enum Answer {
-    Acknowledge(Vec<Delivery>),
-    Bury(Arc<Envelope>),
-}
 
 /// Performs what only a persister does.
 pub(crate) struct PersisterEffects {
     held: Held,
     stores: Stores,
     pause: watch::Sender<bool>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<Vec<Delivery>>,
     letters: Letters,
     health: Health,
     /// The batch under way, by its number.
@@ -48,14 +37,14 @@ impl PersisterEffects {
         health: Health,
     ) -> Self {
         let (answers, queue) = mpsc::channel(ANSWERS_WAITING_MAX);
-        tokio::spawn(answer(letters.clone(), queue));
+        tokio::spawn(answer(queue));
         let batches = BTreeMap::new();
         Self { held, stores, pause, answers, letters, health, batches, hot_dropped: 0 }
     }
 
     fn acknowledge(&self, ids: impl Iterator<Item = MessageId>) {
         let deliveries: Vec<Delivery> = ids.filter_map(|id| self.held.take(&id)).collect();
-        if self.answers.try_send(Answer::Acknowledge(deliveries)).is_err() {
+        if self.answers.try_send(deliveries).is_err() {
             tracing::warn!("acknowledgements dropped: these deliveries come again");
         }
     }
@@ -82,8 +71,8 @@ impl Effects<PersisterCore> for PersisterEffects {
             // Dropped without an answer, so that it is delivered again.
             PersisterOutput::Declined { id } => drop(self.held.take(&id)),
             PersisterOutput::DeadLetter(message) => {
-                let buried = self.answers.try_send(Answer::Bury(message));
-                buried.map_err(|_| "the queue of dead letters is full")?;
+                let delivery = self.held.take(&message.header.message_id());
+                self.letters.bury_refused(message, delivery)?;
             }
             PersisterOutput::Pause => drop(self.pause.send_replace(true)),
             PersisterOutput::Resume => drop(self.pause.send_replace(false)),
@@ -96,9 +85,14 @@ impl Effects<PersisterCore> for PersisterEffects {
     }
 
     fn details(&mut self, core: &PersisterCore) -> Value {
-        let letters = self.letters.count();
-        let detail = format!("{letters} messages set aside since the start");
-        self.health.set_dependency("dead_letters", false, letters == 0, &detail);
+        let (letters, waiting) = (self.letters.count(), self.letters.waiting());
+        let detail = match waiting {
+            0 => format!("{letters} messages set aside since the start"),
+            _ => format!("{waiting} messages cannot be set aside: the bus takes no dead letter"),
+        };
+        // What is set aside wants a person; what cannot be is about to be lost or to stop everything.
+        let is_up = letters == 0 && waiting == 0;
+        self.health.set_dependency("dead_letters", waiting > 0, is_up, &detail);
         let counts = core.counts();
         json!({
             "accepted": counts.accepted,
@@ -115,24 +109,10 @@ impl Effects<PersisterCore> for PersisterEffects {
     }
 }
 
-async fn answer(letters: Letters, mut queue: mpsc::Receiver<Answer>) {
-    while let Some(answer) = queue.recv().await {
-        match answer {
-            Answer::Acknowledge(deliveries) => {
-                for delivery in deliveries {
-                    if let Err(error) = delivery.ack().await {
-                        tracing::debug!(%error, "acknowledgement lost: the delivery comes again");
-                    }
-                }
-            }
-            // Its acknowledgement stands behind it in the queue, so it waits until the letter is stored.
-            Answer::Bury(message) => {
-                while let Err(error) = letters.bury_refused(&message).await {
-                    let id = message.header.message_id();
-                    tracing::error!(%id, %error, "dead letter not stored yet");
-                    tokio::time::sleep(RETRY_PAUSE).await;
-                }
-            }
+async fn answer(mut queue: mpsc::Receiver<Vec<Delivery>>) {
+    while let Some(deliveries) = queue.recv().await {
+        for delivery in deliveries {
+            acknowledge(&delivery).await;
         }
     }
 }

@@ -7,17 +7,69 @@ use remora_domain::{Envelope, Service, Subject};
 use remora_service_kit::drive::MessageError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Letters that may wait until the bus takes them.
+const WAITING_MAX: usize = 1_024;
+/// Pause between two tries to store a letter.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Is what history refused for good, with its delivery, which is acknowledged once the letter is stored.
+type Refused = (Arc<Envelope>, Option<Delivery>);
 
 /// Stores dead letters and counts them; clones share the count.
 #[derive(Clone)]
 pub(crate) struct Letters {
     bus: Arc<dyn Bus>,
     count: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
+    queue: mpsc::Sender<Refused>,
 }
 
 impl Letters {
     pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, count: Arc::default() }
+        let (queue, refused) = mpsc::channel(WAITING_MAX);
+        let letters = Self { bus, count: Arc::default(), waiting: Arc::default(), queue };
+        // It holds no sender of its own queue, so it ends with the last of the others.
+        tokio::spawn(letters.without_queue().bury_all(refused));
+        letters
+    }
+
+    fn without_queue(&self) -> Self {
+        Self { queue: mpsc::channel(1).0, ..self.clone() }
+    }
+
+    /// Gives how many wait until the bus takes their letter.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Sets aside what history refuses for good; other answers do not wait for it.
+    ///
+    /// # Errors
+    /// Refuses when too many wait already: nothing may be lost, so the service has to end.
+    pub(crate) fn bury_refused(
+        &self,
+        message: Arc<Envelope>,
+        delivery: Option<Delivery>,
+    ) -> Result<(), &'static str> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send((message, delivery)).map_err(|_| "the queue of dead letters is full")
+    }
+
+    async fn bury_all(self, mut refused: mpsc::Receiver<Refused>) {
+        while let Some((message, delivery)) = refused.recv().await {
+            while let Err(error) = self.store_refused(&message).await {
+                let id = message.header.message_id();
+                tracing::error!(%id, %error, "dead letter not stored yet");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Some(delivery) = delivery {
+                acknowledge(&delivery).await;
+            }
+        }
     }
 
     /// Gives how many were stored since the start.
@@ -33,19 +85,14 @@ impl Letters {
         // The same delivery makes the same letter, however often it comes.
         let id = format!("dead-{}-{}", message.subject, delivery.sequence);
         match self.store(id, &message.subject, &reason, message.payload.clone()).await {
-            Ok(()) => {
-                if let Err(error) = delivery.ack().await {
-                    tracing::debug!(%error, "acknowledgement lost: the delivery comes again");
-                }
-            }
+            Ok(()) => acknowledge(delivery).await,
             Err(error) => {
                 tracing::error!(%error, reason, "dead letter not stored: the delivery comes again");
             }
         }
     }
 
-    /// Stores a message that history refuses for good.
-    pub(crate) async fn bury_refused(&self, message: &Envelope) -> Result<(), BusError> {
+    async fn store_refused(&self, message: &Envelope) -> Result<(), BusError> {
         let subject = Subject::of(message).to_string();
         let id = format!("dead-{}", message.header.message_id());
         self.store(id, &subject, "refused by history", remora_wire::encode(message)).await
@@ -66,3 +113,13 @@ impl Letters {
         Ok(())
     }
 }
+
+/// Acknowledges a delivery; where that is lost it comes again.
+pub(crate) async fn acknowledge(delivery: &Delivery) {
+    if let Err(error) = delivery.ack().await {
+        tracing::debug!(%error, "acknowledgement lost: the delivery comes again");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,16 +3,24 @@
 use crate::pattern::matches;
 use crate::reader::LogEntry;
 use crate::{BusError, DUPLICATE_WINDOW, InMessage, ReadFrom, StreamDefinition};
+use remora_domain::{DurationNs, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 pub(super) struct Log {
     definition: StreamDefinition,
-    messages: BTreeMap<u64, InMessage>,
+    messages: BTreeMap<u64, Stored>,
+    stored_at: Timestamp,
     by_subject: BTreeMap<String, VecDeque<u64>>,
     last: u64,
     ids: BTreeMap<String, u64>,
     ids_by_age: VecDeque<(Instant, String)>,
+}
+
+struct Stored {
+    message: InMessage,
+    at: Timestamp,
 }
 
 /// Is where a reader stands: what it has left of "the last of each subject", then a sequence.
@@ -26,6 +34,7 @@ impl Log {
         Self {
             definition,
             messages: BTreeMap::new(),
+            stored_at: Timestamp::EPOCH,
             by_subject: BTreeMap::new(),
             last: 0,
             ids: BTreeMap::new(),
@@ -45,7 +54,10 @@ impl Log {
             self.ids.insert(id.to_owned(), self.last);
             self.ids_by_age.push_back((now, id.to_owned()));
         }
-        self.messages.insert(self.last, message.clone());
+        // Later entries are stored later, whatever the clock does.
+        self.stored_at = wall_clock().max(self.stored_at.saturating_add(DurationNs::from_ns(1)));
+        let stored = Stored { message: message.clone(), at: self.stored_at };
+        self.messages.insert(self.last, stored);
         self.by_subject.entry(message.subject.clone()).or_default().push_back(self.last);
         self.trim(&message.subject);
         (self.last, false)
@@ -73,8 +85,8 @@ impl Log {
         }
         if let Some(max) = self.definition.messages_max
             && count(self.messages.len()) > max
-            && let Some((oldest, message)) = self.messages.pop_first()
-            && let Some(of_subject) = self.by_subject.get_mut(&message.subject)
+            && let Some((oldest, stored)) = self.messages.pop_first()
+            && let Some(of_subject) = self.by_subject.get_mut(&stored.message.subject)
         {
             of_subject.retain(|sequence| *sequence != oldest);
         }
@@ -113,8 +125,8 @@ impl Log {
     /// Gives the next message for a reader and moves it on.
     pub(super) fn next(&self, position: &mut Position, filters: &[String]) -> Option<LogEntry> {
         while let Some(sequence) = position.lasts.pop_first() {
-            if let Some(message) = self.messages.get(&sequence) {
-                return Some(LogEntry { message: message.clone(), sequence });
+            if let Some(stored) = self.messages.get(&sequence) {
+                return Some(stored.entry(sequence));
             }
         }
         let found = self.find(position.next, filters);
@@ -127,19 +139,30 @@ impl Log {
     pub(super) fn find(&self, from: u64, filters: &[String]) -> Option<LogEntry> {
         self.messages
             .range(from..)
-            .find(|(_, message)| is_wanted(filters, &message.subject))
-            .map(|(&sequence, message)| LogEntry { message: message.clone(), sequence })
+            .find(|(_, stored)| is_wanted(filters, &stored.message.subject))
+            .map(|(&sequence, stored)| stored.entry(sequence))
     }
 
     /// Gives one message, if it is still kept.
     pub(super) fn get(&self, sequence: u64) -> Option<&InMessage> {
-        self.messages.get(&sequence)
+        self.messages.get(&sequence).map(|stored| &stored.message)
     }
 
     /// Gives the last sequence ever given out.
     pub(super) const fn last(&self) -> u64 {
         self.last
     }
+}
+
+impl Stored {
+    fn entry(&self, sequence: u64) -> LogEntry {
+        LogEntry { message: self.message.clone(), sequence, stored_at: self.at }
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn is_wanted(filters: &[String], subject: &str) -> bool {

@@ -10,6 +10,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, State};
 use async_nats::jetstream::{self};
 use futures::StreamExt;
+use remora_domain::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -118,7 +119,9 @@ impl Pump {
         }
         self.opened.delivered = number;
         self.last = sequence;
-        Some(LogEntry { message: received(message.message), sequence })
+        let stored_at = i64::try_from(info.published.unix_timestamp_nanos()).ok()?;
+        let stored_at = Timestamp::from_ns(stored_at);
+        Some(LogEntry { message: received(message.message), sequence, stored_at })
     }
 
     /// Opens again behind the last message, for as long as it takes; fails only when that is not possible.

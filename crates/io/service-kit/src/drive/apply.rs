@@ -8,7 +8,7 @@ use crate::flight::{Encoded, digest, encode};
 use crate::publish::chain;
 use crate::trace::{TRACE_TARGET, TraceContext};
 use bytes::Bytes;
-use remora_bus::{InMessage, Stream, Subscription, dead_letter};
+use remora_bus::{InMessage, LogEntry, Stream, Subscription, dead_letter};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, Subject,
     Timestamp,
@@ -24,11 +24,31 @@ use tracing::Span;
 const HALT_REASON_LENGTH_MAX: usize = 200;
 
 impl<C: ServiceCore> Runner<C> {
-    /// Takes one message from the bus: history or news.
+    /// Takes one message of history.
+    pub(super) fn recall(&mut self, entry: LogEntry) {
+        match read_message(&entry.message) {
+            Ok(envelope) => {
+                if let Body::ControlCommand(command) = &envelope.body
+                    && (command.action, &command.scope)
+                        == (ControlAction::Resume, &ControlScope::Global)
+                {
+                    self.resumed_at = self.resumed_at.max(Some(entry.stored_at));
+                }
+                self.receive(entry.message);
+            }
+            Err(error) => {
+                // A log cannot be mended: what a person has seen and resumed after halts nobody again.
+                let is_settled = self.resumed_at.is_some_and(|at| entry.stored_at < at);
+                self.bury(entry.message, &error, is_settled);
+            }
+        }
+    }
+
+    /// Takes one message from the bus.
     pub(super) fn receive(&mut self, message: InMessage) {
         let envelope = match read_message(&message) {
             Ok(envelope) => envelope,
-            Err(error) => return self.bury(message, &error),
+            Err(error) => return self.bury(message, &error, false),
         };
         if self.identity.is_own(&envelope.header) {
             return;
@@ -236,7 +256,7 @@ impl<C: ServiceCore> Runner<C> {
     }
 
     /// Sends what is not believed to where a person can look at it; the core never hears of it.
-    fn bury(&mut self, message: InMessage, error: &MessageError) {
+    fn bury(&mut self, message: InMessage, error: &MessageError, is_settled: bool) {
         let reason = chain(error);
         self.buried = self.buried.saturating_add(1);
         metrics::counter!("remora_bus_buried_total", "reason" => error.label()).increment(1);
@@ -245,7 +265,7 @@ impl<C: ServiceCore> Runner<C> {
             let (subject, count) = (&message.subject, self.buried);
             tracing::warn!(subject, error = reason, count, "message buried");
         }
-        let is_vital = self.guards_orders && is_of_order_path(&message.subject);
+        let is_vital = self.guards_orders && !is_settled && is_of_order_path(&message.subject);
         let dead = dead_letter(self.identity.service(), &message.subject, &reason, message.payload);
         self.publisher.publish_core("dead", dead);
         if is_vital {

@@ -57,6 +57,11 @@ pub enum DriveError {
         /// Which.
         deadline: Timestamp,
     },
+    /// Asked to stop before it knew what an earlier run had left.
+    #[error(
+        "stopped before recovery ended: what an earlier run left at the venue is not taken back"
+    )]
+    StoppedEarly,
     /// Asked to stop, but order messages could not be stored in time.
     #[error("store the last messages: {left} are left")]
     Unflushed {
@@ -101,6 +106,8 @@ pub struct Runner<C: ServiceCore> {
     stop_within: Duration,
     /// Until when a core that was asked to stop is served.
     stopping: Option<Instant>,
+    /// When the newest resumption of everything in the log was stored: a person had looked by then.
+    pub(super) resumed_at: Option<Timestamp>,
 }
 
 /// Is one thing that happens to the core.
@@ -162,6 +169,7 @@ impl<C: ServiceCore> Runner<C> {
             ending: None,
             stop_within: STOP_WITHIN,
             stopping: None,
+            resumed_at: None,
         }
     }
 
@@ -218,7 +226,11 @@ impl<C: ServiceCore> Runner<C> {
     /// Tells why the service cannot go on; by then it has halted, cancelled and stored what could be stored.
     pub async fn run(mut self) -> Result<C, DriveError> {
         let watcher = AbortOnDrop(tokio::spawn(watch_bus(self.bus.health(), self.health.clone())));
-        if let Some(mut sources) = self.start().await? {
+        let started = self.start_patiently().await?;
+        if started.is_none() && self.guards_orders {
+            self.ending = Some((DriveError::StoppedEarly, Instant::now()));
+        }
+        if let Some(mut sources) = started {
             let mut events: u32 = 0;
             while self.turn(&mut sources).await {
                 events = events.wrapping_add(1);
@@ -231,11 +243,27 @@ impl<C: ServiceCore> Runner<C> {
         self.finish().await
     }
 
-    /// Reads history, subscribes, tells the core; `None` when the process was asked to stop meanwhile.
-    async fn start(&mut self) -> Result<Option<Sources>, DriveError> {
+    /// Starts. Only who knows what an earlier run left at the venue can take it back, so a service that guards orders
+    /// reads on for a while when it is asked to stop.
+    async fn start_patiently(&mut self) -> Result<Option<Sources>, DriveError> {
+        let (shutdown, enough) = (self.shutdown.clone(), Shutdown::new());
+        let rest = if self.guards_orders { self.stop_within } else { Duration::ZERO };
+        let end = enough.clone();
+        let _waiting = AbortOnDrop(tokio::spawn(async move {
+            shutdown.requested().await;
+            tokio::time::sleep(rest).await;
+            end.request();
+        }));
+        self.start(&enough).await
+    }
+
+    /// Reads history, subscribes, tells the core; `None` when it is `enough`.
+    async fn start(&mut self, enough: &Shutdown) -> Result<Option<Sources>, DriveError> {
         let (mut readers, mut control) = (Vec::new(), Vec::new());
         for log in history::in_order(std::mem::take(&mut self.plan.logs)) {
-            let Some((reader, last)) = self.read_history(&log).await? else { return Ok(None) };
+            let Some((reader, last)) = self.read_history(&log, enough).await? else {
+                return Ok(None);
+            };
             if history::is_control(log.stream) {
                 control.push(log.after(last));
             } else {
@@ -248,7 +276,7 @@ impl<C: ServiceCore> Runner<C> {
             let bus = Arc::clone(&self.bus);
             let (patterns, waiting_max) = (self.plan.patterns.clone(), self.plan.waiting_max);
             let subscribe = || bus.subscribe(&patterns, waiting_max);
-            let subscribed = history::patiently(&self.shutdown, subscribe).await;
+            let subscribed = history::patiently(enough, subscribe).await;
             match subscribed.map_err(DriveError::Subscribe)? {
                 None => return Ok(None),
                 subscription => subscription,
@@ -256,7 +284,9 @@ impl<C: ServiceCore> Runner<C> {
         };
         // What was halted while the rest was read must precede the first answer.
         for log in control {
-            let Some((reader, _)) = self.read_history(&log).await? else { return Ok(None) };
+            let Some((reader, _)) = self.read_history(&log, enough).await? else {
+                return Ok(None);
+            };
             readers.push((log.stream, reader));
         }
         self.commands_before_news();
@@ -269,25 +299,26 @@ impl<C: ServiceCore> Runner<C> {
         Ok(Some(Sources { news: News::of(readers), market_data, failure, upkeep }))
     }
 
-    /// Reads a log to its present end; gives the reader and the last message's place, `None` when asked to stop meanwhile.
+    /// Reads a log to its present end; gives the reader and the last message's place, `None` when it is `enough`.
     async fn read_history(
         &mut self,
         log: &LogSubscription,
+        enough: &Shutdown,
     ) -> Result<Option<(LogReader, Option<u64>)>, DriveError> {
-        let Some(mut reader) = history::open(&*self.bus, log, &self.shutdown).await? else {
+        let Some(mut reader) = history::open(&*self.bus, log, enough).await? else {
             return Ok(None);
         };
         let mut last = None;
         while !reader.is_caught_up() {
             let entry = tokio::select! {
                 biased;
-                () = self.shutdown.requested() => return Ok(None),
+                () = enough.requested() => return Ok(None),
                 entry = reader.recv() => entry,
             };
             let stream = log.stream;
             let entry = entry.map_err(|cause| HistoryError { stream, cause })?;
             last = Some(entry.sequence);
-            self.receive(entry.message);
+            self.recall(entry);
         }
         Ok(Some((reader, last)))
     }
