@@ -19,6 +19,7 @@
 
 mod calls;
 mod driver;
+mod live;
 mod nonce;
 mod player;
 mod recording;
@@ -27,6 +28,9 @@ mod wire;
 
 pub use calls::{CallSettings, CallsError, VenueCalls};
 pub use driver::{DriverError, OrderEntryDriver};
+pub use live::{
+    DeadManSetting, LiveAccount, LiveError, LivePlan, LiveSettings, LiveVenue, MakeOrders,
+};
 pub use nonce::{NonceError, NonceStore};
 pub use player::{Origin, Pace, ParsePaceError, Played, Player, SESSION_GAP, SessionPlan};
 pub use recording::{
