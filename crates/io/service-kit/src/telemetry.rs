@@ -9,11 +9,24 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::time::Duration;
-use tracing_subscriber::filter::{EnvFilter, FilterFn, ParseError};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, ParseError};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 /// A receiver that does not answer must not hold up the end of the process.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Libraries that carry frames and header fields, and may show them at their finer levels.
+const WIRE_LIBRARIES: [&str; 8] = [
+    "h2",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "tokio_tungstenite",
+    "tungstenite",
+];
 
 /// Bounds of latency histograms in microseconds: 10 us to 10 s, about three a decade.
 const LATENCY_BUCKETS_US: [f64; 19] = [
@@ -81,7 +94,8 @@ impl Telemetry {
             LogFormat::Text => lines.with_ansi(false).boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
-        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans);
+        let lines = lines.with_filter(filter.and(FilterFn::new(is_shown)));
+        let subscriber = tracing_subscriber::registry().with(lines).with(spans);
         tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Subscriber)?;
         Ok(Self { provider, prometheus })
     }
@@ -104,6 +118,13 @@ impl Telemetry {
             Err(error) => tracing::warn!(%error, "spans left unsent"),
         }
     }
+}
+
+/// Keeps what protocol libraries tell of single frames out of the log, whatever the filter says: frames and header
+/// fields of private connections hold credentials.
+fn is_shown(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !WIRE_LIBRARIES.contains(&library)
 }
 
 fn provider(
@@ -132,4 +153,38 @@ fn provider(
         .with_sampler(sampler)
         .with_resource(resource)
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Seen {
+        fn on_event(
+            &self,
+            event: &tracing::Event<'_>,
+            _: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            let (metadata, mut seen) = (event.metadata(), self.0.lock().unwrap());
+            seen.push(format!("{} {}", metadata.level(), metadata.target()));
+        }
+    }
+
+    #[test]
+    fn frames_of_protocol_libraries_stay_out_of_the_log_whatever_the_filter_says() {
+        let seen = Seen::default();
+        let filter = EnvFilter::new("trace,tungstenite::protocol=trace");
+        let layer = seen.clone().with_filter(filter.and(FilterFn::new(is_shown)));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::trace!(target: "tungstenite::protocol", "a frame");
+            tracing::debug!(target: "h2::codec", "a frame");
+            tracing::warn!(target: "rustls::conn", "a warning");
+            tracing::trace!(target: "remora_bus", "ours");
+        });
+        assert_eq!(*seen.0.lock().unwrap(), ["WARN rustls::conn", "TRACE remora_bus"]);
+    }
 }
