@@ -18,6 +18,7 @@ mod door;
 mod drive;
 mod feed;
 mod front;
+mod keys;
 mod message;
 mod settings;
 mod socket;
@@ -169,10 +170,15 @@ impl Sim {
 pub async fn run(plan: SimPlan, say: impl Fn(&str)) -> Result<()> {
     let shutdown = Shutdown::on_signals().context("listen for signals")?;
     let authority_file = plan.settings.tls_authority_file.clone();
+    let keys_folder = plan.settings.keys_folder.clone();
     let sim = Sim::start(plan, shutdown).await?;
     if let (Some(path), Some(pem)) = (authority_file, &sim.addresses.tls_authority_pem) {
         std::fs::write(&path, pem).with_context(|| format!("write {}", path.display()))?;
         say(&format!("TLS authority to trust: {}", path.display()));
+    }
+    if let Some(folder) = keys_folder {
+        keys::write(&folder, &sim.keys).with_context(|| format!("write {}", folder.display()))?;
+        say(&format!("Keys, each as NAME.key and NAME.secret: {}", folder.display()));
     }
     say(&sim.description());
     sim.ended().await?;

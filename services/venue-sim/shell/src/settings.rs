@@ -29,6 +29,8 @@ pub struct SimSettings {
     pub tls_key_file: Option<PathBuf>,
     /// Where to write the authority that clients have to trust when the certificate is made at start.
     pub tls_authority_file: Option<PathBuf>,
+    /// The folder to write the throw-away keys to, two files a key; none are written when absent.
+    pub keys_folder: Option<PathBuf>,
     /// Connections at once over all doors, 1 to 100,000; 4,096 when absent.
     pub connections_max: usize,
     /// Frames that may wait for a client to read them, 16 to 1,000,000; 16,384 when absent. A client that lets more
@@ -41,6 +43,9 @@ pub struct SimSettings {
     /// Limits of the throw-away accounts: `starter`, `intermediate`, `pro` or `unlimited`; those of the accounts when
     /// absent.
     pub tier: Option<String>,
+    /// What each throw-away account has traded in the last 30 days, in US dollars: it sets their fees. That of the accounts
+    /// when absent.
+    pub volume_usd: Option<u64>,
     /// How a post-only order that would take is refused: `late_cancel` or `immediate_error`.
     pub post_only: String,
     /// What the crowd does, with `--seed`; what such pairs usually do when absent.
@@ -64,11 +69,13 @@ impl Default for SimSettings {
             tls_certificate_file: None,
             tls_key_file: None,
             tls_authority_file: None,
+            keys_folder: None,
             connections_max: 4_096,
             queue_frames_max: 16_384,
             messages_per_s_max: None,
             messages_burst_max: 100,
             tier: None,
+            volume_usd: None,
             post_only: "late_cancel".to_owned(),
             flow: None,
             faults: FaultSettings::default(),
@@ -173,9 +180,15 @@ pub struct SimArguments {
     /// Where to write the authority that TLS clients have to trust.
     #[arg(long, value_name = "FILE.pem", requires = "tls_listen")]
     pub tls_authority: Option<PathBuf>,
+    /// Write each throw-away key to this folder, as NAME.key and NAME.secret: what `remora live` takes.
+    #[arg(long, value_name = "FOLDER")]
+    pub keys_dir: Option<PathBuf>,
     /// Limits of the throw-away accounts: `starter`, `intermediate`, `pro`, `unlimited`.
     #[arg(long, value_name = "TIER")]
     pub tier: Option<String>,
+    /// What each throw-away account has traded in the last 30 days: it sets their fees. From 10000000 a maker pays none.
+    #[arg(long, value_name = "USD")]
+    pub volume_usd: Option<u64>,
 }
 
 /// Is everything a simulated exchange is started with.
@@ -229,7 +242,9 @@ impl SimArguments {
             admin_listen: self.admin_listen.unwrap_or(file.admin_listen),
             tls_listen: self.tls_listen.or(file.tls_listen),
             tls_authority_file: self.tls_authority.clone().or(file.tls_authority_file),
+            keys_folder: self.keys_dir.clone().or(file.keys_folder),
             tier: self.tier.clone().or(file.tier),
+            volume_usd: self.volume_usd.or(file.volume_usd),
             ..file
         }
     }

@@ -130,6 +130,7 @@ fn adjusted(mut desk: DeskSettings, settings: &SimSettings) -> Result<DeskSettin
     };
     for account in &mut desk.accounts {
         account.tier = tier.unwrap_or(account.tier);
+        account.volume_usd = settings.volume_usd.map_or(account.volume_usd, Into::into);
     }
     Ok(desk)
 }
