@@ -35,4 +35,4 @@ mod tests;
 pub use crate::core::OrderRouterCore;
 pub use counters::RouterCounters;
 pub use local::{RouterInput, RouterOutput};
-pub use settings::{OrderRouterConfig, OrderRouterSettings};
+pub use settings::{OrderRouterConfig, OrderRouterSettings, TradingMode};

@@ -3,10 +3,24 @@
 use remora_domain::{AccountId, ClOrdId, DurationNs, SettingProblem, VenueId};
 use remora_machine::HEARTBEAT_INTERVAL;
 
+/// Says which venue stands beside the core. The core is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TradingMode {
+    /// A simulated one: section `paper`.
+    #[default]
+    Paper,
+    /// The real one: section `live`, credentials, and the operator's word at the start.
+    Live,
+}
+
 /// Is the section as written.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderRouterSettings {
+    /// Whether orders go to a simulated venue (`paper`) or to the real one (`live`); `paper` when absent.
+    #[serde(default)]
+    pub mode: TradingMode,
     /// Which venue, such as `kraken-spot`.
     pub venue: String,
     /// What every client order id of ours begins with, 1 to 8 characters. An open order at the venue that carries it
@@ -132,6 +146,7 @@ mod tests {
     #[test]
     fn every_problem_is_reported_at_once() {
         let settings = OrderRouterSettings {
+            mode: TradingMode::Paper,
             venue: "Kraken".to_owned(),
             cl_ord_id_prefix: String::new(),
             submit_timeout_ms: 0,

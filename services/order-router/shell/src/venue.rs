@@ -7,8 +7,9 @@ use remora_domain::{
 };
 use remora_order_router_core::RouterInput;
 use remora_service_kit::drive::{LocalEvent, read_message};
-use remora_service_kit::{Clock, Health, Shutdown, TraceContext};
-use remora_venue_api::{OrderEntry, VenueCommand, VenueInput, VenueOutput};
+use remora_service_kit::{Health, Shutdown, TraceContext};
+use remora_venue_api::{Problem, VenueCommand, VenueInput};
+use remora_venue_link::{DriverError, OrderEntryDriver, Said};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,28 +24,41 @@ const TRACES_MAX: usize = 4_096;
 /// The name of the venue in health.
 const VENUE: &str = "venue";
 
+/// How long the session may take to end in order.
+const END_MAX: Duration = Duration::from_secs(5);
+
 /// Is what the worker needs.
 pub(crate) struct VenueWorker {
-    pub(crate) venue: Box<dyn OrderEntry>,
+    pub(crate) driver: OrderEntryDriver,
+    /// What the venue is, for people.
+    pub(crate) description: String,
     pub(crate) account: AccountId,
     pub(crate) venue_id: VenueId,
-    /// The market data of this venue.
-    pub(crate) patterns: Vec<String>,
+    /// The market data of this venue, for one that is simulated.
+    pub(crate) patterns: Option<Vec<String>>,
     pub(crate) session: SessionId,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) clock: Clock,
     pub(crate) health: Health,
     pub(crate) shutdown: Shutdown,
 }
 
-/// Is the market data of a simulated venue.
+/// Is what the venue reads from the bus: definitions, and market data where it is simulated.
 struct Market {
     definitions: LogReader,
-    news: Subscription,
+    news: Option<Subscription>,
+}
+
+/// Is what the worker hears.
+enum Heard {
+    Command(Option<Traced>),
+    Said(Result<Said, DriverError>),
+    Definition(Result<InMessage, BusError>),
+    News(Option<InMessage>),
 }
 
 impl VenueWorker {
-    /// Restores the venue from the log, starts it, then serves commands, market data and deadlines.
+    /// Restores the venue from the log, starts it, then serves commands, market data, the wire and deadlines, until nobody
+    /// commands any more.
     pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Traced>,
@@ -53,59 +67,74 @@ impl VenueWorker {
         self.health.set_dependency(VENUE, true, false, "reading earlier fills");
         let Some(mut market) = self.prepare().await else { return };
         let mut traces = Traces::default();
-        let mut out = Vec::new();
-        self.venue.handle(self.clock.now(), VenueInput::Start, &mut out);
-        self.health.set_dependency(VENUE, true, true, "simulated on the public market data");
+        let mut link = Link::new(self.patterns.is_some(), &self.description);
+        self.driver.tell(VenueInput::Start);
+        link.show(&self.health);
         loop {
-            for said in out.drain(..) {
-                let VenueOutput::Report(report) = said else {
-                    self.lost("the venue wants a wire, and this build has none for it");
-                    return;
-                };
-                let context = traces.of(&report);
-                let event = LocalEvent { input: RouterInput::Venue(report), context };
-                if reports.send(event).await.is_err() {
-                    return;
-                }
-            }
-            let input = tokio::select! {
-                biased;
-                () = self.clock.sleep_until(self.venue.next_deadline()) => {
-                    self.venue.tick(self.clock.now(), &mut out);
-                    continue;
-                }
-                command = commands.recv() => match command {
-                    None => return,
-                    Some((command, context)) => {
-                        traces.remember(&command, context);
-                        Some(VenueInput::Command(command))
-                    }
-                },
-                entry = market.definitions.recv() => match entry {
-                    Ok(entry) => seen(&entry.message),
-                    Err(error) => {
-                        self.lost(&error.to_string());
-                        return;
-                    }
-                },
-                message = market.news.recv() => match message {
-                    Some(message) => seen(&message),
-                    None => {
-                        self.lost("the bus is closed");
-                        return;
-                    }
-                },
+            let heard = tokio::select! {
+                biased; // what the venue said, so that it never piles up; then what it is told
+                said = self.driver.recv() => Heard::Said(said),
+                command = commands.recv() => Heard::Command(command),
+                entry = market.definitions.recv() => Heard::Definition(entry.map(|it| it.message)),
+                message = recv(&mut market.news) => Heard::News(message),
             };
-            if let Some(input) = input {
-                self.venue.handle(self.clock.now(), input, &mut out);
+            match heard {
+                Heard::Said(Ok(Said::Report(report))) => {
+                    link.note_report(&report, &self.health);
+                    let context = traces.of(&report);
+                    let event = LocalEvent { input: RouterInput::Venue(report), context };
+                    if reports.send(event).await.is_err() {
+                        return self.end().await;
+                    }
+                }
+                Heard::Said(Ok(Said::Problem(problem))) => {
+                    link.note_problem(&problem, &self.health)
+                }
+                Heard::Said(Ok(Said::Stopped)) => {}
+                Heard::Said(Err(error)) => return self.lost(&whole(error)),
+                Heard::Command(None) => return self.end().await,
+                Heard::Command(Some((command, context))) => {
+                    traces.remember(&command, context);
+                    self.driver.tell(VenueInput::Command(command));
+                }
+                Heard::Definition(Ok(message)) | Heard::News(Some(message)) => {
+                    if let Some(input) = seen(&message) {
+                        self.driver.tell(input);
+                    }
+                }
+                Heard::Definition(Err(error)) => return self.lost(&error.to_string()),
+                Heard::News(None) => return self.lost("the bus is closed"),
             }
         }
     }
 
-    /// Without its market data a simulated venue is no venue: the next command finds the worker gone, and the
-    /// process ends.
+    /// Ends the session in order when the process does: it disarms what need not stay armed. After a failure nothing is
+    /// disarmed: the venue's own timer takes over.
+    async fn end(mut self) {
+        if !self.shutdown.is_requested() {
+            return;
+        }
+        self.driver.tell(VenueInput::Stop);
+        let stopped = async {
+            loop {
+                match self.driver.recv().await {
+                    Ok(Said::Stopped) => return Ok(()),
+                    Ok(Said::Report(_) | Said::Problem(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        match tokio::time::timeout(END_MAX, stopped).await {
+            Ok(Ok(())) => tracing::info!("order-entry session ended"),
+            Ok(Err(error)) => tracing::warn!(error = whole(error), "order-entry session lost"),
+            Err(_) => tracing::warn!(description = self.description, "order-entry session cut off"),
+        }
+    }
+
+    /// A venue without its market data or its wire is no venue: the next command finds the worker gone, and the process
+    /// ends.
     fn lost(&self, problem: &str) {
-        tracing::error!(problem, "the venue's market data is gone");
+        tracing::error!(problem, "the venue is gone");
         self.health.set_dependency(VENUE, true, false, problem);
     }
 
@@ -137,10 +166,12 @@ impl VenueWorker {
         }
         let last = ReadFrom::LastPerSubject;
         let definitions = self.bus.read_log(Stream::Instruments, &[], last).await?;
-        let news = self.bus.subscribe(&self.patterns, MARKET_DATA_WAITING_MAX).await?;
-        let (now, mut out) = (self.clock.now(), Vec::new());
+        let news = match &self.patterns {
+            Some(patterns) => Some(self.bus.subscribe(patterns, MARKET_DATA_WAITING_MAX).await?),
+            None => None,
+        };
         for input in restored {
-            self.venue.handle(now, input, &mut out);
+            self.driver.tell(input);
         }
         Ok(Market { definitions, news })
     }
@@ -152,6 +183,58 @@ impl VenueWorker {
         let is_ours = event.account == self.account && event.instrument.venue == self.venue_id;
         (is_ours && header.session != self.session).then_some(VenueInput::Restored(event))
     }
+}
+
+/// Waits for market data, for ever where none is wanted.
+async fn recv(news: &mut Option<Subscription>) -> Option<InMessage> {
+    match news {
+        Some(news) => news.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Keeps what health says of the session.
+struct Link {
+    is_up: bool,
+    description: String,
+    problem: Option<String>,
+}
+
+impl Link {
+    /// A simulated venue is up once it has its market data; the real one says when it is.
+    fn new(is_up: bool, description: &str) -> Self {
+        Self { is_up, description: description.to_owned(), problem: None }
+    }
+
+    fn show(&self, health: &Health) {
+        let detail = match &self.problem {
+            Some(problem) if !self.is_up => format!("{}; last: {problem}", self.description),
+            Some(_) | None => self.description.clone(),
+        };
+        health.set_dependency(VENUE, true, self.is_up, &detail);
+    }
+
+    fn note_report(&mut self, report: &VenueReport, health: &Health) {
+        if let VenueReport::Session { is_up } = report {
+            self.is_up = *is_up;
+            self.show(health);
+        }
+    }
+
+    fn note_problem(&mut self, problem: &Problem, health: &Health) {
+        let kind = format!("{:?}", problem.kind);
+        tracing::warn!(kind, detail = problem.detail, "order-entry problem");
+        metrics::counter!("remora_order_router_problems_total", "kind" => kind).increment(1);
+        self.problem = Some(problem.detail.clone());
+        if !self.is_up {
+            self.show(health);
+        }
+    }
+}
+
+/// Tells an error with everything behind it.
+fn whole(error: DriverError) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }
 
 /// Gives what the venue sees of a message; what cannot be read is for the gate to report, which reads the same.

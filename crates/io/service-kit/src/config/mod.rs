@@ -16,12 +16,13 @@ pub use profile::ProfileFacts;
 pub use source::{Config, ConfigError, ConfigProblem};
 
 /// Lists every table a profile may hold. A service reads its own; the others belong to its neighbours.
-pub const SECTIONS: [&str; 13] = [
+pub const SECTIONS: [&str; 14] = [
     "bus",
     "control",
     "conversion",
     "decision",
     "ingestor",
+    "live",
     "order_router",
     "pair_discovery",
     "paper",
