@@ -9,6 +9,7 @@
 
 pub mod check;
 mod facts;
+mod holdings;
 mod plan;
 mod playback;
 mod seat;
@@ -17,7 +18,8 @@ mod tally;
 mod world;
 
 pub use facts::{RunFacts, RunSetting};
-pub use plan::Plan;
+pub use holdings::{Holding, Holdings, VenueHoldings};
+pub use plan::{Plan, PlanError, VenuePlan, VenueSeat};
 pub use playback::Playback;
 pub use series::Series;
 pub use tally::{FillPoint, PairResult, PairTally, QuoteSample, Tally, Totals};

@@ -3,12 +3,13 @@
 //! In: what a player gives, in order. Out: a finished run: facts and tally. The same inputs give the same run,
 //! byte for byte: pacing and drawing happen outside and decide nothing.
 
-use crate::{RunFacts, Tally, World, WorldError};
-use remora_domain::{DurationNs, Envelope, Timestamp};
+use crate::{Holdings, RunFacts, Tally, World, WorldError};
+use remora_domain::{Body, DurationNs, Envelope, Service, Timestamp};
 use remora_ingestor_core::{IngestorCore, IngestorEffect};
 use remora_persister_core::{Batch, PersisterInput, PersisterOutput};
-use remora_venue_api::FeedInput;
+use remora_venue_api::{FeedInput, VenueInput, VenueOutput};
 use remora_venue_link::{Origin, Played, SESSION_GAP};
+use std::sync::Arc;
 
 /// How long the world goes on after a session's last frame, so that cancels reach the venue and are confirmed.
 const SETTLE: DurationNs = SESSION_GAP;
@@ -25,13 +26,26 @@ pub struct Playback {
     /// Problems of the feed that were noted.
     problems_seen: u64,
     watcher: Option<Watcher>,
+    holdings: Holdings,
+    /// How many of our orders the venue listed when the router last looked while it takes everything back.
+    orders_open: Option<u64>,
 }
 
 impl Playback {
     /// Takes a world that has not started, what is known of the run, and an empty tally.
     #[must_use]
-    pub const fn new(world: World, tally: Tally, facts: RunFacts) -> Self {
-        Self { world, tally, facts, session: None, problems_seen: 0, watcher: None }
+    pub fn new(world: World, tally: Tally, facts: RunFacts) -> Self {
+        let holdings = Holdings::default();
+        Self {
+            world,
+            tally,
+            facts,
+            session: None,
+            problems_seen: 0,
+            watcher: None,
+            holdings,
+            orders_open: None,
+        }
     }
 
     /// Shows `watcher` every message published from now on, in order. It sees and changes nothing.
@@ -89,6 +103,68 @@ impl Playback {
         self.facts.elapsed = elapsed;
         self.collect();
         Ok(())
+    }
+
+    /// Gives the world what an earlier run said about orders, before `start`.
+    pub fn remember(&mut self, messages: &[Arc<Envelope>]) {
+        for message in messages {
+            self.world.remember(message);
+        }
+    }
+
+    /// Gives the order-entry session something from its wire.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn venue(&mut self, now: Timestamp, input: VenueInput) -> Result<(), WorldError> {
+        self.world.venue(now, input)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Takes what the order-entry session wants of its wire, and its problems.
+    pub fn take_venue_effects(&mut self) -> Vec<VenueOutput> {
+        self.world.take_venue_effects()
+    }
+
+    /// Tells whether orders flow: the session is up, and orders, balances and fees were compared with the venue's.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.world.router().is_ready()
+    }
+
+    /// Gives how often the venue told all balances.
+    #[must_use]
+    pub const fn balances_told(&self) -> u64 {
+        self.world.balances_told()
+    }
+
+    /// Asks all services to end in order: everything is taken back.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn stop(&mut self, now: Timestamp) -> Result<(), WorldError> {
+        self.world.stop(now)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Tells, after `stop`, whether nothing is left to wait for.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.world.has_stopped()
+    }
+
+    /// Tells whether the venue itself, asked since `stop`, listed none of our orders.
+    #[must_use]
+    pub fn is_confirmed_empty(&self) -> bool {
+        self.orders_open == Some(0)
+    }
+
+    /// Gives what each venue holds for us, beside our own books.
+    #[must_use]
+    pub const fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
 
     /// Serves the deadlines up to `now`.
@@ -214,6 +290,12 @@ impl Playback {
     fn collect(&mut self) {
         for message in self.world.take_published() {
             self.tally.observe(&message);
+            self.holdings.observe(&message);
+            if let Body::ControlState(state) = &message.body
+                && state.service == Service::OrderRouter.name()
+            {
+                self.orders_open = state.orders_open;
+            }
             if let Some(watcher) = &mut self.watcher {
                 watcher(&message);
             }

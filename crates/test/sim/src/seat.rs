@@ -27,6 +27,10 @@ impl<C: ServiceCore> Seat<C> {
         self.core.handle(now, ServiceInput::CaughtUp, &mut self.out);
     }
 
+    pub(crate) fn stopping(&mut self, now: Timestamp) {
+        self.core.handle(now, ServiceInput::Stopping, &mut self.out);
+    }
+
     pub(crate) fn local(&mut self, now: Timestamp, input: C::LocalInput) {
         self.core.handle(now, ServiceInput::Local(input), &mut self.out);
     }

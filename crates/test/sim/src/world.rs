@@ -10,7 +10,7 @@ use crate::seat::Seat;
 use remora_decision_core::DecisionCore;
 use remora_domain::{Body, ClOrdId, Envelope, Service, Subject, Timestamp, VenueReport};
 use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
-use remora_machine::ServiceOutput;
+use remora_machine::{ServiceCore as _, ServiceOutput};
 use remora_order_router_core::{OrderRouterCore, RouterInput, RouterOutput};
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::{PersisterCore, PersisterInput, PersisterOutput};
@@ -102,6 +102,8 @@ pub struct World {
     published: Vec<Arc<Envelope>>,
     feed_commands: Vec<(usize, IngestorEffect)>,
     venue_effects: Vec<VenueOutput>,
+    /// How often the venue told all balances.
+    balances_told: u64,
     writes: Vec<PersisterOutput>,
     fault: Option<(Service, &'static str)>,
 }
@@ -137,6 +139,7 @@ impl World {
             published: Vec::new(),
             feed_commands: Vec::new(),
             venue_effects: Vec::new(),
+            balances_told: 0,
             writes: Vec::new(),
             fault: None,
         }
@@ -257,6 +260,46 @@ impl World {
         std::mem::take(&mut self.venue_effects)
     }
 
+    /// Gives how often the venue told all balances, also those that had not changed.
+    #[must_use]
+    pub const fn balances_told(&self) -> u64 {
+        self.balances_told
+    }
+
+    /// Gives every core and the venue something that an earlier run said, before `start`: as history, which changes
+    /// what they know and makes them say nothing.
+    pub fn remember(&mut self, message: &Arc<Envelope>) {
+        let (now, subject) = (self.now, Subject::of(message));
+        self.router.message(now, &subject, message);
+        self.gate.message(now, &subject, message);
+        self.decision.message(now, &subject, message);
+        if let Body::OrderEvent(event) = &message.body {
+            let restored = VenueInput::Restored(event.clone());
+            self.venue.handle(now, restored, &mut self.venue_out);
+        }
+    }
+
+    /// Asks every core to end in order: nothing new is sent, everything is taken back.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn stop(&mut self, now: Timestamp) -> Result<(), WorldError> {
+        self.advance_to(now)?;
+        let now = self.now;
+        self.decision.stopping(now);
+        self.gate.stopping(now);
+        self.router.stopping(now);
+        self.settle()
+    }
+
+    /// Tells, after `stop`, whether nothing is left to wait for; the cores bound it themselves.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.router.core.has_stopped()
+            && self.decision.core.has_stopped()
+            && self.gate.core.has_stopped()
+    }
+
     /// Takes what the persister wants of its stores.
     pub fn take_writes(&mut self) -> Vec<PersisterOutput> {
         std::mem::take(&mut self.writes)
@@ -363,7 +406,7 @@ impl World {
 
     /// Sorts what the cores have put out.
     fn collect(&mut self) {
-        let Self { queue, fault, feed_commands, venue_effects, writes, .. } = self;
+        let Self { queue, fault, feed_commands, venue_effects, balances_told, writes, .. } = self;
         for (at, seat) in self.ingestors.iter_mut().enumerate() {
             let local = |_: &mut VecDeque<_>, wanted| {
                 feed_commands.push((at, wanted));
@@ -379,6 +422,9 @@ impl World {
         drain(Service::Persister, &mut self.persister.out, queue, fault, write);
         for said in self.venue_out.drain(..) {
             if let VenueOutput::Report(report) = said {
+                if let VenueReport::Balances(_) = &report {
+                    *balances_told = balances_told.saturating_add(1);
+                }
                 queue.push_back(Queued::Report(report));
             } else {
                 venue_effects.push(said);

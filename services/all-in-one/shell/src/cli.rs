@@ -6,7 +6,7 @@ use remora_venue_sim::SimArguments;
 use std::path::PathBuf;
 
 /// Remora finds pairs worth quoting, quotes them around a fair value, controls its inventory and reports what is left
-/// after fees. Nothing here sends an order to a real exchange.
+/// after fees. Only `live` can send an order to a real exchange, and only with credentials and `--confirm-live`.
 #[derive(Parser)]
 #[command(name = "remora", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Market-make on a live public feed with simulated money: no credentials, no real orders.
     Paper(PaperArguments),
+    /// Market-make with real orders and real money: needs an API key, a profile with limits, and --confirm-live.
+    Live(LiveArguments),
     /// Simulate an exchange over real sockets, for any client: its REST and WebSocket, with simulated money.
     #[command(subcommand)]
     Sim(SimCommand),
@@ -83,6 +85,36 @@ pub(crate) struct PaperArguments {
     #[arg(long, value_name = "NAME|FILE", default_value = "paper")]
     pub(crate) profile: String,
     /// Stop by itself after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
+    #[command(flatten)]
+    pub(crate) show: ShowArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct LiveArguments {
+    /// Send real orders. Without it the command checks everything, says what it would do, and ends.
+    #[arg(long)]
+    pub(crate) confirm_live: bool,
+    /// The file that holds the API key.
+    #[arg(long, env = "REMORA_VENUE_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The file that holds the key's secret.
+    #[arg(long, env = "REMORA_VENUE_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Address of the public feed, such as wss://ws.kraken.com/v2. Default: the profile's, then the exchange's own.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Address of the exchange's calls, such as https://api.kraken.com. Default: the profile's, then the exchange's own.
+    #[arg(long, value_name = "URL")]
+    pub(crate) rest_url: Option<String>,
+    /// Address of the private socket, such as wss://ws-auth.kraken.com/v2. Default: the profile's, then the exchange's own.
+    #[arg(long, value_name = "URL")]
+    pub(crate) private_url: Option<String>,
+    /// Limits, account tier and pair selection: the name of a shipped profile or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "live")]
+    pub(crate) profile: String,
+    /// Stop by itself after this many seconds, with every order taken back.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<u64>,
     #[command(flatten)]

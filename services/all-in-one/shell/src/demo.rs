@@ -95,8 +95,9 @@ async fn play(arguments: DemoArguments, player: Player, mut playback: Playback) 
     playback.finish()?;
     let kept = history.close(&mut playback).await;
     show.close();
+    let holdings = playback.holdings().clone();
     let (facts, tally) = playback.into_parts();
-    show::finish(&arguments.show, &facts, &tally)?;
+    show::finish(&arguments.show, &facts, &tally, &holdings)?;
     kept?;
     let is_whole = facts.frames_played == facts.frames_total.unwrap_or(0);
     if !is_whole || !facts.counters.is_empty() {

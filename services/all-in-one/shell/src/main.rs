@@ -15,6 +15,7 @@ mod report;
 mod show;
 mod sim;
 mod summary;
+mod trade;
 
 use anyhow::Result;
 use clap::Parser;
@@ -28,6 +29,7 @@ fn main() -> Result<()> {
         match arguments.command {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Paper(arguments) => paper::run(arguments).await,
+            Command::Live(arguments) => trade::run(arguments).await,
             Command::Sim(command) => sim::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),

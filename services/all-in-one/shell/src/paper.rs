@@ -77,8 +77,9 @@ pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     playback.finish()?;
     let kept = history.close(&mut playback).await;
     show.close();
+    let holdings = playback.holdings().clone();
     let (facts, tally) = playback.into_parts();
-    show::finish(&arguments.show, &facts, &tally)?;
+    show::finish(&arguments.show, &facts, &tally, &holdings)?;
     kept?;
     heard.frames(&url).map(drop)
 }

@@ -1,18 +1,23 @@
 //! Profiles: the shipped ones by name, others from files; and how one becomes a world.
 
+use crate::cli::LiveArguments;
 use crate::output;
 use anyhow::{Context, Result, bail};
-use remora_domain::Timestamp;
-use remora_service_kit::config::{Config, Effective, EffectiveRow};
-use remora_sim::{Plan, Playback, RunFacts, RunSetting, Tally, World};
+use remora_domain::{SessionId, SettingProblem, Timestamp};
+use remora_service_kit::config::{Config, ControlSettings, Effective, EffectiveRow, read_secret};
+use remora_sim::{Plan, Playback, RunFacts, RunSetting, Tally, VenuePlan, VenueSeat, World};
+use remora_venue_api::{Credentials, FeedSession, OrderEntry};
+use remora_venue_link::{LiveAccount, LivePlan, LiveSettings, LiveVenue};
 use remora_venue_registry::{VenueEntry, find};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Profiles that ship with Remora: name and text.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("demo", include_str!("../../../../profiles/demo.toml")),
     ("recordings", include_str!("../../../../profiles/recordings.toml")),
     ("paper", include_str!("../../../../profiles/paper.toml")),
+    ("live", include_str!("../../../../profiles/live.toml")),
 ];
 
 /// Is a checked profile with what is shown of it.
@@ -29,8 +34,92 @@ pub(crate) struct Feed {
     pub(crate) frames_total: Option<u64>,
 }
 
+/// Is a checked profile of a live run.
+pub(crate) struct LiveProfile {
+    pub(crate) loaded: Loaded,
+    pub(crate) live: LivePlan,
+    pub(crate) feed_url: String,
+    /// How long the end may take.
+    pub(crate) stop_within: Duration,
+}
+
 /// Reads a profile: a shipped name, or the path of a TOML file. Every problem is reported at once.
 pub(crate) fn load(name: &str) -> Result<Loaded> {
+    let mut config = open(name)?;
+    let plan = Plan::read(&mut config);
+    let (plan, effective) = config.finish(plan)?;
+    Ok(Loaded { plan, effective })
+}
+
+/// Reads the profile of a live run with the credentials it needs. Every problem of both is reported at once.
+pub(crate) fn load_live(arguments: &LiveArguments) -> Result<LiveProfile> {
+    let mut config = open(&arguments.profile)?;
+    let control = config.section::<ControlSettings>("control");
+    let plan = Plan::read(&mut config);
+    let mut file = |key: &str, path: &Option<PathBuf>, flag: &str| {
+        let read = match path {
+            Some(path) => read_secret(key, path),
+            None => Err(SettingProblem {
+                key: key.to_owned(),
+                value: "(missing)".to_owned(),
+                allowed: format!("the path of a file, as {flag} or in its variable"),
+            }),
+        };
+        let read = read.map_err(|problem| vec![problem]);
+        config.check("live", read).map(|secret| secret.expose().as_str().into())
+    };
+    let key = file("key_file", &arguments.key_file, "--key-file");
+    let secret = file("secret_file", &arguments.secret_file, "--secret-file");
+    let credentials = key.zip(secret).map(|(key, secret)| Credentials { key, secret });
+    let live = plan.as_ref().zip(credentials);
+    let live = live.and_then(|(plan, credentials)| {
+        config.check("live", check_live(plan, credentials, arguments))
+    });
+    let ((plan, (live, control)), effective) = config.finish(plan.zip(live.zip(control)))?;
+    let entry = venue(&plan)?;
+    let url = arguments.url.as_deref().or(plan.ingestor.url.as_deref());
+    let feed_url = url.unwrap_or(entry.public_url).to_owned();
+    let stop_within = Duration::from_secs(u64::from(control.stop_s_max));
+    Ok(LiveProfile { loaded: Loaded { plan, effective }, live, feed_url, stop_within })
+}
+
+fn check_live(
+    plan: &Plan,
+    credentials: Credentials,
+    arguments: &LiveArguments,
+) -> Result<LivePlan, Vec<SettingProblem>> {
+    let problem = |key: &str, value: String, allowed: &str| {
+        vec![SettingProblem { key: key.to_owned(), value, allowed: allowed.to_owned() }]
+    };
+    let VenuePlan::Live(live) = &plan.venue else {
+        let allowed = "mode = \"live\" and a section [live]: this profile trades on paper";
+        return Err(problem("order_router.mode", "paper".to_owned(), allowed));
+    };
+    let router = &plan.router;
+    if plan.ingestor.venue != router.venue {
+        let allowed = "the venue of the ingestor: one process trades where it listens";
+        return Err(problem("order_router.venue", router.venue.to_string(), allowed));
+    }
+    let Some(entry) = find(&router.venue) else {
+        return Err(problem("order_router.venue", router.venue.to_string(), "a known venue"));
+    };
+    let live = LiveSettings {
+        rest_url: arguments.rest_url.clone().or_else(|| live.rest_url.clone()),
+        private_url: arguments.private_url.clone().or_else(|| live.private_url.clone()),
+        ..live.clone()
+    };
+    let account = LiveAccount {
+        venue: router.venue.clone(),
+        account: router.account.clone(),
+        cl_ord_id_prefix: router.cl_ord_id_prefix.clone(),
+        credentials,
+    };
+    let (rest_url, private_url, orders) = (entry.rest_url, entry.private_url, entry.orders);
+    LivePlan::check(live, LiveVenue { rest_url, private_url, orders }, account)
+}
+
+/// Opens a profile: a shipped name, or the path of a TOML file.
+fn open(name: &str) -> Result<Config> {
     let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name);
     let (file, text) = match shipped {
         Some((name, text)) => (format!("profile {name}"), (*text).to_owned()),
@@ -44,10 +133,7 @@ pub(crate) fn load(name: &str) -> Result<Loaded> {
             (name.to_owned(), text)
         }
     };
-    let mut config = Config::parse(&file, &text, environment())?;
-    let plan = Plan::read(&mut config);
-    let (plan, effective) = config.finish(plan)?;
-    Ok(Loaded { plan, effective })
+    Ok(Config::parse(&file, &text, environment())?)
 }
 
 /// Variables of this process that are text.
@@ -89,6 +175,35 @@ fn setting(row: EffectiveRow) -> RunSetting {
 
 /// Makes a world of a profile, ready to be given frames.
 pub(crate) fn playback(loaded: Loaded, feed: &Feed, seed: u64, now: Timestamp) -> Result<Playback> {
+    let (session, plan, facts) = prepare(loaded, feed, seed)?;
+    let tally = Tally::new(plan.facts.reporting.clone());
+    let cores = plan.assemble(session, seed).context("assemble the services")?;
+    Ok(Playback::new(World::new(cores, now), tally, facts))
+}
+
+/// Makes a world of a live profile around an order-entry session, ready to start.
+pub(crate) fn live_playback(
+    profile: LiveProfile,
+    venue: Box<dyn OrderEntry>,
+    run: SessionId,
+    now: Timestamp,
+) -> Result<Playback> {
+    let url = Some(profile.feed_url);
+    let feed = Feed { is_recorded: false, is_synthetic: false, url, frames_total: None };
+    let (session, plan, facts) = prepare(profile.loaded, &feed, run.get())?;
+    let tally = Tally::new(plan.facts.reporting.clone());
+    let mut gate_key = [0; 32];
+    getrandom::fill(&mut gate_key).context("draw the gate's key")?;
+    let seat = VenueSeat { venue, run, gate_key };
+    let cores = plan.assemble_live(session, seat).context("assemble the services")?;
+    Ok(Playback::new(World::new(cores, now), tally, facts))
+}
+
+fn prepare(
+    loaded: Loaded,
+    feed: &Feed,
+    seed: u64,
+) -> Result<(Box<dyn FeedSession>, Plan, RunFacts)> {
     let Loaded { mut plan, effective } = loaded;
     if let Some(url) = &feed.url {
         plan.ingestor.url = Some(url.clone());
@@ -104,7 +219,5 @@ pub(crate) fn playback(loaded: Loaded, feed: &Feed, seed: u64, now: Timestamp) -
         frames_total: feed.frames_total,
         ..RunFacts::default()
     };
-    let tally = Tally::new(plan.facts.reporting.clone());
-    let cores = plan.assemble((entry.feed)(settings), seed).context("assemble the services")?;
-    Ok(Playback::new(World::new(cores, now), tally, facts))
+    Ok(((entry.feed)(settings), plan, facts))
 }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use remora_domain::{DurationNs, Timestamp};
 use remora_service_kit::config::TelemetrySettings;
 use remora_service_kit::{Clock, Telemetry};
-use remora_sim::{RunFacts, Tally};
+use remora_sim::{Holdings, RunFacts, Tally};
 use std::io::IsTerminal as _;
 
 /// How often the dashboard is drawn.
@@ -131,10 +131,15 @@ fn line(tally: &Tally) -> String {
 }
 
 /// Shows the end of a run and writes what was asked for.
-pub(crate) fn finish(arguments: &ShowArguments, facts: &RunFacts, tally: &Tally) -> Result<()> {
+pub(crate) fn finish(
+    arguments: &ShowArguments,
+    facts: &RunFacts,
+    tally: &Tally,
+    holdings: &Holdings,
+) -> Result<()> {
     output::line(&summary::table(facts, tally));
     if let Some(path) = &arguments.json {
-        summary::write_json(path, facts, tally)?;
+        summary::write_json(path, facts, tally, holdings)?;
         output::note(&format!("results: {}", path.display()));
     }
     if let Some(path) = &arguments.report {

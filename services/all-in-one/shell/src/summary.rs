@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
-use remora_domain::{Notional, PairReason, Position};
-use remora_sim::{PairResult, PairTally, RunFacts, Tally};
+use remora_domain::{Amount, Notional, PairReason, Position};
+use remora_sim::{Holding, Holdings, PairResult, PairTally, RunFacts, Tally, VenueHoldings};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,18 @@ struct Run {
     messages: u64,
     pairs: BTreeMap<String, Pair>,
     totals: Totals,
+    /// What each venue holds for us, by asset, beside our own books.
+    balances: BTreeMap<String, Option<BTreeMap<String, Held>>>,
     problems: BTreeMap<String, u64>,
+}
+
+/// Is one asset at a venue: by its first word, moved by our executions since, by its last word, and what is left over.
+#[derive(Serialize)]
+struct Held {
+    start: String,
+    executions: String,
+    end: String,
+    difference: String,
 }
 
 /// Amounts are decimal text: exact, in the currency named beside them; `null` is unknown, never zero.
@@ -80,13 +91,19 @@ struct Totals {
 }
 
 /// Writes the JSON file.
-pub(crate) fn write_json(path: &Path, facts: &RunFacts, tally: &Tally) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(&run(facts, tally)).context("encode results")?;
+pub(crate) fn write_json(
+    path: &Path,
+    facts: &RunFacts,
+    tally: &Tally,
+    holdings: &Holdings,
+) -> Result<()> {
+    let run = run(facts, tally, holdings);
+    let mut text = serde_json::to_string_pretty(&run).context("encode results")?;
     text.push('\n');
     std::fs::write(path, text).with_context(|| format!("write results to {}", path.display()))
 }
 
-fn run(facts: &RunFacts, tally: &Tally) -> Run {
+fn run(facts: &RunFacts, tally: &Tally, holdings: &Holdings) -> Run {
     let shown = tally.pairs().filter(|(key, _)| facts.counters.contains_key(*key));
     let pairs = shown.map(|(key, pair)| {
         let counters = facts.counters.get(key).copied().unwrap_or_default();
@@ -122,8 +139,22 @@ fn run(facts: &RunFacts, tally: &Tally) -> Run {
             net_pnl_mid: totals.net_mid.map(exact),
             net_pnl_liquidation: totals.net_liquidation.map(exact),
         },
+        balances: holdings
+            .venues()
+            .map(|(venue, held)| (venue.to_string(), held_of(held)))
+            .collect(),
         problems: facts.problems.clone(),
     }
+}
+
+fn held_of(held: &VenueHoldings) -> Option<BTreeMap<String, Held>> {
+    let of = |holding: Holding| {
+        let text = |amount: Amount| amount.to_decimal().normalize().to_string();
+        let (start, executions) = (text(holding.start), text(holding.moved));
+        let (end, difference) = (text(holding.end), text(holding.difference));
+        (holding.asset.to_string(), Held { start, executions, end, difference })
+    };
+    held.assets().map(|assets| assets.into_iter().map(of).collect())
 }
 
 fn pair_of(
@@ -209,6 +240,45 @@ pub(crate) fn table(facts: &RunFacts, tally: &Tally) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{table}\n{}", closing(facts, tally))
+}
+
+/// Builds the table of what each venue holds for us, beside our own books.
+pub(crate) fn holdings(holdings: &Holdings) -> String {
+    let mut text = String::new();
+    for (venue, held) in holdings.venues() {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "asset",
+            "at the start",
+            "our executions",
+            "at the end",
+            "difference",
+        ]);
+        let Some(assets) = held.assets() else {
+            text.push_str(&format!("{venue}: balances cannot be compared exactly\n"));
+            continue;
+        };
+        let has_difference = assets.iter().any(|holding| holding.difference != Amount::ZERO);
+        for holding in assets {
+            let amounts = [holding.start, holding.moved, holding.end, holding.difference];
+            let cells = amounts.map(|amount| amount.to_decimal().normalize().to_string());
+            table.add_row(std::iter::once(holding.asset.to_string()).chain(cells));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let verdict = match (has_difference, held.fills_untold()) {
+            (false, _) => "the venue's balances and our books agree to the last unit".to_owned(),
+            (true, 0) => "the venue's balances and our books DIFFER: deposits, withdrawals, other \
+                          orders on the account, or a fault"
+                .to_owned(),
+            (true, fills) => {
+                format!("the venue has not told its balances since our last {fills} executions")
+            }
+        };
+        text.push_str(&format!("{venue}\n{table}\n{verdict}\n"));
+    }
+    text.trim_end().to_owned()
 }
 
 /// Says why a pair was in or out while its data lasted, and whether it had been in before.

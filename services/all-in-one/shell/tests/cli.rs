@@ -198,7 +198,7 @@ fn a_file_that_is_not_there_is_named() {
     check_refused(&["demo", "--data", "/nowhere/x.jsonl"], &["/nowhere/x.jsonl", "no such"]);
     check_refused(
         &["demo", "--profile", "yolo"],
-        &["yolo", "neither a shipped profile (demo, recordings, paper) nor a file"],
+        &["yolo", "neither a shipped profile (demo, recordings, paper, live) nor a file"],
     );
 }
 

@@ -4,6 +4,7 @@ use super::LogTotals;
 use super::findings::{Findings, Promise};
 use super::markets::Markets;
 use super::orders::Orders;
+use crate::holdings::movements;
 use remora_domain::{
     Amount, AmountError, Asset, Balances, ContractKind, Fill, Instrument, InstrumentKey,
     OrderEvent, OrderRequest, Side,
@@ -113,16 +114,8 @@ impl Funds {
         side: Side,
         fill: &Fill,
     ) -> Result<(), AmountError> {
-        let base = fill.last_qty.as_amount();
-        let quote = fill.last_px.checked_notional(fill.last_qty, instrument.multiplier)?;
-        let quote = quote.as_amount();
-        let (base, quote) = match side {
-            Side::Buy => (base, quote.negated()),
-            Side::Sell => (base.negated(), quote),
-        };
-        let fee = (&fill.fee.asset, fill.fee.amount.negated());
-        for (asset, by) in [(&instrument.base, base), (&instrument.quote, quote), fee] {
-            let moved = self.moved.entry(asset.clone()).or_default();
+        for (asset, by) in movements(instrument, side, fill)? {
+            let moved = self.moved.entry(asset).or_default();
             *moved = moved.checked_add(by)?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use remora_persister_core::PersisterInput;
 use remora_risk_gate_core::RiskGateConfig;
 use remora_service_kit::config::Config;
 use remora_sim::check::{Checker, Verdict};
-use remora_sim::{PairResult, PairTally, Plan, Playback, RunFacts, Tally, World};
+use remora_sim::{PairResult, PairTally, Plan, Playback, RunFacts, Tally, VenuePlan, World};
 use remora_venue_link::{Played, Player};
 use remora_venue_registry::{find, is_synthetic};
 use sha2::{Digest as _, Sha256};
@@ -55,7 +55,8 @@ pub(crate) fn play_bent(
     let player = Player::open(&run.paths).unwrap();
     let plan = plan(run);
     let (gate, entry) = (plan.gate.clone(), find(&plan.ingestor.venue).unwrap());
-    let paper_balances = format!("{:?}", plan.paper.balances);
+    let VenuePlan::Paper(paper) = &plan.venue else { panic!("not on paper") };
+    let paper_balances = format!("{:?}", paper.balances);
     let is_synthetic = player.venues().into_iter().any(is_synthetic);
     let feed = plan.ingestor.feed_settings(entry.public_url, true, is_synthetic, run.seed);
     let facts = RunFacts {

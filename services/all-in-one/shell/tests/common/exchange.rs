@@ -1,4 +1,4 @@
-//! A simulated exchange as a process of its own.
+//! A simulated exchange as a process of its own, and what its clients need to know.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -19,11 +19,11 @@ impl Exchange {
         }
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut said = Vec::new();
+        let mut said: Vec<String> = Vec::new();
         for line in lines.map(Result::unwrap) {
-            let is_last_secret = line.contains("secret") && said.len() > 16;
             said.push(line);
-            if is_last_secret {
+            // The last of four keys is the last thing it says.
+            if said.iter().filter(|line| line.starts_with("    secret")).count() == 4 {
                 break;
             }
         }
@@ -31,14 +31,18 @@ impl Exchange {
     }
 
     pub(crate) fn public_url(&self) -> String {
-        let line = self.said.iter().find(|line| line.ends_with("(public)")).unwrap();
-        line.split_whitespace().find(|word| word.starts_with("ws://")).unwrap().to_owned()
+        self.address("(public)")
+    }
+
+    /// Gives the address on the line that ends like this.
+    pub(crate) fn address(&self, end: &str) -> String {
+        let line = self.said.iter().find(|line| line.ends_with(end)).unwrap();
+        line.split_whitespace().find(|word| word.contains("://")).unwrap().to_owned()
     }
 
     /// Asks it to stop and tells whether it ended well.
     pub(crate) fn stop(mut self) -> bool {
-        let stop = format!("kill -TERM {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &stop]).status().unwrap().success());
+        signal("TERM", self.process.id());
         self.process.wait().unwrap().success()
     }
 }
@@ -48,4 +52,10 @@ impl Drop for Exchange {
         // One that was stopped is gone already.
         let _ = self.process.kill();
     }
+}
+
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(name: &str, process: u32) {
+    let kill = format!("kill -{name} {process}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }

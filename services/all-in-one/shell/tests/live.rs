@@ -1,0 +1,173 @@
+//! `remora live` on `remora sim`, with throw-away keys: what it refuses, and what it says.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/exchange.rs"]
+mod exchange;
+
+use exchange::Exchange;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// How often the exchange is asked before a test gives up, and the pause in between.
+const ASKED_MAX: u32 = 1_200;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What turns the shipped profile into one that quotes within a second of a simulated market.
+const QUICK: [(&str, &str); 9] = [
+    ("REMORA_PAIR_DISCOVERY__OBSERVATION_MS_MIN", "500"),
+    ("REMORA_PAIR_DISCOVERY__ASSESS_INTERVAL_MS", "250"),
+    ("REMORA_PAIR_DISCOVERY__VOLATILITY_SAMPLE_MS", "100"),
+    ("REMORA_PAIR_DISCOVERY__VOLUME_DAY_USD_MIN", "0"),
+    ("REMORA_PAIR_DISCOVERY__EDGE_BPS_MIN", "-100.0"),
+    ("REMORA_DECISION__VOLATILITY_SAMPLE_MS", "100"),
+    ("REMORA_DECISION__VOLATILITY_N_EFF_MIN", "1.0"),
+    ("REMORA_DECISION__ADVERSE_SELECTION_BPS", "0"),
+    ("REMORA_LIVE__RATE_TIER", "pro"),
+];
+
+/// Is a simulated exchange with its keys in files, and a folder for the client's nonces.
+struct Stage {
+    folder: tempfile::TempDir,
+    exchange: Exchange,
+}
+
+impl Stage {
+    fn set(seed: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys").display().to_string();
+        let exchange =
+            Exchange::start(&["--seed", seed, "--volume-usd", "10000000", "--keys-dir", &keys]);
+        Self { folder, exchange }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Prepares `remora live` with this key, confirmed.
+    fn live(&self, key: &str) -> Command {
+        let mut command = self.unconfirmed(key);
+        command.arg("--confirm-live");
+        command
+    }
+
+    fn unconfirmed(&self, key: &str) -> Command {
+        let keys = self.path("keys");
+        let file = |end: &str| keys.join(format!("{key}.{end}")).display().to_string();
+        let mut command = program(&["live", "--headless", "--log", "debug"]);
+        command.args(["--url", &self.exchange.public_url()]);
+        command.args(["--rest-url", &self.exchange.address("REST")]);
+        command.args(["--private-url", &self.exchange.address("(private and trading)")]);
+        command.args(["--key-file", &file("key"), "--secret-file", &file("secret")]);
+        command.envs(QUICK).env("REMORA_LIVE__NONCE_FOLDER", self.path("nonces"));
+        // A proxy that is named in the environment is never asked.
+        command.env("HTTP_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Wants the credentials of every account to be in none of these texts.
+    fn wants_no_secret_in(&self, texts: &[&str]) {
+        for entry in std::fs::read_dir(self.path("keys")).unwrap() {
+            let secret = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for text in texts {
+                assert!(!text.contains(secret.trim()), "a credential is shown");
+            }
+        }
+        for text in texts {
+            for word in ["\"token\"", "api-sign", "API-Sign", "nonce="] {
+                assert!(!text.contains(word), "{word} is shown");
+            }
+        }
+    }
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_remora"));
+    command.args(arguments).env_clear();
+    command
+}
+
+/// Asks again and again until it is so; fails when it takes too long.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..ASKED_MAX {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    assert!(is_so(), "waited in vain: {what}");
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn without_the_operators_word_nothing_is_sent() {
+    let stage = Stage::set("6");
+    let output = stage.unconfirmed("maker-trading").output().unwrap();
+    let (results, log) = said(&output);
+    assert!(!output.status.success(), "{results}");
+    let dead_man = "60 s after the last sign of life";
+    for part in ["nothing was sent", "--confirm-live", dead_man, "order_notional_usd_max"] {
+        assert!(log.contains(part), "{part}\n{log}");
+    }
+    stage.wants_no_secret_in(&[&results, &log]);
+    assert!(!stage.path("nonces").exists());
+    assert!(stage.exchange.stop());
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |arguments: &[&str], variables: &[(&str, &str)], wanted: &[&str]| {
+        let mut command = program(&["live", "--headless", "--confirm-live"]);
+        command.args(arguments).envs(variables.iter().copied());
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let (_, log) = said(&output);
+        assert!(!output.status.success() && !log.contains("panicked"), "{log}");
+        for part in wanted {
+            assert!(log.contains(part), "{part}\n{log}");
+        }
+    };
+    check(&[], &[], &["live.key_file", "--key-file", "live.secret_file"]);
+    let missing = ["--key-file", "nowhere", "--secret-file", "nowhere"];
+    let tier = [("REMORA_LIVE__RATE_TIERS", "x"), ("REMORA_RISK_GATE__PRICE_COLLAR_BPS", "0")];
+    check(&missing, &tier, &["nowhere", "did you mean rate_tier", "price_collar_bps"]);
+    let (key, bad) = (folder.path().join("key"), folder.path().join("bad"));
+    std::fs::write(&key, "k-1\n").unwrap();
+    std::fs::write(&bad, "hunter2 is no base64\n").unwrap();
+    let (key, bad) = (key.display().to_string(), bad.display().to_string());
+    let files = ["--key-file", &key, "--secret-file", &bad, "--rest-url", "ftp://127.0.0.1"];
+    check(&files, &[], &["live.secret", "base64", "live.rest_url"]);
+    let paper = ["--profile", "paper", "--key-file", &key, "--secret-file", &bad];
+    check(&paper, &[], &["order_router.mode", "this profile trades on paper"]);
+}
+
+#[test]
+fn a_second_process_with_the_same_key_is_refused() {
+    let stage = Stage::set("9");
+    let mut command = stage.live("maker-trading");
+    let mut first = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the first has reserved nonces", || {
+        let files = std::fs::read_dir(stage.path("nonces")).into_iter().flatten();
+        // The lock beside it has an extension.
+        files.map(Result::unwrap).any(|file| file.path().extension().is_none())
+    });
+    let output = stage.live("maker-trading").output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (_, log) = said(&output);
+    assert!(!output.status.success() && log.contains("another process"), "{log}");
+}
+
+#[test]
+fn paper_trading_refuses_a_profile_that_trades_live() {
+    let output = program(&["paper", "--headless", "--profile", "live"]).output().unwrap();
+    let (_, log) = said(&output);
+    assert!(!output.status.success() && log.contains("trades live"), "{log}");
+}
