@@ -184,3 +184,108 @@ impl LivePlan {
         Ok((session, OrderWire::new(sockets, calls, nonces, clock)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_domain::Timestamp;
+    use remora_machine::Machine;
+    use remora_venue_api::{Confidential, VenueInput, VenueOutput};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// Is a session that reserves the hundred nonces after those it was told of.
+    struct Reserving(u64);
+
+    impl Machine for Reserving {
+        type Input = VenueInput;
+        type Output = VenueOutput;
+
+        fn handle(&mut self, _: Timestamp, _: VenueInput, out: &mut Vec<VenueOutput>) {
+            out.push(VenueOutput::ReserveNonces { until: self.0 + 100 });
+        }
+
+        fn tick(&mut self, _: Timestamp, _: &mut Vec<VenueOutput>) {}
+
+        fn next_deadline(&self) -> Option<Timestamp> {
+            None
+        }
+    }
+
+    impl OrderEntry for Reserving {}
+
+    fn orders(settings: OrderEntrySettings) -> Result<Box<dyn OrderEntry>, Vec<SettingProblem>> {
+        if settings.rate_tier != "good" {
+            let (value, allowed) = (settings.rate_tier, "good".to_owned());
+            return Err(vec![SettingProblem { key: "live.rate_tier".to_owned(), value, allowed }]);
+        }
+        Ok(Box::new(Reserving(settings.nonces_from)))
+    }
+
+    fn settings(folder: &Path) -> LiveSettings {
+        LiveSettings {
+            rest_url: None,
+            private_url: Some("ws://127.0.0.1:1/v2".to_owned()),
+            rate_tier: "good".to_owned(),
+            nonce_folder: folder.join("nonces"),
+            dead_man: DeadManSetting::Guard,
+            dead_man_ms: 7_000,
+            is_rest_only: false,
+        }
+    }
+
+    fn plan(settings: LiveSettings) -> Result<LivePlan, Vec<SettingProblem>> {
+        let venue = LiveVenue { rest_url: "https://rest", private_url: "wss://ws", orders };
+        let credentials =
+            Credentials { key: Confidential::from("k"), secret: Confidential::from("s") };
+        let account = LiveAccount {
+            venue: VenueId::new("venue").unwrap(),
+            account: AccountId::new("main").unwrap(),
+            cl_ord_id_prefix: "rmra".to_owned(),
+            credentials,
+        };
+        LivePlan::check(settings, venue, account)
+    }
+
+    fn clock() -> ReceiveClock {
+        Arc::new(|| Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn checking_opens_nothing_and_takes_the_venues_own_addresses_where_none_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(settings(folder.path())).unwrap();
+        assert_eq!((plan.rest_url(), plan.private_url()), ("https://rest", "ws://127.0.0.1:1/v2"));
+        assert!(plan.dead_man().contains("7 s after"), "{}", plan.dead_man());
+        assert!(!folder.path().join("nonces").exists());
+        let bad = LiveSettings { rate_tier: "bad".to_owned(), ..settings(folder.path()) };
+        assert_eq!(super::tests::plan(bad).unwrap_err()[0].key, "live.rate_tier");
+        let off = LiveSettings { dead_man: DeadManSetting::Off, ..settings(folder.path()) };
+        assert!(super::tests::plan(off).unwrap().dead_man().contains("orders stay"));
+    }
+
+    #[tokio::test]
+    async fn a_session_goes_on_with_the_nonces_that_no_earlier_run_may_have_used() {
+        let folder = tempfile::tempdir().unwrap();
+        for until in [100, 200] {
+            let plan = plan(settings(folder.path())).unwrap();
+            let (mut session, mut wire) = plan.open(SessionId::new(1), 1, clock()).unwrap();
+            let mut out = Vec::new();
+            session.handle(Timestamp::EPOCH, VenueInput::Start, &mut out);
+            assert_eq!(out, [VenueOutput::ReserveNonces { until }]);
+            wire.perform(out.remove(0));
+            let stored = wire.recv().await.unwrap();
+            assert!(matches!(stored, VenueInput::NoncesReserved { until: at } if at == until));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_in_use_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(settings(folder.path())).unwrap();
+        let first = plan.clone().open(SessionId::new(1), 1, clock()).unwrap();
+        let second = plan.open(SessionId::new(2), 1, clock()).map(drop).unwrap_err();
+        assert!(matches!(second, LiveError::Nonces(NonceError::Locked { .. })), "{second}");
+        drop(first);
+    }
+}

@@ -34,9 +34,9 @@ impl Exchange {
         self.address("(public)")
     }
 
-    /// Gives the address on the line that ends like this.
-    pub(crate) fn address(&self, end: &str) -> String {
-        let line = self.said.iter().find(|line| line.ends_with(end)).unwrap();
+    /// Gives the address on the line with this in it.
+    pub(crate) fn address(&self, part: &str) -> String {
+        let line = self.said.iter().find(|line| line.contains(part)).unwrap();
         line.split_whitespace().find(|word| word.contains("://")).unwrap().to_owned()
     }
 
