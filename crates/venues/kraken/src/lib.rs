@@ -1,7 +1,8 @@
 //! Kraken Spot market data over WebSocket v2: the codec and the session. Never opens a socket.
 //!
 //! In: frames as text, connection events, time (`FeedInput`). Out: frames to send, connections to open, market
-//! events, problems (`FeedOutput`). `KrakenFeed` is the session, `decode` the codec.
+//! events, problems (`FeedOutput`). `KrakenFeed` is the session, `decode` the codec. Order entry is `KrakenTrading`; its
+//! own header says what holds there.
 //!
 //! Invariants:
 //! - A book is published only while every message since its snapshot fitted the venue's checksum and the best

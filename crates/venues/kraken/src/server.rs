@@ -7,7 +7,7 @@
 
 pub mod auth;
 pub mod catalogue;
-mod date;
+pub(crate) mod date;
 pub mod desk;
 pub mod error;
 pub mod faults;
@@ -15,7 +15,7 @@ pub mod io;
 mod json;
 pub mod listing;
 mod machine;
-mod rate;
+pub(crate) mod rate;
 mod recorded;
 mod rest;
 #[cfg(test)]

@@ -27,6 +27,15 @@ impl Limit {
     const fn new(points_max: u32, decay_centi_per_s: i64) -> Self {
         Self { points_max, decay_centi_per_s }
     }
+
+    /// Gives how long so many units need to fall, rounded up.
+    pub(crate) const fn time_to_fall(self, units: i64) -> DurationNs {
+        let rest = units.saturating_add(self.decay_centi_per_s - 1);
+        match rest.checked_div(self.decay_centi_per_s) {
+            Some(ns) => DurationNs::from_ns(ns),
+            None => DurationNs::ZERO,
+        }
+    }
 }
 
 impl Tier {

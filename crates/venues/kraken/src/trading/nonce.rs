@@ -35,6 +35,18 @@ impl Nonces {
         Some(nonce)
     }
 
+    /// Tells whether one can be given out.
+    pub(super) fn has(&self, now: Timestamp) -> bool {
+        self.candidate(now) < self.reserved
+    }
+
+    /// Gives when more is to be reserved.
+    pub(super) fn next_wanted(&self, now: Timestamp) -> Timestamp {
+        let half = BLOCK.as_ns().unsigned_abs() / 2;
+        let left = self.asked.saturating_sub(half).saturating_sub(self.candidate(now));
+        now.saturating_add(DurationNs::from_ns(i64::try_from(left).unwrap_or(i64::MAX)))
+    }
+
     /// Gives what must be reserved now, once: less than half a block is left, and nobody asked yet.
     pub(super) fn wanted(&mut self, now: Timestamp) -> Option<u64> {
         let from = self.candidate(now);

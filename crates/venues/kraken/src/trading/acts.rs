@@ -1,0 +1,564 @@
+//! What changes the venue: new orders, cancels, the timer; by the socket while executions arrive on it, else by calls.
+//!
+//! Cancels go first and wait for no budget. A new order waits for the budget of its pair until its approval expires, and
+//! is then refused; several that wait for one pair leave together. Nothing is sent twice.
+
+use super::KrakenTrading;
+use super::answers;
+use super::budget::{ADD, cancel_cost};
+use super::calls::{Act, Ask, Cost, Fields, Flight};
+use super::errors::{Meaning, meaning};
+use super::orders::{Out, Status};
+use super::requests::{
+    Pending, Request, Written, add_fields, add_frame, cancel_fields, cancel_frame, guard_fields,
+    guard_frame,
+};
+use crate::server::rate;
+use remora_approval::ApprovedOrder;
+use remora_domain::{
+    ClOrdId, DurationNs, InstrumentKey, OrderEventReason as Reason, OrderId, Timestamp, VenueReport,
+};
+use remora_venue_api::{ProblemKind, VenueOutput};
+use std::collections::BTreeSet;
+
+/// The venue takes an order for so long after it left.
+pub(super) const DEADLINE: DurationNs = DurationNs::from_s(4);
+/// A request without an answer by then is lost; later than the deadline, so that nothing is charged after it.
+pub(super) const REPLY_TIMEOUT: DurationNs = DurationNs::from_ms(4_500);
+/// A cancel overtakes a call that changes the venue, or a read, that has been under way for so long.
+const CALL_PATIENCE: DurationNs = DurationNs::from_s(1);
+const READ_PATIENCE: DurationNs = DurationNs::from_ms(300);
+/// Without a socket so many calls may change the venue in a row; then a read that is due has its turn, because only
+/// reads tell what became of them.
+const ACTS_IN_ROW: u32 = 4;
+/// Pause of new orders after the venue said that we send too fast.
+const TOO_FAST_PAUSE: DurationNs = DurationNs::from_s(1);
+/// Orders in one request.
+const BATCH_MAX: usize = 15;
+/// Cancels in one call.
+const CANCELS_MAX: usize = 50;
+/// Tries at the timer follow each other at this distance while they fail.
+const GUARD_RETRY: DurationNs = DurationNs::from_s(1);
+
+/// Is what came back of an act.
+#[derive(Debug)]
+pub(super) enum Outcome<'a> {
+    /// It was done.
+    Good(Option<&'a str>),
+    /// It was refused.
+    Refused(&'a str),
+    /// It never left us.
+    Unsent,
+    /// Nobody knows.
+    Lost,
+}
+
+/// Is the timer.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    /// When the last request left that the venue answered.
+    pub(super) armed_at: Option<Timestamp>,
+    /// When to try next.
+    pub(super) next_at: Timestamp,
+    pub(super) is_under_way: bool,
+}
+
+impl KrakenTrading {
+    /// Takes a new order.
+    pub(super) fn submit(&mut self, now: Timestamp, approved: &ApprovedOrder, out: &mut Out) {
+        let id = &approved.request().cl_ord_id;
+        if !self.orders.submit(now, approved) {
+            let detail = format!("order {id} was given twice");
+            return self.problem(ProblemKind::RequestRefused, None, detail, out);
+        }
+        let key = &approved.request().instrument;
+        if !self.phase.is_running() {
+            self.orders.refused(now, id, Reason::Halted, out);
+        } else if !self.names.is_defined(key) || self.names.of_key(key).is_none() {
+            self.orders.refused(now, id, Reason::InstrumentRule, out);
+        }
+    }
+
+    /// Takes a cancel. One that is under way is not sent again.
+    pub(super) fn cancel(
+        &mut self,
+        now: Timestamp,
+        id: ClOrdId,
+        order_id: Option<OrderId>,
+        out: &mut Out,
+    ) {
+        if let Some(order) = self.orders.get(&id) {
+            if order.status == Status::Waiting {
+                return self.orders.refused(now, &id, Reason::UserRequested, out);
+            }
+            if order.is_cancel_taken {
+                return self.settle.want(now); // what became of it is asked for
+            }
+            let is_due = |at: Timestamp| at.saturating_add(REPLY_TIMEOUT) <= now;
+            if !order.cancel_at.is_none_or(is_due) {
+                return;
+            }
+        }
+        if !self.cancels.iter().any(|(other, _)| *other == id) {
+            self.cancels.push_back((id, order_id));
+        }
+    }
+
+    /// Sends what may be sent: the timer, cancels, new orders.
+    pub(super) fn send_acts(&mut self, now: Timestamp, out: &mut Out) {
+        self.send_guard(now, out);
+        self.expire_waiting(now, out);
+        if !self.has_socket() && self.acts_in_row >= ACTS_IN_ROW && self.is_read_due(now) {
+            return;
+        }
+        self.send_cancels(now, out);
+        self.send_orders(now, out);
+    }
+
+    /// Gives when something that waits is to be looked at again.
+    pub(super) fn next_act(&self, now: Timestamp) -> Option<Timestamp> {
+        let soon = now.saturating_add(DurationNs::from_ms(5));
+        let cancels = (!self.cancels.is_empty()).then_some(soon);
+        let waiting = self.orders.waiting().map(|(_, order)| {
+            let expiry = order.expires_at.saturating_add(DurationNs::from_ns(1));
+            if !self.is_up {
+                return expiry;
+            }
+            let wait = self.budget.engine_wait(now, &order.key, ADD);
+            let at = wait.map_or(soon, |wait| now.saturating_add(wait));
+            at.max(self.orders_paused_until).min(expiry)
+        });
+        let requests = self.requests.oldest().map(|at| at.saturating_add(REPLY_TIMEOUT));
+        let guard = self.is_guard_wanted().then_some(self.guard.next_at);
+        let guard = guard.filter(|_| !self.guard.is_under_way);
+        cancels.into_iter().chain(waiting).chain(requests).chain(guard).min()
+    }
+
+    /// Tells whether the socket carries requests.
+    const fn has_socket(&self) -> bool {
+        self.link.carries_requests()
+    }
+
+    /// Tells whether a call is under way that this one should not overtake.
+    fn is_calling(&self, now: Timestamp) -> bool {
+        self.calls.flights().any(|flight| {
+            let is_act = matches!(flight.ask, Ask::Act(_));
+            let patience = if is_act { CALL_PATIENCE } else { READ_PATIENCE };
+            flight.sent_at.saturating_add(patience) > now
+        })
+    }
+
+    /// Tells whether the timer is to be kept: never while it would cancel what is not ours, unless ours needs it.
+    pub(super) fn is_guard_wanted(&self) -> bool {
+        let is_ready = self.phase.is_running() && self.settle.has_completed;
+        let is_harmless = !self.is_blocked() || self.orders.live_count() > 0;
+        self.guard_seconds > 0 && is_ready && is_harmless
+    }
+
+    fn send_guard(&mut self, now: Timestamp, out: &mut Out) {
+        let is_due =
+            self.is_guard_wanted() && !self.guard.is_under_way && self.guard.next_at <= now;
+        if !is_due {
+            return;
+        }
+        if !self.has_socket() && self.is_calling(now) {
+            // A call with a smaller nonce is on its way.
+            self.guard.next_at = now.saturating_add(DurationNs::from_ms(20));
+        } else {
+            self.set_guard(now, self.guard_seconds, out);
+        }
+    }
+
+    /// Sets the timer, or takes it off with 0.
+    pub(super) fn set_guard(&mut self, now: Timestamp, seconds: u32, out: &mut Out) {
+        let act = Act::Guard(seconds);
+        let is_sent = if self.has_socket() {
+            self.send_frame(
+                now,
+                act,
+                Vec::new(),
+                |token, req_id| guard_frame(seconds, token, req_id),
+                out,
+            )
+        } else {
+            // It must not wait behind other calls.
+            let fields = guard_fields(seconds);
+            self.send_call(now, Ask::Act(act), Vec::new(), &fields, out)
+        };
+        self.guard.is_under_way = is_sent;
+        if !is_sent {
+            self.guard.next_at = now.saturating_add(GUARD_RETRY);
+        }
+    }
+
+    fn send_cancels(&mut self, now: Timestamp, out: &mut Out) {
+        if self.has_socket() {
+            while let Some((id, order_id)) = self.cancels.pop_front() {
+                let (cost, known) = self.note_cancel(now, &id);
+                let order_id = order_id.or(known);
+                let act = Act::Cancel(vec![id.clone()]);
+                let frame =
+                    |token: &str, req_id| cancel_frame(&id, order_id.as_ref(), token, req_id);
+                self.send_frame(now, act, cost, frame, out);
+            }
+        } else if !self.cancels.is_empty() && !self.is_calling(now) && self.nonces.has(now) {
+            // A call for several counts against the call counter, one for one does not.
+            let has_points = self.budget.rest_wait(now, 1).is_none();
+            let most = if has_points { CANCELS_MAX } else { 1 };
+            let some = self.cancels.len().min(most);
+            let cancels: Vec<_> = self.cancels.drain(..some).collect();
+            let (mut all_costs, mut named) = (Vec::new(), Vec::new());
+            for (id, order_id) in cancels {
+                let (cost, known) = self.note_cancel(now, &id);
+                all_costs.extend(cost);
+                named.push((id, order_id.or(known)));
+            }
+            let refs: Vec<_> = named.iter().map(|(id, order_id)| (id, order_id.as_ref())).collect();
+            let fields = cancel_fields(&refs);
+            let act = Act::Cancel(named.iter().map(|(id, _)| id.clone()).collect());
+            self.send_call(now, Ask::Act(act), all_costs, &fields, out);
+        }
+    }
+
+    /// Notes that a cancel leaves; gives what it costs and the venue's id of the order.
+    fn note_cancel(&mut self, now: Timestamp, id: &ClOrdId) -> (Cost, Option<OrderId>) {
+        let Some(order) = self.orders.get_mut(id) else { return (Vec::new(), None) };
+        order.cancel_at = Some(now);
+        let units = cancel_cost(now, order.answered);
+        (vec![(order.key.clone(), units)], order.order_id.clone())
+    }
+
+    /// Refuses orders whose approval expired while they waited.
+    fn expire_waiting(&mut self, now: Timestamp, out: &mut Out) {
+        let expired = self.orders.waiting().filter(|(_, order)| order.expires_at < now);
+        let expired: Vec<_> = expired.map(|(id, order)| (id.clone(), order.key.clone())).collect();
+        for (id, key) in expired {
+            let is_over = self.budget.engine_wait(now, &key, ADD).is_some();
+            let reason = if is_over { Reason::RateLimited } else { Reason::ApprovalExpired };
+            self.orders.refused(now, &id, reason, out);
+        }
+    }
+
+    fn send_orders(&mut self, now: Timestamp, out: &mut Out) {
+        if !self.is_up || now < self.orders_paused_until {
+            return;
+        }
+        let mut looked_at = BTreeSet::new();
+        while let Some((key, ids)) = self.next_orders(now, &looked_at) {
+            looked_at.insert(key.clone());
+            if !self.has_socket()
+                && (self.calls.flights().next().is_some() || !self.nonces.has(now))
+            {
+                return;
+            }
+            self.send_batch(now, &key, ids, out);
+        }
+    }
+
+    /// Gives orders of one pair that fit its budget now, oldest first.
+    fn next_orders(
+        &self,
+        now: Timestamp,
+        looked_at: &BTreeSet<InstrumentKey>,
+    ) -> Option<(InstrumentKey, Vec<ClOrdId>)> {
+        let mut waiting = self.orders.waiting();
+        let fits = |key: &InstrumentKey| self.budget.engine_wait(now, key, ADD).is_none();
+        let first = waiting.find(|(_, order)| !looked_at.contains(&order.key) && fits(&order.key));
+        let key = first?.1.key.clone();
+        let same = self.orders.waiting().filter(|(_, order)| order.key == key);
+        let has_points = self.has_socket() || self.budget.rest_wait(now, 1).is_none();
+        let most = if has_points { BATCH_MAX } else { 1 };
+        let mut ids: Vec<ClOrdId> = same.take(most).map(|(id, _)| id.clone()).collect();
+        while ids.len() > 1 {
+            let units = rate::batch_add(ids.len());
+            if self.budget.engine_wait(now, &key, units).is_none() {
+                break;
+            }
+            ids.pop();
+        }
+        Some((key, ids))
+    }
+
+    fn send_batch(
+        &mut self,
+        now: Timestamp,
+        key: &InstrumentKey,
+        ids: Vec<ClOrdId>,
+        out: &mut Out,
+    ) {
+        let Some(pair) = self.names.of_key(key).cloned() else { return };
+        let units = if ids.len() > 1 { rate::batch_add(ids.len()) } else { ADD };
+        let deadline = now.saturating_add(DEADLINE);
+        for id in &ids {
+            self.orders.sent(now, id, deadline);
+        }
+        let written = ids.iter().filter_map(|id| Some(Written { id, order: self.orders.get(id)? }));
+        let written: Vec<Written<'_>> = written.collect();
+        let venue_deadline = deadline.saturating_add(self.offset);
+        let cost = vec![(key.clone(), units)];
+        let act = Act::Add(ids.clone());
+        if self.has_socket() {
+            let token = self.link.token.clone().unwrap_or_default();
+            let req_id = self.requests.add(Pending {
+                request: Request::Act(act),
+                cost: cost.clone(),
+                sent_at: now,
+            });
+            let text = add_frame(&written, &pair.symbol, venue_deadline, token.expose(), req_id);
+            self.charge(&cost);
+            out.push(VenueOutput::Send { conn: self.link.conn(), text: text.into() });
+        } else {
+            let fields = add_fields(&written, &pair.altname, venue_deadline);
+            self.send_call(now, Ask::Act(act), cost, &fields, out);
+        }
+    }
+
+    fn charge(&mut self, cost: &Cost) {
+        for (key, units) in cost {
+            self.budget.engine_sent(key, *units);
+        }
+    }
+
+    fn send_frame(
+        &mut self,
+        now: Timestamp,
+        act: Act,
+        cost: Cost,
+        frame: impl FnOnce(&str, u32) -> String,
+        out: &mut Out,
+    ) -> bool {
+        let Some(token) = self.link.token.clone() else { return false };
+        self.charge(&cost);
+        let request = Request::Act(act);
+        let req_id = self.requests.add(Pending { request, cost, sent_at: now });
+        let text = frame(token.expose(), req_id).into();
+        out.push(VenueOutput::Send { conn: self.link.conn(), text });
+        true
+    }
+
+    /// Sends a call, whatever its budget.
+    pub(super) fn send_call(
+        &mut self,
+        now: Timestamp,
+        ask: Ask,
+        cost: Cost,
+        fields: &Fields,
+        out: &mut Out,
+    ) -> bool {
+        let points = ask.points(fields.is_batch());
+        let flight = Flight { ask, cost: cost.clone(), points, sent_at: now };
+        let is_sent = self.calls.send(now, &mut self.nonces, flight, fields, out);
+        if is_sent {
+            self.acts_in_row = self.acts_in_row.saturating_add(1);
+            self.charge(&cost);
+            self.budget.rest_sent(points);
+        }
+        is_sent
+    }
+
+    /// Takes in what became of an act.
+    pub(super) fn acted(
+        &mut self,
+        now: Timestamp,
+        act: &Act,
+        (cost, sent_at): (&Cost, Timestamp),
+        outcome: &Outcome<'_>,
+        out: &mut Out,
+    ) {
+        let said = match outcome {
+            Outcome::Refused(text) => Some(meaning(text)),
+            Outcome::Good(_) | Outcome::Unsent | Outcome::Lost => None,
+        };
+        // A cancel that was refused costs nothing; a refused order does.
+        let is_free = matches!(outcome, Outcome::Unsent)
+            || (matches!(act, Act::Cancel(_)) && matches!(said, Some(Meaning::Refused(_))));
+        for (key, units) in cost {
+            if is_free {
+                self.budget.engine_released(key, *units);
+            } else {
+                self.budget.engine_settled(now, key, *units);
+            }
+        }
+        self.note_meaning(now, said, cost, out);
+        match act {
+            Act::Add(ids) => self.added(now, ids, said, outcome, out),
+            Act::Cancel(ids) => self.cancelled(now, ids, said, outcome, out),
+            Act::Guard(seconds) => self.guarded(now, *seconds, sent_at, outcome, out),
+        }
+    }
+
+    /// Does what a refusal calls for, whatever was refused.
+    pub(super) fn note_meaning(
+        &mut self,
+        now: Timestamp,
+        said: Option<Meaning>,
+        cost: &Cost,
+        out: &mut Out,
+    ) {
+        match said {
+            Some(Meaning::Session) => self.close_link(now, "the token is no good any more", out),
+            Some(Meaning::Throttled) => self.too_fast(now),
+            Some(Meaning::Locked) => self.lock(now, out),
+            Some(Meaning::Refused(Reason::RateLimited)) => {
+                for (key, _) in cost {
+                    self.budget.engine_full(now, key);
+                }
+            }
+            Some(Meaning::Refused(_) | Meaning::Unknown) | None => {}
+        }
+    }
+
+    pub(super) fn too_fast(&mut self, now: Timestamp) {
+        self.orders_paused_until = now.saturating_add(TOO_FAST_PAUSE);
+    }
+
+    fn added(
+        &mut self,
+        now: Timestamp,
+        ids: &[ClOrdId],
+        said: Option<Meaning>,
+        outcome: &Outcome<'_>,
+        out: &mut Out,
+    ) {
+        match (outcome, said) {
+            (Outcome::Good(Some(result)), _) => match answers::added(result) {
+                Ok(rows) => self.added_rows(now, ids, &rows, out),
+                Err(error) => {
+                    self.problem(ProblemKind::Malformed, None, error.to_string(), out);
+                    self.unanswered(now, ids, out);
+                }
+            },
+            (_, Some(Meaning::Refused(reason))) => {
+                ids.iter().for_each(|id| self.orders.refused(now, id, reason, out));
+            }
+            (_, Some(Meaning::Throttled)) => {
+                ids.iter().for_each(|id| self.orders.refused(now, id, Reason::RateLimited, out));
+            }
+            (Outcome::Unsent, _) | (_, Some(Meaning::Session | Meaning::Locked)) => {
+                ids.iter().for_each(|id| self.orders.refused(now, id, Reason::VenueOther, out));
+            }
+            (Outcome::Good(None) | Outcome::Lost | Outcome::Refused(_), _) => {
+                self.unanswered(now, ids, out);
+            }
+        }
+    }
+
+    /// Matches answers to orders: by our id first, else by their place.
+    fn added_rows(
+        &mut self,
+        now: Timestamp,
+        ids: &[ClOrdId],
+        rows: &[answers::Added],
+        out: &mut Out,
+    ) {
+        for (place, id) in ids.iter().enumerate() {
+            let named = rows.iter().find(|row| row.cl_ord_id.as_deref() == Some(id.as_str()));
+            let placed = rows.get(place).filter(|row| row.cl_ord_id.is_none());
+            let Some(row) = named.or(placed) else {
+                self.unanswered(now, std::slice::from_ref(id), out);
+                continue;
+            };
+            let order_id = row.order_id.as_deref().and_then(|text| OrderId::new(text).ok());
+            match (&row.error, order_id) {
+                (None, Some(order_id)) => {
+                    let venue_time = now.saturating_add(self.offset);
+                    self.orders.accepted(now, id, &order_id, venue_time, out);
+                }
+                (Some(error), _) => match meaning(error) {
+                    Meaning::Refused(reason) => self.orders.refused(now, id, reason, out),
+                    Meaning::Unknown | Meaning::Session | Meaning::Throttled | Meaning::Locked => {
+                        self.unanswered(now, std::slice::from_ref(id), out);
+                    }
+                },
+                (None, None) => self.unanswered(now, std::slice::from_ref(id), out),
+            }
+        }
+    }
+
+    fn unanswered(&mut self, now: Timestamp, ids: &[ClOrdId], out: &mut Out) {
+        for id in ids {
+            self.orders.unanswered(id, out);
+        }
+        self.settle.want(now);
+    }
+
+    fn cancelled(
+        &mut self,
+        now: Timestamp,
+        ids: &[ClOrdId],
+        said: Option<Meaning>,
+        outcome: &Outcome<'_>,
+        out: &mut Out,
+    ) {
+        for id in ids {
+            let is_live = self.orders.get(id).is_some_and(|order| order.is_live());
+            if let Some(order) = self.orders.get_mut(id) {
+                order.cancel_at = None;
+                // One reply for several does not say which of them it took.
+                order.is_cancel_taken = matches!(outcome, Outcome::Good(_)) && ids.len() == 1;
+            }
+            let reason = match said {
+                Some(Meaning::Refused(reason)) => reason,
+                Some(Meaning::Throttled) => Reason::RateLimited,
+                Some(Meaning::Locked) => Reason::VenueOther,
+                // It is sent again: a cancel does no harm.
+                Some(Meaning::Session) => {
+                    self.cancels.push_back((id.clone(), None));
+                    continue;
+                }
+                Some(Meaning::Unknown) | None => continue,
+            };
+            let cl_ord_id = id.clone();
+            let venue_time = now.saturating_add(self.offset);
+            let report = VenueReport::CancelRejected { cl_ord_id, reason, venue_time };
+            out.push(VenueOutput::Report(report));
+            if is_live {
+                self.settle.want(now);
+            }
+        }
+        if !self.has_socket() {
+            self.settle.want(now); // nobody else tells how they ended
+        }
+    }
+
+    fn guarded(
+        &mut self,
+        now: Timestamp,
+        seconds: u32,
+        sent_at: Timestamp,
+        outcome: &Outcome<'_>,
+        out: &mut Out,
+    ) {
+        self.guard.is_under_way = false;
+        self.guard.next_at = now.saturating_add(GUARD_RETRY);
+        match outcome {
+            Outcome::Good(_) if seconds == 0 => self.stopped(out),
+            Outcome::Good(_) => {
+                self.guard.armed_at = Some(sent_at);
+                let third = DurationNs::from_ms(i64::from(seconds) * 1_000 / 3);
+                self.guard.next_at = sent_at.saturating_add(third).max(now);
+            }
+            Outcome::Refused(text) => {
+                let detail = format!("the timer was refused: {}", self.scrubbed(text));
+                self.problem(ProblemKind::RequestRefused, None, detail, out);
+            }
+            Outcome::Unsent | Outcome::Lost => {}
+        }
+    }
+
+    /// Takes a request for lost that was not answered in time.
+    pub(super) fn lose_requests(&mut self, now: Timestamp, out: &mut Out) {
+        let by = now.saturating_sub(REPLY_TIMEOUT);
+        while let Some(pending) = self.requests.take_older(by) {
+            self.lost(now, pending, out);
+        }
+    }
+
+    /// Takes in that a request on the socket has no answer.
+    pub(super) fn lost(&mut self, now: Timestamp, pending: Pending, out: &mut Out) {
+        let Pending { request, cost, sent_at } = pending;
+        if let Request::Act(act) = request {
+            self.acted(now, &act, (&cost, sent_at), &Outcome::Lost, out);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Settling what is not certain, by asking: open orders, orders that are not among them, fills that did not arrive.
+//!
+//! A round asks for all open orders, then for each order of ours that should be among them and is not, then for fills
+//! until those reported add up to what the venue counts. Only then the router hears which orders are open: every fill of
+//! an order that is not listed any more has been told. While the outcome of an order is open, nothing is answered: the
+//! router would take the order for absent. An order counts as never placed when neither the open nor the closed orders
+//! know it, twice, asked after its deadline. Nothing is ever sent again.
+
+use super::KrakenTrading;
+use super::answers::{self, RestOrder};
+use super::calls::Ask;
+use super::codec::Unreadable;
+use super::errors::end_reason;
+use super::orders::{Listed, Order, Out, Status};
+use remora_domain::{
+    ClOrdId, DurationNs, OpenOrder, OrderEventReason as Reason, OrderId, Timestamp, VenueReport,
+};
+use remora_venue_api::{DeadMan, ProblemKind, VenueOutput};
+use std::collections::{BTreeSet, VecDeque};
+
+/// After an order's deadline its absence counts: clocks differ, histories lag.
+const ABSENCE_GRACE: DurationNs = DurationNs::from_s(2);
+/// Pause between two rounds while something is open.
+const AGAIN: DurationNs = DurationNs::from_s(1);
+/// How often to look while no socket tells what happens.
+const POLL: DurationNs = DurationNs::from_s(3);
+/// An order that was sent so long ago holds answers back.
+const UNANSWERED_YOUNG: DurationNs = DurationNs::from_s(1);
+/// Ids in one query.
+const QUERY_MAX: usize = 50;
+/// Rows of one page of fills, and the most pages of one round.
+const PAGE: usize = 50;
+const PAGES_MAX: u32 = 40;
+
+/// Is where settling stands.
+#[derive(Debug, Default)]
+pub(super) struct Settle {
+    wanted_at: Option<Timestamp>,
+    /// Queries of the router that are not answered.
+    owed: u32,
+    /// They are not asked for again before that.
+    held_until: Timestamp,
+    round: Option<Round>,
+    /// Whether a round was completed in this run.
+    pub(super) has_completed: bool,
+    /// Open orders of the account that are not ours, by the last list.
+    pub(super) foreign: usize,
+}
+
+#[derive(Debug, Default)]
+struct Round {
+    /// When the question for open orders left.
+    asked_at: Option<Timestamp>,
+    /// When the venue answered it.
+    listed_at: Option<Timestamp>,
+    answers: u32,
+    listing: Vec<(Option<ClOrdId>, Listed)>,
+    todo: VecDeque<Ask>,
+    offset: u32,
+    is_paged: bool,
+}
+
+impl Settle {
+    /// Wants a round no later than then.
+    pub(super) fn want(&mut self, at: Timestamp) {
+        self.wanted_at = Some(self.wanted_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// Owes the router one more answer.
+    pub(super) const fn owe(&mut self) {
+        self.owed = self.owed.saturating_add(1);
+    }
+
+    /// Forgets what is owed: the router asks anew when the session has come or gone.
+    pub(super) fn forget_owed(&mut self) {
+        self.owed = 0;
+        if let Some(round) = &mut self.round {
+            round.answers = 0;
+        }
+    }
+
+    /// Keeps what is owed until then.
+    fn hold(&mut self, answers: u32, until: Timestamp) {
+        self.owed = self.owed.saturating_add(answers);
+        self.held_until = until;
+        self.want(until);
+    }
+
+    /// Tells whether a round is to begin.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let is_owed = self.owed > 0 && self.held_until <= now;
+        is_owed || self.wanted_at.is_some_and(|at| at <= now)
+    }
+
+    /// Gives when a round begins; none while one is under way.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let owed = (self.owed > 0).then_some(self.held_until);
+        self.wanted_at.into_iter().chain(owed).min().filter(|_| self.round.is_none())
+    }
+}
+
+impl KrakenTrading {
+    /// Gives what is to be asked next, if anything.
+    pub(super) fn settle_next(&self, now: Timestamp) -> Option<Ask> {
+        if !self.names.is_complete() {
+            return None;
+        }
+        let Some(round) = &self.settle.round else {
+            return self.settle.is_due(now).then_some(Ask::OpenOrders);
+        };
+        if round.listed_at.is_none() {
+            return Some(Ask::OpenOrders);
+        }
+        let is_paging = self.orders.is_any_lacking() && !round.is_paged;
+        let trades = || is_paging.then_some(Ask::Trades { offset: round.offset });
+        round.todo.front().cloned().or_else(trades)
+    }
+
+    /// Notes that the question for open orders leaves.
+    pub(super) fn settle_asked(&mut self, now: Timestamp, ask: &Ask) {
+        if *ask == Ask::OpenOrders {
+            let round = self.settle.round.get_or_insert_default();
+            round.asked_at = Some(now);
+            round.answers = round.answers.saturating_add(std::mem::take(&mut self.settle.owed));
+            self.settle.wanted_at = None;
+        }
+    }
+
+    /// Takes in the list of open orders.
+    pub(super) fn on_open_orders(
+        &mut self,
+        now: Timestamp,
+        result: &str,
+        out: &mut Out,
+    ) -> Result<(), Unreadable> {
+        let rows = answers::orders(result, Some("open"), &self.names)?;
+        let Some(round) = self.settle.round.as_mut().filter(|round| round.listed_at.is_none())
+        else {
+            return Ok(());
+        };
+        round.listed_at = Some(now);
+        let asked_at = round.asked_at.unwrap_or(now);
+        let (mut listed, mut foreign, mut listing) = (BTreeSet::new(), 0_usize, Vec::new());
+        for row in rows {
+            match self.see_open(now, &row, out) {
+                Some(id) => {
+                    listed.insert(id.clone());
+                    listing.push((Some(id), row.listed));
+                }
+                None => {
+                    foreign = foreign.saturating_add(1);
+                    let id = row.cl_ord_id.and_then(|id| ClOrdId::new(&id).ok());
+                    listing.push((id, row.listed));
+                }
+            }
+        }
+        self.note_foreign(foreign, out);
+        let todo = self.questions(asked_at, &listed);
+        if let Some(round) = &mut self.settle.round {
+            round.listing = listing;
+            round.todo = todo;
+        }
+        Ok(())
+    }
+
+    /// Takes in an open order; `None` when it is not ours.
+    fn see_open(&mut self, now: Timestamp, row: &RestOrder, out: &mut Out) -> Option<ClOrdId> {
+        let Listed { order_id, cum_qty, opened, .. } = &row.listed;
+        let known = self.orders.find(Some(order_id.as_str()), row.cl_ord_id.as_deref());
+        if let Some(id) = known {
+            self.orders.accepted(now, &id, order_id, *opened, out);
+            self.orders.cum_told(&id, *cum_qty);
+            if let Some(order) = self.orders.get_mut(&id) {
+                order.is_cancel_taken = false;
+            }
+            return Some(id);
+        }
+        let id = ClOrdId::new(row.cl_ord_id.as_deref()?).ok()?;
+        if !self.is_our_name(&id) {
+            return None;
+        }
+        self.orders.adopt(now, &id, &row.listed);
+        Some(id)
+    }
+
+    fn note_foreign(&mut self, foreign: usize, out: &mut Out) {
+        let before = std::mem::replace(&mut self.settle.foreign, foreign);
+        let is_guarded = matches!(self.dead_man, DeadMan::Guard(_));
+        if is_guarded && foreign > 0 && before != foreign {
+            let detail = format!(
+                "{foreign} open orders of the account are not ours; the venue's timer would cancel them: nothing is sent \
+                 while they are open, unless the account is declared shared"
+            );
+            self.problem(ProblemKind::RequestRefused, None, detail, out);
+        }
+    }
+
+    /// Gives what must be asked about our orders that are not listed.
+    fn questions(&self, asked_at: Timestamp, listed: &BTreeSet<ClOrdId>) -> VecDeque<Ask> {
+        let missing = self.orders.live().filter(|(id, _)| !listed.contains(*id));
+        let (mut known, mut todo): (Vec<OrderId>, VecDeque<Ask>) = (Vec::new(), VecDeque::new());
+        for (id, order) in missing {
+            match &order.order_id {
+                Some(order_id) if order.news_at < asked_at => known.push(order_id.clone()),
+                None if order.deadline.saturating_add(ABSENCE_GRACE) <= asked_at => {
+                    todo.push_back(Ask::Closed(id.clone()));
+                }
+                Some(_) | None => {}
+            }
+        }
+        todo.extend(known.chunks(QUERY_MAX).map(|ids| Ask::Orders(ids.to_vec())));
+        todo
+    }
+
+    /// Takes in orders that were asked for by the venue's ids.
+    pub(super) fn on_orders(
+        &mut self,
+        now: Timestamp,
+        result: &str,
+        out: &mut Out,
+    ) -> Result<(), Unreadable> {
+        for row in answers::orders(result, None, &self.names)? {
+            let order_id = row.listed.order_id.as_str();
+            if let Some(id) = self.orders.find(Some(order_id), row.cl_ord_id.as_deref()) {
+                self.see_row(now, &id, &row, out);
+            }
+        }
+        self.settle_answered();
+        Ok(())
+    }
+
+    fn see_row(&mut self, now: Timestamp, id: &ClOrdId, row: &RestOrder, out: &mut Out) {
+        let Listed { order_id, cum_qty, opened, .. } = &row.listed;
+        if row.is_open {
+            self.orders.accepted(now, id, order_id, *opened, out);
+            self.orders.cum_told(id, *cum_qty);
+        } else {
+            self.orders.learn(now, id, order_id);
+            let reason = end_reason(row.reason.as_deref());
+            self.orders.ended(id, reason, Some(*cum_qty), row.closed, out);
+        }
+    }
+
+    /// Takes in the closed orders of one name: it, or none.
+    pub(super) fn on_closed(
+        &mut self,
+        now: Timestamp,
+        id: &ClOrdId,
+        result: &str,
+        out: &mut Out,
+    ) -> Result<(), Unreadable> {
+        let rows = answers::orders(result, Some("closed"), &self.names)?;
+        let ours = rows.iter().find(|row| row.cl_ord_id.as_deref() == Some(id.as_str()));
+        match ours {
+            Some(row) => self.see_row(now, id, row, out),
+            None => self.absent(now, id, out),
+        }
+        self.settle_answered();
+        Ok(())
+    }
+
+    /// Counts that neither the open nor the closed orders know an order.
+    fn absent(&mut self, now: Timestamp, id: &ClOrdId, out: &mut Out) {
+        let Some(order) = self.orders.get_mut(id).filter(|order| order.is_live()) else { return };
+        order.absences = order.absences.saturating_add(1);
+        if order.absences < 2 {
+            return;
+        }
+        match order.status {
+            Status::Open => {
+                self.orders.ended(id, Reason::UnknownOrder, None, now, out);
+            }
+            Status::Waiting | Status::Sent | Status::Unknown | Status::Refused | Status::Ended => {
+                self.orders.refused(now, id, Reason::UnknownOrder, out);
+            }
+        }
+    }
+
+    /// Takes in a page of fills.
+    pub(super) fn on_trades(
+        &mut self,
+        now: Timestamp,
+        result: &str,
+        out: &mut Out,
+    ) -> Result<(), Unreadable> {
+        let (trades, rows, wrong) = answers::trades(result, &self.names)?;
+        if let Some(error) = wrong {
+            self.problem(ProblemKind::Malformed, None, error.to_string(), out);
+        }
+        for trade in trades {
+            if let Some(id) = self.orders.find(Some(trade.order_id.as_str()), None) {
+                self.orders.filled(now, &id, &trade.order_id, trade.fill, trade.time, out);
+            }
+        }
+        if let Some(round) = &mut self.settle.round {
+            let page = u32::try_from(PAGE).unwrap_or(50);
+            round.offset = round.offset.saturating_add(page);
+            round.is_paged = rows < PAGE || round.offset >= page.saturating_mul(PAGES_MAX);
+        }
+        Ok(())
+    }
+
+    /// Goes on after an answer.
+    fn settle_answered(&mut self) {
+        if let Some(round) = &mut self.settle.round {
+            round.todo.pop_front();
+        }
+    }
+
+    /// Goes on after a refusal of the venue: a list with one unknown order is asked for one by one, and one that the
+    /// venue does not know by its id is asked for by ours.
+    pub(super) fn settle_refused(&mut self, ask: &Ask, is_unknown: bool) -> bool {
+        let Ask::Orders(ids) = ask else { return false };
+        let by_name = ids.first().and_then(|id| self.orders.find(Some(id.as_str()), None));
+        let Some(round) = self.settle.round.as_mut().filter(|_| is_unknown) else { return false };
+        round.todo.pop_front();
+        if ids.len() > 1 {
+            round.todo.extend(ids.iter().map(|id| Ask::Orders(vec![id.clone()])));
+        } else if let Some(id) = by_name {
+            round.todo.push_back(Ask::Closed(id));
+        }
+        true
+    }
+
+    /// Ends a round that has nothing left to ask.
+    pub(super) fn settle_finish(&mut self, now: Timestamp, out: &mut Out) {
+        let is_done = self.settle.round.as_ref().is_some_and(|round| {
+            let is_paging = self.orders.is_any_lacking() && !round.is_paged;
+            round.listed_at.is_some() && round.todo.is_empty() && !is_paging
+        });
+        let Some(round) = self.settle.round.take_if(|_| is_done) else { return };
+        self.settle.has_completed = true;
+        let asked_at = round.asked_at.unwrap_or(now);
+        let is_old = |order: &Order| order.news_at.saturating_add(UNANSWERED_YOUNG) < asked_at;
+        // The router would take what waits here for absent.
+        let waiting = self.orders.waiting().filter(|(_, order)| is_old(order));
+        let waiting: Vec<ClOrdId> = waiting.map(|(id, _)| id.clone()).collect();
+        for id in waiting {
+            self.orders.refused(now, &id, Reason::RateLimited, out);
+        }
+        let is_open = |order: &Order| match order.status {
+            Status::Unknown | Status::Sent => is_old(order),
+            Status::Waiting | Status::Open | Status::Refused | Status::Ended => false,
+        };
+        let uncertain =
+            self.orders.live().filter(|(_, order)| is_open(order) || order.is_lacking());
+        let soon = now.saturating_add(AGAIN);
+        let again = uncertain.map(|(_, order)| match (order.status, &order.order_id) {
+            (Status::Unknown, None) => order.deadline.saturating_add(ABSENCE_GRACE).max(soon),
+            (_, _) => soon,
+        });
+        if let Some(again) = again.min() {
+            self.settle.hold(round.answers, again);
+        } else {
+            self.answer_open_orders(&round, out);
+        }
+        if !self.link.is_live() && self.orders.live_count() > 0 {
+            self.settle.want(now.saturating_add(POLL));
+        }
+    }
+
+    fn answer_open_orders(&self, round: &Round, out: &mut Out) {
+        let listed_at = round.listed_at.unwrap_or(Timestamp::EPOCH);
+        let ours_live = |id: &Option<ClOrdId>| {
+            let ours = id.as_ref().and_then(|id| self.orders.get(id));
+            ours.is_none_or(Order::is_live)
+        };
+        for _ in 0..round.answers {
+            let listed = round.listing.iter().filter(|(id, _)| ours_live(id));
+            let orders = listed.map(|(id, order)| OpenOrder {
+                cl_ord_id: id.clone(),
+                order_id: order.order_id.clone(),
+                instrument: order.key.clone(),
+                side: order.side,
+                price: order.price,
+                order_qty: order.qty,
+                cum_qty: order.cum_qty,
+            });
+            let orders = orders.collect();
+            let report = VenueReport::OpenOrders { orders, venue_time: listed_at };
+            out.push(VenueOutput::Report(report));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A session without faults, or with a single one: up, orders, fills, cancels, the timer, the end.
+
+use super::world::{Options, World};
+use remora_domain::{DurationNs, OrdStatus};
+use remora_venue_api::{DeadMan, VenueInput};
+
+fn ready(options: Options) -> World {
+    let mut world = World::new(options);
+    world.start();
+    world.quiet(DurationNs::from_s(5));
+    assert!(world.router.is_ready(), "{:?}", world.problems);
+    world
+}
+
+#[test]
+fn a_session_comes_up_and_its_books_equal_the_venues() {
+    let mut world = ready(Options::of_seed(1));
+    world.trade(DurationNs::from_s(120), 20);
+    world.wind_down();
+    assert_eq!(world.problems, Vec::<String>::new());
+    assert_eq!(world.throttled, Vec::<String>::new());
+    assert!(world.router.orders.len() > 500, "{}", world.router.orders.len());
+}
+
+#[test]
+fn after_a_kill_the_timer_takes_everything() {
+    let mut world = ready(Options::of_seed(3));
+    world.trade(DurationNs::from_s(30), 20);
+    let trader = world.trader();
+    assert!(world.server.desk().open_orders(trader).count() > 0);
+    world.kill();
+    world.quiet(DurationNs::from_s(61));
+    assert_eq!(world.server.desk().open_orders(trader).count(), 0);
+    // The next run hears of it, and of what was filled meanwhile.
+    world.start();
+    world.quiet(DurationNs::from_s(5));
+    world.wind_down();
+}
+
+#[test]
+fn without_a_timer_orders_outlive_a_kill_and_are_found_again() {
+    let mut world = ready(Options { dead_man: DeadMan::Off, ..Options::of_seed(4) });
+    world.trade(DurationNs::from_s(10), 20);
+    world.kill();
+    world.quiet(DurationNs::from_s(90));
+    let trader = world.trader();
+    assert!(world.server.desk().open_orders(trader).count() > 0);
+    world.start();
+    world.wind_down();
+}
+
+#[test]
+fn an_order_whose_reply_is_lost_is_settled_by_asking() {
+    let mut world = ready(Options::of_seed(5));
+    let lost = r#"{"kind":"reply_lost","scope":{"method":"add_order"},"count":3}"#;
+    world.admin("faults", lost);
+    let lost = r#"{"kind":"request_lost","scope":{"method":"add_order"},"count":3}"#;
+    world.admin("faults", lost);
+    world.trade(DurationNs::from_s(10), 10);
+    world.wind_down();
+    let orders = world.router.orders.values();
+    let absent = orders.filter(|order| order.status == OrdStatus::Rejected).count();
+    assert!(absent >= 3, "{absent}");
+}
+
+#[test]
+fn an_orderly_end_takes_the_timer_off() {
+    let mut world = ready(Options::of_seed(6));
+    world.trade(DurationNs::from_s(5), 10);
+    world.wind_down();
+    world.session_input(VenueInput::Stop);
+    world.quiet(DurationNs::from_s(2));
+    assert!(world.has_stopped);
+}
+
+#[test]
+fn a_session_keeps_its_secrets() {
+    let mut world = ready(Options::of_seed(7));
+    world.trade(DurationNs::from_s(5), 10);
+    let shown = format!("{:?} {:?}", world.session.as_ref().unwrap(), world.settings());
+    world.assert_public(&shown);
+    let token = world.session.as_ref().unwrap().link.token.clone().unwrap();
+    assert!(!shown.contains(token.expose()));
+}

@@ -1,0 +1,296 @@
+//! What the router does, as far as the session sees it: intends before it sends, tracks, repeats cancels, compares.
+
+use crate::trading::tests::world::Venue;
+use remora_approval::Verifier;
+use remora_domain::{
+    Amount, Asset, Balances, ClOrdId, DurationNs, ExecId, ExecType, FeeSchedule, Fill, OpenOrder,
+    OrdStatus, OrderEvent, OrderEventReason, OrderId, OrderRequest, Qty, Side, Timestamp,
+    VenueReport,
+};
+use remora_testkit::{approval, event, signer};
+use remora_venue_api::VenueCommand;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+const QUERY_EVERY: DurationNs = DurationNs::from_s(30);
+const CANCEL_AGAIN: DurationNs = DurationNs::from_s(2);
+const GRACE: DurationNs = DurationNs::from_s(2);
+
+/// Is one order as the router tracks it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked {
+    pub(crate) request: OrderRequest,
+    pub(crate) status: OrdStatus,
+    pub(crate) order_id: Option<OrderId>,
+    pub(crate) fills: BTreeMap<ExecId, Fill>,
+    pub(crate) cum: Qty,
+    pub(crate) reason: OrderEventReason,
+    pub(crate) heard_at: Timestamp,
+    cancel_sent: Option<Timestamp>,
+    is_cancel_wanted: bool,
+}
+
+/// Is a router.
+pub(crate) struct Router {
+    verifier: Verifier,
+    pub(crate) orders: BTreeMap<ClOrdId, Tracked>,
+    /// What is stored durably.
+    pub(crate) log: Vec<OrderEvent>,
+    pub(crate) is_up: bool,
+    pub(crate) ups: usize,
+    queries: VecDeque<Timestamp>,
+    query_at: Timestamp,
+    pub(crate) listings: usize,
+    pub(crate) last_listing: Vec<OpenOrder>,
+    pub(crate) balances: Option<Balances>,
+    pub(crate) fees: Option<FeeSchedule>,
+    pub(crate) commands: VecDeque<VenueCommand>,
+    next: u64,
+    prefix: &'static str,
+    pub(crate) cancel_refusals: usize,
+    /// How long cancels were under way until their order ended.
+    pub(crate) cancel_waits: Vec<DurationNs>,
+}
+
+impl Router {
+    pub(crate) fn new(prefix: &'static str) -> Self {
+        Self {
+            verifier: Verifier::new(signer().verifying_key()),
+            orders: BTreeMap::new(),
+            log: Vec::new(),
+            is_up: false,
+            ups: 0,
+            queries: VecDeque::new(),
+            query_at: Timestamp::EPOCH,
+            listings: 0,
+            last_listing: Vec::new(),
+            balances: None,
+            fees: None,
+            commands: VecDeque::new(),
+            next: 0,
+            prefix,
+            cancel_refusals: 0,
+            cancel_waits: Vec::new(),
+        }
+    }
+
+    /// Begins a new run: what is known is what was stored.
+    pub(crate) fn restart(&mut self) {
+        self.is_up = false;
+        self.queries.clear();
+        self.commands.clear();
+        self.balances = None;
+        self.fees = None;
+        for order in self.orders.values_mut() {
+            order.cancel_sent = None;
+        }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_up && self.listings > 0 && self.balances.is_some() && self.fees.is_some()
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = (&ClOrdId, &Tracked)> {
+        self.orders.iter().filter(|(_, order)| !order.status.is_terminal())
+    }
+
+    fn store(&mut self, id: &ClOrdId, exec_type: ExecType, fill: Option<Fill>) {
+        let order = &self.orders[id];
+        let mut told = event(&order.request, exec_type, order.status, order.cum);
+        told.order_id.clone_from(&order.order_id);
+        told.fill = fill;
+        told.reason = order.reason;
+        self.log.push(told);
+    }
+
+    /// Makes an id that was never used.
+    pub(crate) fn next_id(&mut self) -> ClOrdId {
+        self.next += 1;
+        ClOrdId::new(&format!("{}{:x}", self.prefix, self.next)).unwrap()
+    }
+
+    /// Intends an order and gives it to the session, unless the run ends in between.
+    pub(crate) fn submit(
+        &mut self,
+        now: Timestamp,
+        request: OrderRequest,
+        valid: DurationNs,
+        is_sent: bool,
+    ) {
+        let id = request.cl_ord_id.clone();
+        let tracked = Tracked {
+            request: request.clone(),
+            status: OrdStatus::InFlight,
+            order_id: None,
+            fills: BTreeMap::new(),
+            cum: Qty::ZERO,
+            reason: OrderEventReason::None,
+            heard_at: now,
+            cancel_sent: None,
+            is_cancel_wanted: false,
+        };
+        self.orders.insert(id.clone(), tracked);
+        self.store(&id, ExecType::Sending, None);
+        let approval = approval(request, 1, self.next, now.saturating_add(valid));
+        let approved = self.verifier.verify(now, &approval).unwrap();
+        if is_sent {
+            self.commands.push_back(VenueCommand::Submit(approved));
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, now: Timestamp, id: &ClOrdId) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        order.is_cancel_wanted = true;
+        order.cancel_sent = Some(now);
+        let (cl_ord_id, order_id) = (id.clone(), order.order_id.clone());
+        self.commands.push_back(VenueCommand::Cancel { cl_ord_id, order_id });
+    }
+
+    pub(crate) fn cancel_everything(&mut self, now: Timestamp) {
+        let live: Vec<ClOrdId> = self.live().map(|(id, _)| id.clone()).collect();
+        live.iter().for_each(|id| self.cancel(now, id));
+    }
+
+    pub(crate) fn query(&mut self, now: Timestamp) {
+        self.queries.push_back(now);
+        self.query_at = now.saturating_add(QUERY_EVERY);
+        self.commands.push_back(VenueCommand::QueryOpenOrders);
+        self.commands.push_back(VenueCommand::QueryAccount);
+    }
+
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        if !self.is_up {
+            return;
+        }
+        if self.query_at <= now {
+            self.query(now);
+        }
+        let due = |at: Timestamp| at.saturating_add(CANCEL_AGAIN) <= now;
+        let again = self
+            .live()
+            .filter(|(_, order)| order.is_cancel_wanted && order.cancel_sent.is_none_or(due));
+        let again: Vec<ClOrdId> = again.map(|(id, _)| id.clone()).collect();
+        again.iter().for_each(|id| self.cancel(now, id));
+    }
+
+    /// Takes in a report, and holds it against what the venue knows.
+    pub(crate) fn report(&mut self, now: Timestamp, report: VenueReport, venue: &Venue<'_>) {
+        match report {
+            VenueReport::Session { is_up } => {
+                self.is_up = is_up;
+                self.queries.clear();
+                if is_up {
+                    self.ups += 1;
+                    self.query(now);
+                }
+            }
+            VenueReport::Accepted { cl_ord_id: id, order_id, .. } => {
+                let order = self.orders.get_mut(&id).expect("an order of ours is accepted");
+                order.heard_at = now;
+                order.order_id = Some(order_id);
+                assert!(!order.status.is_terminal(), "{id} came back from {:?}", order.status);
+                order.status = OrdStatus::Working;
+                self.store(&id, ExecType::New, None);
+            }
+            VenueReport::Rejected { cl_ord_id: id, reason, .. } => {
+                assert!(venue.knows(&id).is_none(), "{id} is refused and at the venue");
+                self.end(now, &id, OrdStatus::Rejected, reason);
+            }
+            VenueReport::Filled { cl_ord_id: id, order_id, fill, cum_qty, .. } => {
+                let order = self.orders.get_mut(&id).expect("an order of ours is filled");
+                order.heard_at = now;
+                order.order_id = Some(order_id);
+                assert!(
+                    order.fills.insert(fill.exec_id.clone(), fill.clone()).is_none(),
+                    "{id}: {} is told twice",
+                    fill.exec_id
+                );
+                order.cum = order.cum.checked_add(fill.last_qty).unwrap();
+                assert_eq!(order.cum, cum_qty, "{id}");
+                assert!(order.cum <= order.request.qty, "{id}");
+                if !order.status.is_terminal() {
+                    let is_whole = order.cum == order.request.qty;
+                    order.status = if is_whole { OrdStatus::Filled } else { OrdStatus::Working };
+                }
+                self.store(&id, ExecType::Trade, Some(fill));
+            }
+            VenueReport::Cancelled { cl_ord_id: id, reason, .. } => {
+                let waited = self.orders[&id].cancel_sent.map(|at| now.since(at));
+                self.cancel_waits.extend(waited);
+                venue.assert_ended(&id, self.orders[&id].cum);
+                self.end(now, &id, OrdStatus::Cancelled, reason);
+            }
+            VenueReport::CancelRejected { .. } => self.cancel_refusals += 1,
+            VenueReport::SubmitUnknown { cl_ord_id: id } => {
+                let order = self.orders.get_mut(&id).expect("an order of ours is unknown");
+                assert_eq!(order.status, OrdStatus::InFlight, "{id}");
+                order.status = OrdStatus::SubmitUnknown;
+                self.store(&id, ExecType::SubmitUnknown, None);
+            }
+            VenueReport::OpenOrders { orders, .. } => self.compare(now, orders, venue),
+            VenueReport::Balances(balances) => self.balances = Some(balances),
+            VenueReport::Fees(fees) => self.fees = Some(fees),
+        }
+    }
+
+    fn end(&mut self, now: Timestamp, id: &ClOrdId, to: OrdStatus, reason: OrderEventReason) {
+        let order = self.orders.get_mut(id).expect("an order of ours ends");
+        assert!(!order.status.is_terminal(), "{id} ends twice: {:?} {to:?}", order.status);
+        order.status = to;
+        order.reason = reason;
+        order.heard_at = now;
+        let is_refused = to == OrdStatus::Rejected;
+        let said = if is_refused { ExecType::Rejected } else { ExecType::Cancelled };
+        self.store(id, said, None);
+    }
+
+    /// An order that is not listed any more must have ended, with every fill told.
+    fn compare(&mut self, now: Timestamp, listed: Vec<OpenOrder>, venue: &Venue<'_>) {
+        let asked_at = self.queries.pop_front().expect("an answer nobody asked for");
+        self.listings += 1;
+        let ours = listed.iter().filter_map(|order| order.cl_ord_id.clone());
+        let ours: BTreeSet<ClOrdId> = ours.collect();
+        for id in ours.iter().filter(|id| id.as_str().starts_with(self.prefix)) {
+            assert!(self.orders.contains_key(id), "{id} was never intended");
+        }
+        self.last_listing = listed;
+        let missing = self.live().filter(|(id, order)| {
+            !ours.contains(*id) && order.heard_at.saturating_add(GRACE) <= asked_at
+        });
+        let missing: Vec<_> = missing.map(|(id, order)| (id.clone(), order.cum)).collect();
+        for (id, cum) in missing {
+            venue.assert_ended(&id, cum);
+            if venue.knows(&id).is_none() {
+                self.end(now, &id, OrdStatus::Cancelled, OrderEventReason::UnknownOrder);
+            } else {
+                panic!("{id} ended at the venue and was not told before it was not listed");
+            }
+        }
+    }
+
+    /// Gives what all fills told change of each balance.
+    pub(crate) fn changes(&self) -> BTreeMap<Asset, Amount> {
+        let mut changes: BTreeMap<Asset, Amount> = BTreeMap::new();
+        let mut add = |asset: &Asset, amount: Amount| {
+            let sum = changes.entry(asset.clone()).or_default();
+            *sum = sum.checked_add(amount).unwrap();
+        };
+        for order in self.orders.values() {
+            let name = order.request.instrument.instrument.as_str();
+            let (base, quote) = name.split_once('-').unwrap();
+            let (base, quote) = (Asset::new(base).unwrap(), Asset::new(quote).unwrap());
+            for fill in order.fills.values() {
+                let one = Qty::parse("1").unwrap();
+                let cost = fill.last_px.checked_notional(fill.last_qty, one).unwrap().as_amount();
+                let qty = fill.last_qty.as_amount();
+                let (got, paid) = match order.request.side {
+                    Side::Buy => (qty, cost.negated()),
+                    Side::Sell => (qty.negated(), cost),
+                };
+                add(&base, got);
+                add(&quote, paid);
+                add(&fill.fee.asset, fill.fee.amount.negated());
+            }
+        }
+        changes
+    }
+}

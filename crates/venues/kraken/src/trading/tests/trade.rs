@@ -1,0 +1,157 @@
+//! Trading by chance in a world, and what must hold when it is wound down.
+
+use super::world::{CROWD, TRADED, World};
+use crate::server::desk::{ExecutionQuery, Span};
+use crate::server::io::{Flow, ServerInput};
+use remora_domain::{
+    Asset, ClOrdId, DurationNs, Lots, OrderRequest, Qty, Side, Ticks, TimeInForce,
+};
+use remora_testkit::request;
+use rust_decimal::Decimal;
+use std::collections::BTreeSet;
+
+impl World {
+    /// Makes an order by chance: most rest inside the crowd, some would take, some do.
+    pub(crate) fn any_order(&mut self) -> OrderRequest {
+        let traded = &TRADED[usize::try_from(self.random.next_below(6)).unwrap()];
+        let side = if self.random.next_below(2) == 0 { Side::Buy } else { Side::Sell };
+        let away = i64::try_from(self.random.next_below(24)).unwrap() + 1;
+        // One in twenty is written across the crowd.
+        let steps = if self.random.next_below(20) == 0 { CROWD + 1 } else { -away };
+        let steps = if side == Side::Buy { steps } else { -steps };
+        let is_ioc = self.random.next_below(15) == 0;
+        let qty = traded.qty * i64::try_from(1 + self.random.next_below(4)).unwrap();
+        OrderRequest {
+            cl_ord_id: self.router.next_id(),
+            instrument: traded.key(),
+            side,
+            price: traded.price(steps),
+            qty: Qty::from_decimal(Decimal::new(qty, 8)).unwrap(),
+            tif: if is_ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            is_post_only: !is_ioc,
+            ..request("x")
+        }
+    }
+
+    /// Lets somebody take what rests on a side of a pair, a little of it.
+    pub(crate) fn take(&mut self) {
+        let traded = &TRADED[usize::try_from(self.random.next_below(6)).unwrap()];
+        let side = if self.random.next_below(2) == 0 { Side::Buy } else { Side::Sell };
+        let sign = if side == Side::Buy { 1 } else { -1 };
+        let reach = i64::try_from(self.random.next_below(20)).unwrap();
+        let limit = Ticks::new(traded.mid + sign * reach * traded.tick);
+        let part = 1 + self.random.next_below(u64::try_from(traded.qty).unwrap() * 3);
+        let qty = Lots::new(i64::try_from(part).unwrap());
+        let symbol = traded.symbol.into();
+        let flow = Flow::Take { symbol, side, limit, qty, is_market_order: true };
+        self.server_input(ServerInput::Flow(flow));
+    }
+
+    /// Trades by chance for a while.
+    pub(crate) fn trade(&mut self, by: DurationNs, orders_per_s: u64) {
+        self.pass(by, |world| {
+            if world.random.next_below(1_000) < orders_per_s * 10 && world.router.is_ready() {
+                let order = world.any_order();
+                world.router.submit(world.now, order, DurationNs::from_s(3), true);
+            }
+            if world.random.next_below(1_000) < orders_per_s * 8 && world.router.is_up {
+                let live: Vec<ClOrdId> = world.router.live().map(|(id, _)| id.clone()).collect();
+                if !live.is_empty() {
+                    let at = world.random.next_below(u64::try_from(live.len()).unwrap());
+                    let id = live[usize::try_from(at).unwrap()].clone();
+                    world.router.cancel(world.now, &id);
+                }
+            }
+            if world.random.next_below(1_000) < orders_per_s * 6 {
+                world.take();
+            }
+            world.pump_router();
+        });
+    }
+
+    /// Takes everything back, waits until nothing is open, and compares every book with the venue's.
+    pub(crate) fn wind_down(&mut self) {
+        let end = self.now.saturating_add(DurationNs::from_s(240));
+        while self.now < end {
+            let now = self.now;
+            if self.router.is_up {
+                self.router.cancel_everything(now);
+                self.pump_router();
+            }
+            self.quiet(DurationNs::from_s(5));
+            if self.router.is_up && self.router.live().next().is_none() {
+                break;
+            }
+        }
+        let live = self.router.live().map(|(id, order)| {
+            let held = self.session.as_ref().and_then(|session| session.orders.get(id));
+            format!("{id} {:?}; held as {held:?}", order.status)
+        });
+        let live: Vec<String> = live.collect();
+        let last: Vec<&String> = self.problems.iter().rev().take(5).collect();
+        assert!(live.is_empty(), "still live: {live:#?}\n{last:#?}\n{}", self.shown());
+        let (now, before) = (self.now, self.router.listings);
+        self.router.query(now);
+        self.pump_router();
+        self.quiet(DurationNs::from_s(20));
+        assert!(self.router.listings > before, "the last query is not answered");
+        assert!(self.router.last_listing.is_empty(), "{:?}", self.router.last_listing);
+        self.assert_books_equal();
+    }
+
+    /// Says where the session stands.
+    fn shown(&self) -> String {
+        self.session.as_ref().map_or_else(String::new, |session| {
+            format!(
+                "up {} phase {:?} settle {:?} guard {:?} reads {:?} link {:?} flights {:?} budget {:?} now {}",
+                session.is_up,
+                session.phase,
+                session.settle,
+                session.guard,
+                session.reads,
+                session.link,
+                session.calls.flights().collect::<Vec<_>>(),
+                session.budget.rest_wait(self.now, 1),
+                self.now
+            )
+        })
+    }
+
+    /// Every fill of the venue was told once, and balances are what fills make of the start.
+    pub(crate) fn assert_books_equal(&self) {
+        let (desk, trader) = (self.server.desk(), self.trader());
+        assert_eq!(desk.open_orders(trader).count(), 0, "orders are left at the venue");
+        let mut at_venue = BTreeSet::new();
+        let mut offset = 0;
+        loop {
+            let span = Span { offset, ..Span::default() };
+            let query = ExecutionQuery { span, is_taker_consolidated: false };
+            let page = desk.executions(trader, &query).rows;
+            if page.is_empty() {
+                break;
+            }
+            offset += page.len();
+            at_venue.extend(page.iter().map(|execution| execution.exec_id.clone()));
+        }
+        let told = self.router.orders.values().flat_map(|order| order.fills.keys());
+        let told: BTreeSet<String> = told.map(ToString::to_string).collect();
+        assert_eq!(told, at_venue, "fills told and made");
+        let changes = self.router.changes();
+        let balances = self.router.balances.as_ref().unwrap();
+        for row in desk.balances(trader) {
+            let start = Decimal::new(1_000_000, 0);
+            let asset = Asset::from_venue(&row.asset.v2).unwrap();
+            let change = changes.get(&asset).map_or(Decimal::ZERO, |change| change.to_decimal());
+            // The venue rounds cost and fee of each fill to the decimals of the quote; fills tell more decimals.
+            let rounding = if asset.as_str() == "USD" { Decimal::new(2, 4) } else { Decimal::ZERO };
+            let most = rounding * Decimal::from(told.len());
+            assert!((row.total - start - change).abs() <= most, "{asset}: {} {change}", row.total);
+            let told = balances.entries.iter().find(|entry| entry.asset == asset).unwrap();
+            assert_eq!(told.total.to_decimal(), row.total, "{asset} as told");
+            assert_eq!(told.held.to_decimal(), Decimal::ZERO, "{asset} held");
+        }
+        for id in self.router.orders.keys() {
+            self.venue().knows(id); // fails when one is there twice
+        }
+    }
+}
