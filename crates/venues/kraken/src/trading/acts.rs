@@ -33,6 +33,9 @@ const READ_PATIENCE: DurationNs = DurationNs::from_ms(300);
 const ACTS_IN_ROW: u32 = 4;
 /// Pause of new orders after the venue said that we send too fast.
 const TOO_FAST_PAUSE: DurationNs = DurationNs::from_s(1);
+/// Points of the call counter that must be free for a call that names several orders: reads, which tell what became of
+/// them, cost up to 4 and must not starve.
+const BATCH_POINTS: i64 = 8;
 /// Orders in one request.
 const BATCH_MAX: usize = 15;
 /// Cancels in one call.
@@ -203,7 +206,7 @@ impl KrakenTrading {
             }
         } else if !self.cancels.is_empty() && !self.is_calling(now) && self.nonces.has(now) {
             // A call for several counts against the call counter, one for one does not.
-            let has_points = self.budget.rest_wait(now, 1).is_none();
+            let has_points = self.budget.rest_wait(now, BATCH_POINTS).is_none();
             let most = if has_points { CANCELS_MAX } else { 1 };
             let some = self.cancels.len().min(most);
             let cancels: Vec<_> = self.cancels.drain(..some).collect();
@@ -266,7 +269,7 @@ impl KrakenTrading {
         let first = waiting.find(|(_, order)| !looked_at.contains(&order.key) && fits(&order.key));
         let key = first?.1.key.clone();
         let same = self.orders.waiting().filter(|(_, order)| order.key == key);
-        let has_points = self.has_socket() || self.budget.rest_wait(now, 1).is_none();
+        let has_points = self.has_socket() || self.budget.rest_wait(now, BATCH_POINTS).is_none();
         let most = if has_points { BATCH_MAX } else { 1 };
         let mut ids: Vec<ClOrdId> = same.take(most).map(|(id, _)| id.clone()).collect();
         while ids.len() > 1 {

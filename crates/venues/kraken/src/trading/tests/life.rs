@@ -23,6 +23,15 @@ fn a_session_comes_up_and_its_books_equal_the_venues() {
 }
 
 #[test]
+fn by_calls_alone_the_books_equal_the_venues_too() {
+    let mut world = ready(Options { is_rest_only: true, ..Options::of_seed(2) });
+    world.trade(DurationNs::from_s(60), 5);
+    world.wind_down();
+    assert_eq!(world.frames, 0);
+    assert_eq!(world.throttled, Vec::<String>::new());
+}
+
+#[test]
 fn after_a_kill_the_timer_takes_everything() {
     let mut world = ready(Options::of_seed(3));
     world.trade(DurationNs::from_s(30), 20);
