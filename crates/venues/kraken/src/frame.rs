@@ -6,12 +6,17 @@ use crate::instrument::Decimals;
 use crate::{number, time};
 use remora_domain::{Lots, Price, Qty, Side, SystemStatus, Ticks, Timestamp};
 use remora_orderbook::LevelChange;
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 
 /// The longest frame read; the instrument snapshot, the longest there is, has about 1 MB.
 const FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// Levels a side that a list has room for from the start: of 28,772 recorded updates five have more.
+const LEVELS_EXPECTED: usize = 16;
 
 /// Says whether a data frame replaces what was known or changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +78,9 @@ pub struct BookItem<'a> {
     /// Of which symbol.
     #[serde(borrow)]
     pub symbol: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "levels")]
     bids: Vec<RawLevel<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "levels")]
     asks: Vec<RawLevel<'a>>,
     /// CRC-32 of the ten best levels a side after this message.
     pub checksum: u32,
@@ -291,6 +296,29 @@ fn answer_frame<'a>(method: &str, envelope: &Envelope<'a>) -> Result<Frame<'a>, 
         symbol: owned(&answer.symbol).or_else(|| owned(&envelope.symbol)),
         depth: answer.depth,
     }))
+}
+
+/// Reads the levels of a side into a list that has room for those of nearly every update from the start.
+fn levels<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<RawLevel<'a>>, D::Error> {
+    struct Side;
+    impl<'a> Visitor<'a> for Side {
+        type Value = Vec<RawLevel<'a>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of levels")
+        }
+
+        fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let Some(first) = list.next_element()? else { return Ok(Vec::new()) };
+            let mut levels = Vec::with_capacity(LEVELS_EXPECTED);
+            levels.push(first);
+            while let Some(level) = list.next_element()? {
+                levels.push(level);
+            }
+            Ok(levels)
+        }
+    }
+    from.deserialize_seq(Side)
 }
 
 fn items<'a, T: Deserialize<'a>>(
