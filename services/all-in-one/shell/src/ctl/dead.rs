@@ -141,7 +141,7 @@ async fn redrive(arguments: RedriveArguments) -> Result<()> {
 
 impl Letter {
     fn of(entry: LogEntry) -> Self {
-        let LogEntry { message, sequence } = entry;
+        let LogEntry { message, sequence, stored_at: _ } = entry;
         let header = |name: &str| message.headers.get(name).cloned().unwrap_or_default();
         Self {
             number: sequence,
