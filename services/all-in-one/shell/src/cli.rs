@@ -105,7 +105,7 @@ pub(crate) struct LiveArguments {
     /// Address of the public feed, such as wss://ws.kraken.com/v2. Default: the profile's, then the exchange's own.
     #[arg(long)]
     pub(crate) url: Option<String>,
-    /// Address of the exchange's calls, such as https://api.kraken.com. Default: the profile's, then the exchange's own.
+    /// Address of the exchange's calls, such as `https://api.kraken.com`. Default: the profile's, then the exchange's own.
     #[arg(long, value_name = "URL")]
     pub(crate) rest_url: Option<String>,
     /// Address of the private socket, such as wss://ws-auth.kraken.com/v2. Default: the profile's, then the exchange's own.
