@@ -110,7 +110,8 @@ async def trading(exchange):
         assert got == (placed["id"], price, D("0.03"), cost, fee), (got, cost, fee)
         assert (fill["takerOrMaker"], fill["fee"]["currency"]) == ("maker", "USD")
         while x.balance["spot"]["USD"]["total"] == 1_000_000 or x.balance["spot"]["BTC"]["total"] == 1_000_000:
-            await asyncio.wait_for(x.watch_balance(), 20)
+            # Awaited as it is: a task around it would begin to listen later, and may miss the message between look and wait.
+            await x.watch_balance()
         assert exact(x.balance["spot"]["USD"]["total"]) == before["ZUSD"][0] - cost - fee
         assert exact(x.balance["spot"]["BTC"]["total"]) == before["XXBT"][0] + D("0.03")
         assert owned(rest)["ZUSD"][0] == before["ZUSD"][0] - cost - fee and sold["id"]
