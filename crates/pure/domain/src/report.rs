@@ -1,8 +1,8 @@
 //! What venues say about orders, and what the router tells everybody.
 
 use crate::{
-    AccountId, Amount, Asset, Balances, ClOrdId, ExecId, Fee, FeeSchedule, InstrumentKey,
-    Liquidity, OrdStatus, OrderId, Price, Qty, Side, Timestamp,
+    AccountId, Amount, AmountError, Asset, Balances, ClOrdId, ExecId, Fee, FeeSchedule,
+    InstrumentKey, Liquidity, Notional, OrdStatus, OrderId, Price, Qty, Side, Timestamp,
 };
 
 /// Says what happened to an order (FIX 150, with our own steps before the venue knows it).
@@ -109,6 +109,9 @@ pub struct Fill {
     pub last_qty: Qty,
     /// Added or removed liquidity.
     pub liquidity: Liquidity,
+    /// What it moved in the quote asset by the venue's own reckoning, never negative and without the fee; `None` where
+    /// the venue tells none. Read it through [`Fill::value`].
+    pub cost: Option<Notional>,
     /// What it cost.
     pub fee: Fee,
 }
@@ -208,6 +211,18 @@ pub enum VenueReport {
 }
 
 impl Fill {
+    /// Gives what the trade moved in the quote asset, without its sign and its fee: what the venue says, because venues
+    /// round it; where it says nothing, exactly price × quantity × multiplier. Every balance is booked by this.
+    ///
+    /// # Errors
+    /// Refuses a result outside the exact range.
+    pub fn value(&self, multiplier: Qty) -> Result<Notional, AmountError> {
+        match self.cost {
+            Some(cost) => Ok(cost),
+            None => self.last_px.checked_notional(self.last_qty, multiplier),
+        }
+    }
+
     /// Gives the fee amount when it was charged in `asset`.
     #[must_use]
     pub fn fee_in(&self, asset: &Asset) -> Option<Amount> {

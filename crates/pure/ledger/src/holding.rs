@@ -63,8 +63,8 @@ impl Holding {
     /// Gives the holding after an execution.
     pub(crate) fn after(&self, side: Side, fill: &Fill) -> Result<Self, AmountError> {
         let mut next = self.clone();
-        next.trade(side, fill.last_qty, fill.last_px)?;
-        let value = fill.last_px.checked_notional(fill.last_qty, self.multiplier)?;
+        let value = fill.value(self.multiplier)?;
+        next.trade(side, fill.last_qty, fill.last_px, value)?;
         next.turnover = next.turnover.checked_add(value)?;
         next.charge(fill)?;
         next.fills = next.fills.saturating_add(1);
@@ -193,9 +193,16 @@ impl Holding {
         Ok(signed(self.position.side(), size))
     }
 
-    /// Moves quantity and money; closes first, then opens the rest at the price of the fill.
-    fn trade(&mut self, side: Side, qty: Qty, price: Price) -> Result<(), AmountError> {
-        let paid = signed(Some(side), price.checked_notional(qty, self.multiplier)?);
+    /// Moves quantity and money; closes first, then opens the rest at the price of the fill. What the venue rounded off
+    /// the value is shared between both parts by their quantities.
+    fn trade(
+        &mut self,
+        side: Side,
+        qty: Qty,
+        price: Price,
+        value: Notional,
+    ) -> Result<(), AmountError> {
+        let paid = signed(Some(side), value);
         let open = self.position.abs();
         let is_closing = self.position.side() == Some(side.opposite());
         self.basis = if !is_closing {
@@ -204,7 +211,11 @@ impl Holding {
             self.basis.checked_sub(share(self.basis, qty, open)?)?
         } else {
             let rest = qty.checked_sub(open)?;
-            signed(Some(side), price.checked_notional(rest, self.multiplier)?)
+            let exact = price.checked_notional(qty, self.multiplier)?;
+            let rounded = share(value.checked_sub(exact)?, rest, qty)?;
+            let opened = price.checked_notional(rest, self.multiplier)?.checked_add(rounded)?;
+            // Rounding of the share must not turn its sign.
+            signed(Some(side), opened.max(Notional::ZERO))
         };
         self.cash = self.cash.checked_sub(paid)?;
         self.position = self.position.checked_add(Position::of(side, qty))?;
@@ -219,8 +230,8 @@ impl Holding {
             let paid = Position::from_decimal(fee.amount.to_decimal())?;
             // A cost leaves the holding as if sold; a rebate enters it as if bought.
             if let Some(sign) = paid.side() {
-                self.trade(sign.opposite(), paid.abs(), fill.last_px)?;
                 let value = fill.last_px.checked_notional(paid.abs(), self.multiplier)?;
+                self.trade(sign.opposite(), paid.abs(), fill.last_px, value)?;
                 self.fees_quote = self.fees_quote.checked_add(signed(Some(sign), value))?;
             }
         }

@@ -60,6 +60,24 @@ fn a_flip_closes_all_and_opens_the_rest_at_the_price_of_the_fill() {
 }
 
 #[test]
+fn what_the_venue_says_a_fill_cost_is_booked() {
+    let cost = Some(notional("33.33"));
+    let held = holding_of(&[(Side::Buy, Fill { cost, ..fill("1", "33.3333", "1", "0") })]);
+    assert_eq!((held.cash(), held.cost_basis()), (notional("-33.33"), notional("33.33")));
+    assert_eq!(held.turnover(), notional("33.33"));
+}
+
+#[test]
+fn a_flip_shares_what_the_venue_rounded_off_by_quantity() {
+    let cost = Some(notional("330"));
+    let flip = (Side::Sell, Fill { cost, ..fill("2", "110.00001", "3", "0") });
+    let held = holding_of(&[buy("1", "100", "1"), flip]);
+    // Exactly 330.00003: two of the three parts open the short position.
+    assert_eq!(held.cost_basis(), notional("-220"));
+    assert_eq!((held.cash(), held.realised().unwrap()), (notional("230"), notional("10")));
+}
+
+#[test]
 fn a_cost_that_does_not_divide_loses_nothing_when_the_position_is_closed() {
     let three = [buy("1", "100", "1"), buy("2", "101", "2")];
     let mut fills = three.to_vec();

@@ -56,6 +56,12 @@ pub enum WireError {
         #[source]
         cause: AmountError,
     },
+    /// An amount below zero where none can be.
+    #[error("decode {field}: below zero")]
+    Negative {
+        /// Which field.
+        field: &'static str,
+    },
     /// A scale above 28.
     #[error("decode {field}: decimal scale {scale}, at most 28 is allowed")]
     Scale {

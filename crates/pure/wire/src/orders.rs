@@ -8,8 +8,8 @@ use crate::amounts::{
 use crate::generated::{accounts, orders};
 use remora_domain::{
     AccountFees, ApprovalFields, Balance, Balances, CancelReason, ExecType, Fee, FeeSchedule, Fill,
-    Liquidity, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason, OrderRefusal,
-    OrderRequest, PositionSnapshot, RefusalReason, SessionId, TimeInForce, Timestamp,
+    Liquidity, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
+    OrderRefusal, OrderRequest, PositionSnapshot, RefusalReason, SessionId, TimeInForce, Timestamp,
 };
 
 enum_map!(tif_to, tif_from, TimeInForce, orders::TimeInForce, { Gtc = Gtc, Ioc = Ioc });
@@ -148,15 +148,21 @@ pub(crate) fn fill_to(m: &Fill) -> orders::Fill {
         liquidity: liquidity_to(m.liquidity),
         fee_asset: m.fee.asset.to_string(),
         fee_amount: dec(m.fee.amount),
+        cost: m.cost.and_then(dec),
     }
 }
 
 pub(crate) fn fill_from(m: orders::Fill) -> Result<Fill, WireError> {
+    let cost = m.cost.map(|cost| amount("fill.cost", Some(cost))).transpose()?;
+    if cost.is_some_and(|cost: Notional| cost < Notional::ZERO) {
+        return Err(WireError::Negative { field: "fill.cost" });
+    }
     Ok(Fill {
         exec_id: id("fill.exec_id", &m.exec_id)?,
         last_px: amount("fill.last_px", m.last_px)?,
         last_qty: amount("fill.last_qty", m.last_qty)?,
         liquidity: liquidity_from("fill.liquidity", m.liquidity)?,
+        cost,
         fee: Fee {
             asset: id("fill.fee_asset", &m.fee_asset)?,
             amount: amount("fill.fee_amount", m.fee_amount)?,

@@ -145,6 +145,7 @@ fn orders() -> Vec<Body> {
         last_px: px("61000.10"),
         last_qty: qty("0.0004"),
         liquidity: Liquidity::Maker,
+        cost: None,
         fee: Fee {
             asset: Asset::new("USD").unwrap(),
             amount: Amount::parse("-0.0610001").unwrap(),
@@ -344,6 +345,22 @@ fn how_many_orders_are_open_survives_the_wire_and_is_unknown_where_it_was_not_to
         let told = Envelope { header: header.clone(), body };
         assert_eq!(decode(&encode(&told)).unwrap(), told);
     }
+}
+
+#[test]
+fn the_venues_cost_of_a_fill_survives_the_wire_and_is_never_below_zero() {
+    let is_fill = |sample: &&Envelope| matches!(&sample.body, Body::OrderEvent(event) if event.fill.is_some());
+    let Envelope { header, body } = samples().iter().find(is_fill).unwrap().clone();
+    let Body::OrderEvent(mut event) = body else { panic!("not an event") };
+    for cost in [None, Some("0"), Some("24.40004")] {
+        let cost = cost.map(|text| Notional::parse(text).unwrap());
+        event.fill.as_mut().unwrap().cost = cost;
+        let told = Envelope { header: header.clone(), body: Body::OrderEvent(event.clone()) };
+        assert_eq!(decode(&encode(&told)).unwrap(), told);
+    }
+    event.fill.as_mut().unwrap().cost = Some(Notional::parse("-0.00001").unwrap());
+    let told = Envelope { header, body: Body::OrderEvent(event) };
+    assert_eq!(decode(&encode(&told)), Err(WireError::Negative { field: "fill.cost" }));
 }
 
 /// Gives the bytes of the first sample that `is_it`, with one run of bytes in them changed.

@@ -131,7 +131,7 @@ pub(crate) fn movements(
     fill: &Fill,
 ) -> Result<[(Asset, Amount); 3], AmountError> {
     let base = fill.last_qty.as_amount();
-    let quote = fill.last_px.checked_notional(fill.last_qty, instrument.multiplier)?;
+    let quote = fill.value(instrument.multiplier)?;
     let quote = quote.as_amount();
     let (base, quote) = match side {
         Side::Buy => (base, quote.negated()),

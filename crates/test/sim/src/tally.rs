@@ -304,7 +304,7 @@ impl Tally {
         pair.fills = pair.fills.saturating_add(1);
         let (side, price, qty) = (event.side, fill.last_px, fill.last_qty);
         pair.fill_points.push(FillPoint { at: now, side, price, qty });
-        let value = price.checked_notional(qty, pair.instrument.multiplier).ok();
+        let value = fill.value(pair.instrument.multiplier).ok();
         let total = match side {
             Side::Buy => &mut pair.bought,
             Side::Sell => &mut pair.sold,

@@ -72,6 +72,7 @@ fn one(number: usize, last_px: Price, last_qty: Qty) -> Fill {
         last_px,
         last_qty,
         liquidity: Liquidity::Maker,
+        cost: None,
         fee: Fee { asset: crate::asset("USD"), amount: Amount::from_decimal(value).unwrap() },
     }
 }

@@ -147,6 +147,7 @@ fn fill_of(exec_id: &str, last_px: Price, last_qty: Qty, fee_usd: &str) -> Fill 
         last_px,
         last_qty,
         liquidity: Liquidity::Maker,
+        cost: None,
         fee: Fee { asset: asset("USD"), amount: amount(fee_usd) },
     }
 }

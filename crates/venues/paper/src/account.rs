@@ -112,7 +112,7 @@ impl Account {
         fill: &Fill,
     ) -> Result<(), AmountError> {
         let mut changed = self.clone_totals(instrument, fill);
-        let notional = fill.last_px.checked_notional(fill.last_qty, instrument.multiplier)?;
+        let notional = fill.value(instrument.multiplier)?;
         let (paid, received) = (notional.as_amount(), fill.last_qty.as_amount());
         match (instrument.kind, side) {
             (ContractKind::Spot, Side::Buy) => {

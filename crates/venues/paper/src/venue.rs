@@ -284,7 +284,7 @@ impl PaperVenue {
         let notional = last_px.checked_notional(qty, instrument.multiplier)?;
         let fee = self.account.charge(order, notional, liquidity)?;
         let fee = Account::fee_of(instrument, fee);
-        let fill = Fill { exec_id, last_px, last_qty: qty, liquidity, fee };
+        let fill = Fill { exec_id, last_px, last_qty: qty, liquidity, cost: None, fee };
         self.account.book(instrument, order.side, &fill)?;
         let (cl_ord_id, order_id) = (cl_ord_id.clone(), order.order_id.clone());
         let cum_qty = order.cum_qty;

@@ -193,9 +193,7 @@ impl DecisionCore {
             let Some(instrument) = self.instrument(&recent.instrument) else { continue };
             let (fill, multiplier) = (&recent.fill, instrument.multiplier);
             let taken = match recent.side {
-                Side::Buy if instrument.quote == *asset => {
-                    fill.last_px.checked_notional(fill.last_qty, multiplier)?.as_amount()
-                }
+                Side::Buy if instrument.quote == *asset => fill.value(multiplier)?.as_amount(),
                 Side::Sell if instrument.base == *asset => fill.last_qty.as_amount(),
                 Side::Buy | Side::Sell => Amount::ZERO,
             };

@@ -186,26 +186,32 @@ fn put_fill(to: &mut Writer<'_>, fill: &Fill) {
     to.text(&fill.exec_id);
     to.text(&fill.last_px);
     to.text(&fill.last_qty);
-    to.tag(match fill.liquidity {
-        Liquidity::Maker => 1,
-        Liquidity::Taker => 2,
+    to.tag(match (fill.liquidity, fill.cost) {
+        (Liquidity::Maker, None) => 1,
+        (Liquidity::Taker, None) => 2,
+        (Liquidity::Maker, Some(_)) => 3,
+        (Liquidity::Taker, Some(_)) => 4,
     });
     to.text(&fill.fee.asset);
     to.text(&fill.fee.amount);
+    if let Some(cost) = fill.cost {
+        to.text(&cost);
+    }
 }
 
+/// Recordings made before venues' costs were kept have tags 1 and 2 only.
 fn get_fill(from: &mut Reader<'_>) -> Read<Fill> {
-    Ok(Fill {
-        exec_id: from.text()?,
-        last_px: from.text()?,
-        last_qty: from.text()?,
-        liquidity: match from.tag()? {
-            1 => Liquidity::Maker,
-            2 => Liquidity::Taker,
-            other => return Err(from.error(format!("liquidity {other}, want 1 or 2"))),
-        },
-        fee: Fee { asset: from.text()?, amount: from.text()? },
-    })
+    let (exec_id, last_px, last_qty) = (from.text()?, from.text()?, from.text()?);
+    let (liquidity, has_cost) = match from.tag()? {
+        1 => (Liquidity::Maker, false),
+        2 => (Liquidity::Taker, false),
+        3 => (Liquidity::Maker, true),
+        4 => (Liquidity::Taker, true),
+        other => return Err(from.error(format!("liquidity {other}, want 1 to 4"))),
+    };
+    let fee = Fee { asset: from.text()?, amount: from.text()? };
+    let cost = has_cost.then(|| from.text()).transpose()?;
+    Ok(Fill { exec_id, last_px, last_qty, liquidity, cost, fee })
 }
 
 fn put_open(to: &mut Writer<'_>, open: &OpenOrder) {
@@ -356,6 +362,24 @@ mod tests {
             let mut bytes = Vec::new();
             RouterOutput::Venue(VenueCommand::Submit(order)).encode(&mut bytes);
             assert!(seen.insert(bytes));
+        }
+    }
+
+    #[test]
+    fn a_fill_is_read_back_with_and_without_the_venues_cost() {
+        let plain = remora_testkit::fill("T-1", "100.5", "0.3", "0.1");
+        let cost = Some(remora_testkit::notional("30.15001"));
+        for fill in [plain.clone(), Fill { cost, ..plain }] {
+            let input = RouterInput::Venue(VenueReport::Filled {
+                cl_ord_id: cl_ord_id("r-1"),
+                order_id: "O-1".parse().unwrap(),
+                fill,
+                cum_qty: qty("0.3"),
+                venue_time: Timestamp::from_ns(7),
+            });
+            let mut bytes = Vec::new();
+            input.encode(&mut bytes);
+            assert_eq!(RouterInput::decode(&bytes).unwrap(), input);
         }
     }
 

@@ -45,7 +45,7 @@ impl Funds {
         }
         let one = Qty::from_decimal(1.into())?;
         let base = fill.last_qty.as_amount();
-        let quote = fill.last_px.checked_notional(fill.last_qty, one)?.as_amount();
+        let quote = fill.value(one)?.as_amount();
         let (base, quote) = match side {
             Side::Buy => (base, quote.negated()),
             Side::Sell => (base.negated(), quote),
@@ -86,7 +86,7 @@ fn shift(
 mod tests {
     use super::*;
     use remora_domain::Body;
-    use remora_testkit::{Producer, amount, asset, at_ms, balances, fill, instrument};
+    use remora_testkit::{Producer, amount, asset, at_ms, balances, fill, instrument, notional};
 
     #[test]
     fn a_fill_moves_the_balances_until_balances_that_follow_it_are_told() {
@@ -107,5 +107,17 @@ mod tests {
         funds.fill(&traded, &btc, Side::Buy, &bought).unwrap();
         assert_eq!(funds.total(&asset("BTC")).unwrap(), Some(amount("2")));
         assert!(funds.since.is_empty());
+    }
+
+    #[test]
+    fn the_venues_own_cost_moves_the_quote() {
+        let mut router = Producer::new("router-0", 1);
+        let mut stamp = || Stamp::of(&router.wrap(at_ms(0), Body::Balances(balances(&[]))).header);
+        let (told, traded) = (stamp(), stamp());
+        let sold = Fill { cost: Some(notional("200.3")), ..fill("x-1", "100.123", "2", "0.5") };
+        let mut funds = Funds::default();
+        funds.set(told, &balances(&[("BTC", "3"), ("USD", "1000")])).unwrap();
+        funds.fill(&traded, &instrument("BTC", "USD"), Side::Sell, &sold).unwrap();
+        assert_eq!(funds.total(&asset("USD")).unwrap(), Some(amount("1199.8")));
     }
 }

@@ -222,6 +222,7 @@ table!(FILLS = "fills", fill_cells(m: &OrderEvent, fill: &Fill) {
     fee_amount: exact = fill.fee.amount.to_decimal();
     cum_qty: exact = m.cum_qty.to_decimal();
     exec_time_ns: int_opt = m.venue_time;
+    cost: exact_opt = fill.cost.map(|cost| cost.to_decimal());
 });
 
 table!(BALANCES = "balances", balance_cells(m: &Balances, at: u32, entry: &Balance) {

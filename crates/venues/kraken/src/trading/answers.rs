@@ -1,6 +1,6 @@
 //! Answers of REST calls, read.
 
-use super::codec::{Unreadable, amount, list, object, optional, unix_seconds};
+use super::codec::{Unreadable, amount, cost, list, object, optional, unix_seconds};
 use super::names::Names;
 use super::orders::Listed;
 use remora_domain::{
@@ -166,6 +166,8 @@ struct TradeText<'a> {
     #[serde(borrow)]
     price: &'a RawValue,
     #[serde(borrow)]
+    cost: &'a RawValue,
+    #[serde(borrow)]
     fee: &'a RawValue,
     #[serde(borrow)]
     vol: &'a RawValue,
@@ -185,6 +187,7 @@ fn trade(id: &str, raw: &RawValue, names: &Names) -> Result<RestTrade, Unreadabl
             last_px: amount(WHAT, "price", Some(text.price), Price::parse)?,
             last_qty: amount(WHAT, "vol", Some(text.vol), Qty::parse)?,
             liquidity: if text.maker { Liquidity::Maker } else { Liquidity::Taker },
+            cost: Some(cost(WHAT, "cost", Some(text.cost))?),
             fee: Fee { asset: pair.quote.clone(), amount: amount_of("fee", text.fee)? },
         },
         time: unix_seconds(WHAT, "time", Some(text.time))?,

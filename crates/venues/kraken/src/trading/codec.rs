@@ -4,7 +4,7 @@
 //! masked. Numbers go from their text to exact amounts.
 
 use crate::{number, time};
-use remora_domain::Timestamp;
+use remora_domain::{Notional, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -72,6 +72,16 @@ pub(super) fn optional<T, E>(
     parse: fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Unreadable> {
     raw.map(|raw| amount(what, field, Some(raw), parse)).transpose()
+}
+
+/// Reads what a trade moved in the quote asset.
+pub(super) fn cost(
+    what: &'static str,
+    field: &'static str,
+    raw: Option<&RawValue>,
+) -> Result<Notional, Unreadable> {
+    let cost = amount(what, field, raw, Notional::parse)?;
+    if cost < Notional::ZERO { Err(Unreadable::new(what, field)) } else { Ok(cost) }
 }
 
 /// Reads an RFC 3339 instant.

@@ -1,6 +1,6 @@
 //! Private frames, read.
 
-use super::codec::{Unreadable, amount, instant, list, object, optional};
+use super::codec::{Unreadable, amount, cost, instant, list, object, optional};
 use super::names::Names;
 use super::orders::Listed;
 use remora_domain::{Amount, ExecId, Fee, Fill, Liquidity, OrderId, Price, Qty, Side, Timestamp};
@@ -126,6 +126,8 @@ pub(super) struct Item<'a> {
     #[serde(borrow, default)]
     last_price: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     liquidity_ind: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     fees: Option<&'a RawValue>,
@@ -216,6 +218,7 @@ impl Item<'_> {
                 Some("t") => Liquidity::Taker,
                 Some(_) | None => return Err(Unreadable::new(ITEM, "liquidity_ind")),
             },
+            cost: Some(cost(ITEM, "cost", self.cost)?),
             fee: self.fee(names)?,
         })
     }

@@ -24,7 +24,7 @@ fn damaged(random: &mut SplitMix64, text: &str) -> String {
 }
 
 const FRAMES: [&str; 6] = [
-    r#"{"channel":"executions","type":"update","data":[{"order_id":"OAAAAA-BBBBB-CCCCCC","cl_ord_id":"r-1","exec_type":"trade","order_status":"partially_filled","exec_id":"TAAAAA-BBBBB-CCCCCC","trade_id":1,"symbol":"BTC/USD","side":"buy","last_qty":0.001,"last_price":60000.0,"liquidity_ind":"m","cum_qty":0.001,"fees":[{"asset":"USD","qty":0.1}],"timestamp":"2026-02-16T09:36:09.000001Z"}],"sequence":9}"#,
+    r#"{"channel":"executions","type":"update","data":[{"order_id":"OAAAAA-BBBBB-CCCCCC","cl_ord_id":"r-1","exec_type":"trade","order_status":"partially_filled","exec_id":"TAAAAA-BBBBB-CCCCCC","trade_id":1,"symbol":"BTC/USD","side":"buy","last_qty":0.001,"last_price":60000.0,"cost":60.0,"liquidity_ind":"m","cum_qty":0.001,"fees":[{"asset":"USD","qty":0.1}],"timestamp":"2026-02-16T09:36:09.000001Z"}],"sequence":9}"#,
     r#"{"channel":"executions","type":"update","data":[{"order_id":"O","exec_type":"canceled","order_status":"canceled","timestamp":"2026-02-16T09:36:09Z"}],"sequence":18446744073709551615}"#,
     r#"{"channel":"balances","type":"update","data":[{"asset":"BTC","balance":1}],"sequence":7}"#,
     r#"{"method":"add_order","req_id":3,"success":true,"result":{"order_id":"O"},"time_out":"2026-02-16T09:36:09Z"}"#,

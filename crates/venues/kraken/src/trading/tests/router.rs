@@ -280,7 +280,7 @@ impl Router {
             let (base, quote) = (Asset::new(base).unwrap(), Asset::new(quote).unwrap());
             for fill in order.fills.values() {
                 let one = Qty::parse("1").unwrap();
-                let cost = fill.last_px.checked_notional(fill.last_qty, one).unwrap().as_amount();
+                let cost = fill.value(one).unwrap().as_amount();
                 let qty = fill.last_qty.as_amount();
                 let (got, paid) = match order.request.side {
                     Side::Buy => (qty, cost.negated()),

@@ -142,10 +142,11 @@ impl World {
             let start = Decimal::new(1_000_000, 0);
             let asset = Asset::from_venue(&row.asset.v2).unwrap();
             let change = changes.get(&asset).map_or(Decimal::ZERO, |change| change.to_decimal());
-            // The venue rounds cost and fee of each fill to the decimals of the quote; fills tell more decimals.
-            let rounding = if asset.as_str() == "USD" { Decimal::new(2, 4) } else { Decimal::ZERO };
-            let most = rounding * Decimal::from(told.len());
-            assert!((row.total - start - change).abs() <= most, "{asset}: {} {change}", row.total);
+            assert_eq!(
+                row.total - start,
+                change,
+                "{asset}: changed at the venue and by fills told"
+            );
             let told = balances.entries.iter().find(|entry| entry.asset == asset).unwrap();
             assert_eq!(told.total.to_decimal(), row.total, "{asset} as told");
             assert_eq!(told.held.to_decimal(), Decimal::ZERO, "{asset} held");
