@@ -28,12 +28,11 @@ pub struct KeySpec {
 
 /// Everything this system keeps in Redis. Each hash has `mark` (publish time and sequence, for ordering) and
 /// `message` (wire bytes of the envelope).
-pub const KEYS: [KeySpec; 5] = [
+pub const KEYS: [KeySpec; 4] = [
     // A quiet pair may go minutes without a change; a book older than that is better absent.
     spec(Kind::MdBook, FIVE_MINUTES, "top of book"),
     spec(Kind::PairsUniverse, DAY, "universe in force"),
     spec(Kind::AccountBalance, DAY, "holdings, as the venue says"),
-    spec(Kind::AccountPosition, DAY, "holding, as our fills say"),
     spec(Kind::ControlState, DAY, "condition of gate and routers"),
 ];
 

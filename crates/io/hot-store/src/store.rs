@@ -105,19 +105,6 @@ impl HotStore {
         self.get(&Subject { account, venue, ..bare(Kind::AccountBalance) }).await
     }
 
-    /// Gets the newest position of an account in an instrument.
-    ///
-    /// # Errors
-    /// Reports a Redis that does not answer and a value that is not a message.
-    pub async fn get_position(
-        &self,
-        account: &AccountId,
-        key: &InstrumentKey,
-    ) -> Result<Option<Envelope>, HotError> {
-        let account = Some(account.clone());
-        self.get(&Subject { account, ..at(Kind::AccountPosition, key) }).await
-    }
-
     /// Gets the newest condition that a gate or router stated.
     ///
     /// # Errors

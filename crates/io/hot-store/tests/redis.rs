@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use remora_domain::{Body, Kind, PositionSnapshot, ProducerId, ServiceState, Subject, Universe};
+use remora_domain::{Body, Kind, ProducerId, ServiceState, Subject, Universe};
 use remora_hot_store::{HotError, HotSettings, HotStore, KEYS, key_of};
 use remora_test_servers::RedisServer;
 use remora_testkit as kit;
@@ -29,18 +29,10 @@ async fn every_kind_in_the_table_comes_back_as_it_was_put() {
     let mut router = kit::Producer::new("order-router", 2);
     let now = kit::at_ms(1_700_000_000_000);
     let universe = Universe { version: 1, valid_until: now, pairs: vec![] };
-    let position = PositionSnapshot {
-        account: kit::account(),
-        instrument: kit::key("BTC-USD"),
-        position: kit::position("-0.10"),
-        realised_pnl: kit::notional("1.50"),
-        fees: kit::notional("0"),
-    };
     let messages = [
         router.wrap(now, book("BTC-USD", "61000.10")),
         discovery.wrap(now, Body::Universe(universe)),
         router.wrap(now, Body::Balances(kit::balances(&[("BTC", "0.50")]))),
-        router.wrap(now, Body::Position(position)),
         router.wrap(now, Body::ControlState(kit::router_state(ServiceState::Active, 3))),
     ];
     for message in &messages {
@@ -51,7 +43,6 @@ async fn every_kind_in_the_table_comes_back_as_it_was_put() {
         store.get_book(&key).await.unwrap(),
         store.get_universe(&name("pair-discovery")).await.unwrap(),
         store.get_balances(&account, &kit::venue()).await.unwrap(),
-        store.get_position(&account, &key).await.unwrap(),
         store.get_control_state(&name("order-router")).await.unwrap(),
     ];
     for (message, got) in messages.iter().zip(got) {

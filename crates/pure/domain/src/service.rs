@@ -15,7 +15,6 @@ const PERSISTED: &[Kind] = &[
     Kind::OrderCancel,
     Kind::OrderEvent,
     Kind::AccountBalance,
-    Kind::AccountPosition,
     Kind::AccountFee,
     Kind::DecisionRecord,
     Kind::ControlCommand,
@@ -155,7 +154,6 @@ impl Service {
             Self::OrderRouter => &[
                 Kind::OrderEvent,
                 Kind::AccountBalance,
-                Kind::AccountPosition,
                 Kind::AccountFee,
                 Kind::ControlCommand,
                 Kind::ControlState,

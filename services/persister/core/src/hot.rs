@@ -7,11 +7,7 @@ use std::sync::Arc;
 /// Tells whether the latest message of this kind is a hot view.
 pub(crate) const fn is_hot(kind: Kind) -> bool {
     match kind {
-        Kind::MdBook
-        | Kind::PairsUniverse
-        | Kind::AccountBalance
-        | Kind::AccountPosition
-        | Kind::ControlState => true,
+        Kind::MdBook | Kind::PairsUniverse | Kind::AccountBalance | Kind::ControlState => true,
         Kind::MdTrade
         | Kind::MdTicker
         | Kind::MdStatus
@@ -23,6 +19,7 @@ pub(crate) const fn is_hot(kind: Kind) -> bool {
         | Kind::OrderCancel
         | Kind::OrderEvent
         | Kind::AccountFee
+        | Kind::AccountPosition
         | Kind::DecisionRecord
         | Kind::ControlCommand
         | Kind::SvcHeartbeat => false,
