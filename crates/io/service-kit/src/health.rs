@@ -120,6 +120,12 @@ impl Health {
         self.publish();
     }
 
+    /// Says that no more market data is to come: the recording has been played. Its age keeps nobody from being ready.
+    pub fn expect_no_more_data(&self) {
+        self.facts().data_needed = None;
+        self.publish();
+    }
+
     /// Sets the facts only this service has; a JSON object.
     pub fn set_details(&self, details: Value) {
         self.facts().details = details;
@@ -309,6 +315,18 @@ mod tests {
         assert_eq!(health.unready(), ["no market data for more than 5000 ms"]);
         health.heard(health.0.clock.now());
         assert!(health.data_age().is_some());
+    }
+
+    #[test]
+    fn a_feed_that_is_over_leaves_a_service_ready() {
+        let health = health();
+        health.set_state(ServiceState::Active);
+        health.require_data_younger_than(DurationNs::from_s(5));
+        health.heard(health.0.clock.now().saturating_sub(DurationNs::from_s(60)));
+        assert!(!health.unready().is_empty());
+        let ready = health.watch_ready();
+        health.expect_no_more_data();
+        assert!(health.unready().is_empty() && *ready.borrow());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::flight::{FlightRecorder, FlightSettings};
 use crate::http::{HttpError, HttpServer, StatusGuard};
 use crate::publish::Publisher;
 use crate::telemetry::{Telemetry, TelemetryError};
+use crate::twin::{self, TwinError};
 use crate::{Clock, Health, Shutdown};
 use remora_bus::{
     Bus, BusError, Credentials, InMessage, NatsSettings, PasswordSource, connect_nats,
@@ -46,6 +47,9 @@ pub enum HostError {
     /// The bus refuses this process.
     #[error("connect to the bus")]
     Bus(#[source] BusError),
+    /// Another process has this one's name.
+    #[error("make sure to be the only one of this name")]
+    Twin(#[from] TwinError),
     /// The service ended without being asked to.
     #[error("drive the core")]
     Drive(#[from] DriveError),
@@ -129,6 +133,7 @@ impl Host {
         let identity = Identity::new(service, producer, session, run, version)?;
         let instance = identity.producer().as_str();
         let telemetry = Telemetry::start(&settings.telemetry, service, instance, version)?;
+        telemetry.spawn_upkeep();
         let shutdown = Shutdown::on_signals().map_err(HostError::Signals)?;
         let health = Health::new(service, instance, version, clock.clone());
         tracing::info!(service, instance, version, session = %session, "start");
@@ -227,16 +232,21 @@ impl Host {
         self.settings_text.push('\n');
     }
 
-    /// Connects to NATS, trying again while it cannot be reached; `None` when the process was asked to stop meanwhile.
+    /// Connects to NATS, trying again while it cannot be reached, and makes sure that no other process acts under the same
+    /// name; `None` when the process was asked to stop meanwhile.
     ///
     /// # Errors
-    /// Tells when the server is too old, or refuses this user or its password: neither changes by trying again.
+    /// Tells when the server is too old, or refuses this user or its password (neither changes by trying again), and which
+    /// other process is alive.
     pub async fn connect(&self) -> Result<Option<Arc<dyn Bus>>, HostError> {
         self.health.set_dependency("bus", true, false, "connecting");
         let settings = nats_settings(&self.bus, &self.identity);
         let connect = || connect_nats(settings.clone());
         let bus = patiently(&self.shutdown, connect).await.map_err(HostError::Bus)?;
-        Ok(bus.map(|bus| -> Arc<dyn Bus> { Arc::new(bus) }))
+        let Some(bus) = bus else { return Ok(None) };
+        self.health.set_dependency("bus", true, false, "listening for another one of this name");
+        let is_alone = twin::is_alone(&bus, &self.identity, &self.shutdown).await?;
+        Ok(is_alone.then(|| -> Arc<dyn Bus> { Arc::new(bus) }))
     }
 
     /// Drives the core until the process is asked to stop, then stops everything. Effects that publish use the same

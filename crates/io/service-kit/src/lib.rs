@@ -48,6 +48,7 @@ mod secret;
 mod shutdown;
 mod telemetry;
 mod trace;
+mod twin;
 
 pub use clock::Clock;
 pub use health::Health;
@@ -59,3 +60,4 @@ pub use secret::Secret;
 pub use shutdown::Shutdown;
 pub use telemetry::{Telemetry, TelemetryError};
 pub use trace::TraceContext;
+pub use twin::TwinError;

@@ -28,6 +28,9 @@ const WIRE_LIBRARIES: [&str; 8] = [
     "tungstenite",
 ];
 
+/// How often samples of histograms are summed up; until then each takes memory, whether or not anybody scrapes.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Bounds of latency histograms in microseconds: 10 us to 10 s, about three a decade.
 const LATENCY_BUCKETS_US: [f64; 19] = [
     10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6,
@@ -106,6 +109,12 @@ impl Telemetry {
         self.prometheus.clone()
     }
 
+    /// Keeps the memory of metrics bounded, for as long as the runtime runs.
+    pub(crate) fn spawn_upkeep(&self) {
+        let prometheus = self.prometheus.clone();
+        tokio::spawn(every(UPKEEP_INTERVAL, move || prometheus.run_upkeep()));
+    }
+
     /// Sends the spans that are left, within a bounded time.
     pub async fn stop(self) {
         let Some(provider) = self.provider else { return };
@@ -125,6 +134,15 @@ impl Telemetry {
 fn is_shown(metadata: &Metadata<'_>) -> bool {
     let library = metadata.target().split("::").next().unwrap_or_default();
     *metadata.level() <= Level::INFO || !WIRE_LIBRARIES.contains(&library)
+}
+
+async fn every(pause: Duration, mut work: impl FnMut()) {
+    let mut interval = tokio::time::interval(pause);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        work();
+    }
 }
 
 fn provider(
@@ -186,5 +204,14 @@ mod tests {
             tracing::trace!(target: "remora_bus", "ours");
         });
         assert_eq!(*seen.0.lock().unwrap(), ["WARN rustls::conn", "TRACE remora_bus"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn upkeep_goes_on_while_nobody_scrapes() {
+        let mut rounds = 0;
+        let minute = Duration::from_secs(60);
+        let endless = every(UPKEEP_INTERVAL, || rounds += 1);
+        assert!(tokio::time::timeout(minute, endless).await.is_err());
+        assert!(rounds >= 12, "{rounds}");
     }
 }

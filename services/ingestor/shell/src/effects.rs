@@ -1,5 +1,6 @@
 //! What the ingestor asks of its sockets, and what it tells about itself.
 
+use crate::origins::{Origins, ProblemLines};
 use remora_domain::Timestamp;
 use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
 use remora_service_kit::drive::{Effects, LocalEvent};
@@ -57,6 +58,7 @@ pub(crate) struct FeedEffects {
     inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
     progress: Progress,
     health: Health,
+    lines: ProblemLines,
 }
 
 impl FeedEffects {
@@ -65,8 +67,26 @@ impl FeedEffects {
         inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
         progress: Progress,
         health: Health,
+        origins: Origins,
     ) -> Self {
-        Self { commands, inputs, progress, health }
+        Self { commands, inputs, progress, health, lines: ProblemLines::new(origins) }
+    }
+}
+
+impl FeedEffects {
+    /// Tells health how the feed is. A recording that has been played is a feed that is over, not one that is lost.
+    fn tell_feed(&self, core: &IngestorCore, played: &Played, is_finished: bool) {
+        let is_live = core.is_any_book_live();
+        let (is_up, detail) = match &played.problem {
+            Some(problem) => (false, format!("the recording ends early: {problem}")),
+            None if is_finished => {
+                self.health.expect_no_more_data();
+                (true, "recording finished".to_owned())
+            }
+            None if is_live => (true, "at least one book is live".to_owned()),
+            None => (false, "no book is live".to_owned()),
+        };
+        self.health.set_dependency("feed", false, is_up, &detail);
     }
 }
 
@@ -95,13 +115,16 @@ impl Effects<IngestorCore> for FeedEffects {
         }
     }
 
+    fn applied(&mut self, core: &IngestorCore, is_local: bool) {
+        self.lines.look(core, is_local);
+    }
+
     fn details(&mut self, core: &IngestorCore) -> Value {
-        let is_live = core.is_any_book_live();
-        let detail = if is_live { "at least one book is live" } else { "no book is live" };
-        self.health.set_dependency("feed", false, is_live, detail);
         let played = self.progress.played().clone();
         // Everything has been taken by the loop when the queue is empty.
         let is_drained = self.inputs.capacity() == self.inputs.max_capacity();
+        let is_finished = played.is_over && is_drained;
+        self.tell_feed(core, &played, is_finished);
         let instruments: Map<String, Value> = core
             .counters()
             .iter()
@@ -118,17 +141,20 @@ impl Effects<IngestorCore> for FeedEffects {
                 (key.to_string(), counters)
             })
             .collect();
-        let problems = core.problems().iter().map(|((kind, instrument), summary)| {
+        let problems = core.problems().iter().map(|(sort, summary)| {
+            let ((kind, instrument), origin) = (sort, self.lines.of(sort));
             json!({
                 "kind": format!("{kind:?}"),
                 "instrument": instrument.as_ref().map(ToString::to_string),
                 "count": summary.count,
                 "last": summary.last_detail,
+                "file": origin.map(|origin| &*origin.file),
+                "line": origin.map(|origin| origin.line),
             })
         });
         json!({
             "is_recorded": played.total.is_some(),
-            "finished": played.is_over && is_drained,
+            "finished": is_finished,
             "problem": played.problem,
             "frames": played.frames,
             "frames_total": played.total,

@@ -6,10 +6,12 @@
 
 mod effects;
 mod live;
+mod origins;
 mod recorded;
 
 use anyhow::{Context as _, Result};
 use effects::{FeedEffects, Progress};
+use origins::Origins;
 use remora_bus::Stream;
 use remora_domain::{Kind, Sequencer, Service, SettingProblem};
 use remora_ingestor_core::{
@@ -91,10 +93,12 @@ async fn run(args: Arguments) -> Result<()> {
     let (commands, commanded) = mpsc::channel(COMMANDS_WAITING_MAX);
     let progress = Progress::new(player.as_ref().map(Player::frames_total));
     let (clock, health) = (host.clock().clone(), host.health().clone());
-    let effects = FeedEffects::new(commands, inputs.clone(), progress.clone(), health.clone());
+    let origins = Origins::default();
+    let (sender, played) = (inputs.clone(), progress.clone());
+    let effects = FeedEffects::new(commands, sender, played, health.clone(), origins.clone());
     match player {
         Some(player) => {
-            tokio::spawn(recorded::play(player, args.pace, clock, inputs, progress));
+            tokio::spawn(recorded::play(player, args.pace, clock, inputs, progress, origins));
         }
         None => {
             let recorder = record.map(|path| live::Recorder::create(&path, venue)).transpose()?;

@@ -1,6 +1,7 @@
 //! Feeds a recording to the loop, paced.
 
 use crate::effects::Progress;
+use crate::origins::Origins;
 use remora_domain::DurationNs;
 use remora_ingestor_core::IngestorInput;
 use remora_service_kit::Clock;
@@ -23,6 +24,7 @@ pub(crate) async fn play(
     clock: Clock,
     inputs: mpsc::Sender<LocalEvent<IngestorInput>>,
     progress: Progress,
+    origins: Origins,
 ) {
     let mut start = clock.now();
     for played in player {
@@ -42,6 +44,7 @@ pub(crate) async fn play(
             at = now;
         }
         played.elapsed = DurationNs::ZERO;
+        origins.sent(played.origin.take());
         let input = played.moved_to(at).input;
         let is_frame = matches!(input, FeedInput::Frame { .. });
         if inputs.send(LocalEvent::new(IngestorInput(input))).await.is_err() {

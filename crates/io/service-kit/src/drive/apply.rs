@@ -125,6 +125,7 @@ impl<C: ServiceCore> Runner<C> {
         let (span, before) = self.span(&event);
         let recorded = self.recorder.is_some().then(|| recorded(&event));
         let is_message = matches!(event, Event::Message { .. });
+        let is_local = matches!(event, Event::Local { .. });
         let lifts_halt = is_resume(&event);
         let cause = match &event {
             Event::Message { envelope, .. } => Some(envelope.header.message_id()),
@@ -148,6 +149,7 @@ impl<C: ServiceCore> Runner<C> {
         if self.is_caught_up {
             metrics::histogram!("remora_core_handle_us").record(micros(started.elapsed()));
         }
+        self.effects.applied(&self.core, is_local);
         let context = TraceContext::of(&span, &before);
         if let Some(cause) = cause {
             self.causes.remember(cause, &context);

@@ -238,6 +238,12 @@ pub trait Effects<C: ServiceCore>: Send {
         false
     }
 
+    /// Looks at the core after it has taken something; `is_local` says that it was a local input, which come in the
+    /// order in which they were sent.
+    fn applied(&mut self, core: &C, is_local: bool) {
+        let _ = (core, is_local);
+    }
+
     /// Tells the facts only this service has, as a JSON object; asked about twice a second.
     fn details(&mut self, core: &C) -> serde_json::Value {
         let _ = core;

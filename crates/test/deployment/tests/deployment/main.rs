@@ -12,6 +12,7 @@ mod control;
 mod health;
 mod kills;
 mod letters;
+mod problems;
 mod road;
 mod shards;
 mod trace;

@@ -106,6 +106,9 @@ fn check(options: Options, recording: &Path) -> Orders {
     assert!(orders.approvals > 10, "{orders:?}");
     check_rows_by_pair(&deployment, &watcher);
 
+    // A recording that is over is no feed that is lost.
+    let (is_ready, health) = deployment.readiness(INGESTOR).unwrap();
+    assert!(is_ready && health.to_string().contains("recording finished"), "{health}");
     let details = deployment.details(INGESTOR).unwrap();
     assert_eq!(details["frames"], counted.frames);
     assert_eq!(alone["frames_played"], counted.frames);
