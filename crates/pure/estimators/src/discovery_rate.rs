@@ -4,7 +4,8 @@
 //! `c = 1` (independent or positively dependent tests), Benjamini–Yekutieli `c = Σ 1/i` (any dependence, such as overlapping bucket
 //! families).
 //! Worked number: p = 0.01, 0.04, 0.03, 0.5: adjusted 0.04, 0.0533, 0.0533, 0.5.
-//! Sources: Benjamini, Hochberg (1995); Benjamini, Yekutieli (2001).
+//! Sources: Benjamini, Hochberg (1995); Benjamini, Yekutieli (2001);
+//! Hommel (1983), "Tests of the overall hypothesis for arbitrary dependence structures".
 
 use crate::NotReady;
 use crate::numeric::count_est;
@@ -45,6 +46,15 @@ pub fn adjusted_p_values(p_values: &[f64], dependence: Dependence) -> Result<Vec
     Ok(adjusted)
 }
 
+/// Gives one p-value for "nothing at all" from several, valid however they depend on each other: the least of the adjusted ones
+/// (Hommel 1983). 1 of nothing.
+///
+/// # Errors
+/// Refuses p-values outside 0 to 1.
+pub fn combined_p_value(p_values: &[f64]) -> Result<f64, NotReady> {
+    Ok(adjusted_p_values(p_values, Dependence::Any)?.into_iter().fold(1.0, f64::min))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +67,9 @@ mod tests {
         for (got, want) in got.iter().zip([0.04, 0.053_333, 0.053_333, 0.5]) {
             assert!((got - want).abs() < 1e-5);
         }
+        // Two: 1.5·2·p₁, or 1.5·p₂ where both are small.
+        assert!((combined_p_value(&[0.01, 0.5]).unwrap() - 0.03).abs() < 1e-12);
+        assert!((combined_p_value(&[0.01, 0.012]).unwrap() - 0.018).abs() < 1e-12);
         assert!(adjusted_p_values(&[1.1], Dependence::Positive).is_err());
     }
 

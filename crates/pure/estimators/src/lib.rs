@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 
 mod basis;
+mod bucket_test;
 mod candles;
 mod catch_up;
 mod clusters;
@@ -55,6 +56,7 @@ pub use basis::{
     Carry, CarryReturn, CashAndCarry, LegCosts, NetBasis, basis_bps, expected_funding,
     funding_cash, funding_per_year, implied_carry,
 };
+pub use bucket_test::{BucketTest, draw_p_value};
 pub use candles::{
     Candle, YangZhang, close_to_close, garman_klass, parkinson, rogers_satchell, yang_zhang,
 };
@@ -66,7 +68,7 @@ pub use covariance::{
 };
 pub use decay::{FORGET_HALF_LIVES, NO_DECAY};
 pub use depth::{BookLiquidity, Coverage, depth_within};
-pub use discovery_rate::{Dependence, adjusted_p_values};
+pub use discovery_rate::{Dependence, adjusted_p_values, combined_p_value};
 pub use estimate::{Estimate, NotReady};
 pub use event_study::{
     EventRule, EventStudy, FollowerTouch, LeadEvent, break_even_latency, event_study,
@@ -99,7 +101,7 @@ pub use numeric::{SIGMA_PER_MAD, mad_sigma, median, pearson, spearman};
 pub use order_flow::{FlowWindow, FlowWindows, OrderFlow, flow_increment};
 pub use pattern::{
     BucketFactor, PatternCriteria, PatternDoubt, PatternFinding, PatternVerdict, examine_pattern,
-    judge_patterns,
+    judge_pattern, judge_patterns,
 };
 pub use price_discovery::{PriceDiscovery, lags_by_bic, price_discovery};
 pub use ranking::{

@@ -1,14 +1,16 @@
 //! From tests to multipliers: which patterns by the clock decision may use (section 15).
 //!
-//! Every (pair, family, target) that is looked at is examined; the rank test's p-values of **all** of them are adjusted together for false
-//! discoveries. A pattern is accepted when the adjusted p is at most `q`, the permutation within groups agrees, the effect is large enough, the
+//! Every (pair, family, target) that is looked at is examined; the p-values of **all** of them are adjusted together for false discoveries:
+//! of each, the larger one of the rank test and of the buckets' own tests combined, because ranks take hours that follow each other for
+//! independent and the buckets' tests do not. A pattern is accepted when the adjusted p is at most `q`, the permutation within groups agrees, the effect is large enough, the
 //! profile of the first half repeats in the second (Spearman and its permutation p), and the history is long enough; else "no pattern" with
 //! every reason.
 //! Factors: bucket medians `s_b` of levelled values with `se_b = 1.2533·1.4826·MAD/√n`, shrunk by `w_b = τ²/(τ² + se_b²)` (Paule–Mandel over the
 //! buckets): `exp(w_b·s_b)` held in [½, 2] for logs, `w_b·s_b` for plain values.
 //! Worked number: s = 0.4, τ² = se²: w = ½, factor e^0.2 = 1.2214.
 
-use crate::discovery_rate::{Dependence, adjusted_p_values};
+use crate::discovery_rate::{Dependence, adjusted_p_values, combined_p_value};
+use crate::lead_lag_test::Surrogate;
 use crate::numeric::{count_est, mad_sigma, median, variance};
 use crate::ranking::{Measured, paule_mandel};
 use crate::season::{BucketFamily, Scale, SeasonTable};
@@ -23,13 +25,18 @@ const FACTOR_RANGE: (f64, f64) = (0.5, 2.0);
 /// Is what one bucket does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BucketFactor {
+    /// Groups (days or weeks) that have a value for it.
+    pub groups: usize,
     /// Multiplier (logs) or offset in the unit of the values (plain), after shrinking.
     pub factor: f64,
+    /// What was seen before shrinking and holding: log units or the unit of the values.
+    pub season: f64,
     /// `w`: what the bucket's own data count, from 0 (nothing) to 1.
     pub confidence: f64,
     /// Standard error of the season before shrinking, log units or the unit of the values.
     pub se: f64,
-    /// Permutation p-value of this bucket alone; not adjusted for the other buckets.
+    /// Chance that exchanging values within groups takes this bucket so far; not adjusted for the other buckets.
+    /// `None` with too few groups.
     pub p_value: Option<f64>,
 }
 
@@ -40,9 +47,11 @@ pub struct PatternFinding {
     pub family: BucketFamily,
     /// Weeks of history.
     pub weeks: f64,
+    /// The p-value that counts: the larger one of the rank test and of all buckets' tests combined.
+    pub p_value: f64,
     /// Rank test.
     pub ranks: KruskalWallis,
-    /// Permutation within groups.
+    /// Values turned within groups.
     pub permutation: PermutationTest,
     /// Whether the profile repeats.
     pub persistence: Persistence,
@@ -81,7 +90,7 @@ impl PatternCriteria {
 pub enum PatternDoubt {
     /// Chance gives such differences too often among so many tests.
     Chance,
-    /// Exchanging values within days gives them too.
+    /// Turning the values within days gives them too.
     Permutation,
     /// They are real but too small to act on.
     Effect,
@@ -121,21 +130,20 @@ pub fn examine_pattern(
     permutations: usize,
     seed: u64,
 ) -> Result<PatternFinding, NotReady> {
-    let permutation = table.permutation_test(permutations, seed)?;
+    let (ranks, buckets) = (table.rank_test()?, factors(table)?);
+    let p_values: Vec<f64> = buckets.iter().filter_map(|bucket| bucket.p_value).collect();
     Ok(PatternFinding {
         family: table.family(),
         weeks: table.family().weeks(table.groups()),
-        ranks: table.rank_test()?,
+        p_value: combined_p_value(&p_values)?.max(ranks.p_value.clamp(0.0, 1.0)),
+        ranks,
+        permutation: table.permutation_test(Surrogate::Rotate, permutations, seed)?,
         persistence: table.persistence(permutations, seed)?,
-        buckets: factors(table, &permutation)?,
-        permutation,
+        buckets,
     })
 }
 
-fn factors(
-    table: &SeasonTable,
-    permutation: &PermutationTest,
-) -> Result<Vec<BucketFactor>, NotReady> {
+fn factors(table: &SeasonTable) -> Result<Vec<BucketFactor>, NotReady> {
     let columns = columns(&table.levelled(), table.family().buckets());
     let season = |column: &Vec<f64>| -> Option<Measured> {
         let value = median(column)?;
@@ -148,18 +156,26 @@ fn factors(
     let seasons: Option<Vec<Measured>> = columns.iter().map(season).collect();
     let seasons = seasons.ok_or(NotReady::NoObservation)?;
     let tau2 = paule_mandel(&seasons)?;
-    let p_values = permutation.buckets.iter().map(|bucket| bucket.map(|(_, p)| p));
+    let tests = table.bucket_tests();
     seasons
         .iter()
-        .zip(p_values)
-        .map(|(season, p_value)| {
+        .zip(tests)
+        .zip(&columns)
+        .map(|((season, test), column)| {
             let confidence = tau2 / (tau2 + season.se * season.se);
             let shrunk = confidence * season.value;
             let factor = match table.scale() {
                 Scale::Log => libm::exp(shrunk).clamp(FACTOR_RANGE.0, FACTOR_RANGE.1),
                 Scale::Plain => shrunk,
             };
-            Ok(BucketFactor { factor: finite(factor)?, confidence, se: season.se, p_value })
+            Ok(BucketFactor {
+                groups: column.len(),
+                factor: finite(factor)?,
+                season: season.value,
+                confidence,
+                se: season.se,
+                p_value: test.map(|test| test.p_value),
+            })
         })
         .collect()
 }
@@ -172,28 +188,36 @@ pub fn judge_patterns(
     findings: &[PatternFinding],
     criteria: &PatternCriteria,
 ) -> Result<Vec<PatternVerdict>, NotReady> {
-    let p_values: Vec<f64> = findings.iter().map(|f| f.ranks.p_value.clamp(0.0, 1.0)).collect();
+    let p_values: Vec<f64> = findings.iter().map(|finding| finding.p_value).collect();
     let adjusted = adjusted_p_values(&p_values, criteria.dependence)?;
-    let verdict = |(finding, adjusted): (&PatternFinding, f64)| {
-        let persistence = &finding.persistence;
-        let repeats = persistence.halves >= criteria.persistence_min
-            && persistence.p_value <= criteria.persistence_p_max;
-        let doubts = [
-            (adjusted > criteria.q, PatternDoubt::Chance),
-            (finding.permutation.family_p_value > criteria.q, PatternDoubt::Permutation),
-            (finding.ranks.effect < criteria.effect_min, PatternDoubt::Effect),
-            (!repeats, PatternDoubt::Persistence),
-            (finding.weeks < finding.family.weeks_min(), PatternDoubt::History),
-        ];
-        let doubts: Vec<PatternDoubt> =
-            doubts.into_iter().filter(|(is_doubt, _)| *is_doubt).map(|(_, doubt)| doubt).collect();
-        if doubts.is_empty() {
-            PatternVerdict::Pattern(finding.buckets.clone())
-        } else {
-            PatternVerdict::NoPattern(doubts)
-        }
-    };
-    Ok(findings.iter().zip(adjusted).map(verdict).collect())
+    let pairs = findings.iter().zip(adjusted);
+    Ok(pairs.map(|(finding, adjusted)| judge_pattern(finding, adjusted, criteria)).collect())
+}
+
+/// Judges one finding whose p-value was adjusted together with those of everything else that was tested.
+#[must_use]
+pub fn judge_pattern(
+    finding: &PatternFinding,
+    adjusted_p_value: f64,
+    criteria: &PatternCriteria,
+) -> PatternVerdict {
+    let persistence = &finding.persistence;
+    let repeats = persistence.halves >= criteria.persistence_min
+        && persistence.p_value <= criteria.persistence_p_max;
+    let doubts = [
+        (adjusted_p_value > criteria.q, PatternDoubt::Chance),
+        (finding.permutation.family_p_value > criteria.q, PatternDoubt::Permutation),
+        (finding.ranks.effect < criteria.effect_min, PatternDoubt::Effect),
+        (!repeats, PatternDoubt::Persistence),
+        (finding.weeks < finding.family.weeks_min(), PatternDoubt::History),
+    ];
+    let doubts: Vec<PatternDoubt> =
+        doubts.into_iter().filter(|(is_doubt, _)| *is_doubt).map(|(_, doubt)| doubt).collect();
+    if doubts.is_empty() {
+        PatternVerdict::Pattern(finding.buckets.clone())
+    } else {
+        PatternVerdict::NoPattern(doubts)
+    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,19 @@
 //! Kruskal–Wallis: `H = 12/(N(N + 1))·Σ R_b²/n_b − 3(N + 1)`, divided by `1 − Σ(t³ − t)/(N³ − N)` for ties; chi-squared with `k − 1` degrees of
 //! freedom; effect `(H − k + 1)/(N − k)`.
 //! Permutation: the values of each group change places among its own buckets, which keeps the levels of days. Statistic of a bucket: mean
-//! inside less mean elsewhere, two-sided; of the family: `Σ n_b·mean_b²`. `p = (1 + #{as extreme})/(1 + n)`.
-//! Persistence: Spearman's correlation of bucket means, first half of the groups against the second, one-sided by permuting the buckets; and
-//! forward-chained: the mean of all groups before against the next quarter, averaged.
+//! inside less mean elsewhere, two-sided; of the family: `Σ n_b·mean_b²`. `p = (1 + #{as extreme})/(1 + n)`. `Shuffle` makes every order
+//! equally likely; `Rotate` turns each group by a random part, which keeps how neighbours depend on each other: shuffled, a day whose busy
+//! hours follow each other looks like evidence that it is not.
+//! Persistence: Spearman's correlation of bucket means, first half of the groups against the second, one-sided by turning each group of the
+//! second; and forward-chained: the mean of all groups before against the next quarter, averaged.
 //! Worked number: {1, 2, 3} against {4, 5, 6}: H = 3.8571, p = 0.0495.
 //! Sources: Kruskal, Wallis (1952); Gallant (1981) for the Fourier form beside it.
 
 use crate::NotReady;
 use crate::estimate::{at_least, finite};
+use crate::lead_lag_test::Surrogate;
 use crate::numeric::{count_est, mean, ranks, spearman};
-use crate::resample::shuffle;
+use crate::resample::{below, shuffle};
 use crate::season::{Row, SeasonTable};
 use remora_machine::SplitMix64;
 use statrs::function::gamma::checked_gamma_ur;
@@ -101,6 +104,7 @@ impl SeasonTable {
     /// Refuses fewer than 19 permutations; not ready below two groups.
     pub fn permutation_test(
         &self,
+        kind: Surrogate,
         permutations: usize,
         seed: u64,
     ) -> Result<PermutationTest, NotReady> {
@@ -108,11 +112,7 @@ impl SeasonTable {
         let rows = self.levelled();
         at_least(rows.len(), 2)?;
         let buckets = self.family().buckets();
-        // Each group as its known cells (bucket, value): permuting exchanges the values among them.
-        let groups: Vec<Vec<(usize, f64)>> = rows
-            .iter()
-            .map(|row| row.iter().enumerate().filter_map(|(b, x)| x.map(|x| (b, x))).collect())
-            .collect();
+        let groups = known(&rows);
         let mut counts = vec![0.0; buckets];
         let mut seen = vec![0.0; buckets];
         for (bucket, value) in groups.iter().flatten() {
@@ -133,9 +133,7 @@ impl SeasonTable {
         for _ in 0..permutations {
             let mut sums = vec![0.0; buckets];
             for group in &groups {
-                order.clear();
-                order.extend(0..group.len());
-                shuffle(&mut order, &mut random);
+                reorder(&mut order, group.len(), kind, &mut random);
                 for ((bucket, _), from) in group.iter().zip(&order) {
                     add(&mut sums, *bucket, group.get(*from).map_or(0.0, |(_, value)| *value));
                 }
@@ -170,17 +168,43 @@ impl SeasonTable {
         at_least(rows.len(), 4)?;
         let buckets = self.family().buckets();
         let (first, second) = rows.split_at(rows.len() / 2);
-        let (first, mut second) = (profile(first, buckets)?, profile(second, buckets)?);
+        let (first, profile_second) = (profile(first, buckets)?, profile(second, buckets)?);
         let flat = NotReady::Unsolvable { what: "the persistence of a flat profile" };
-        let halves = spearman(&first, &second).ok_or(flat)?;
+        let halves = spearman(&first, &profile_second).ok_or(flat)?;
+        let (groups, mut order) = (known(second), Vec::new());
         let mut random = SplitMix64::new(seed);
         let mut as_large = 0;
         for _ in 0..permutations {
-            shuffle(&mut second, &mut random);
-            as_large += usize::from(spearman(&first, &second).is_some_and(|rho| rho >= halves));
+            let (mut sums, mut counts) = (vec![0.0; buckets], vec![0.0; buckets]);
+            for group in &groups {
+                reorder(&mut order, group.len(), Surrogate::Rotate, &mut random);
+                for ((bucket, _), from) in group.iter().zip(&order) {
+                    add(&mut sums, *bucket, group.get(*from).map_or(0.0, |(_, value)| *value));
+                    add(&mut counts, *bucket, 1.0);
+                }
+            }
+            let turned: Vec<f64> = sums.iter().zip(&counts).map(|(sum, n)| sum / n).collect();
+            as_large += usize::from(spearman(&first, &turned).is_some_and(|rho| rho >= halves));
         }
         let p_value = (1.0 + count_est(as_large)) / (1.0 + count_est(permutations));
         Ok(Persistence { halves, p_value, forward: forward(&rows, buckets) })
+    }
+}
+
+/// Gives each group as its known cells (bucket, value): permuting exchanges the values among them.
+pub(crate) fn known(rows: &[Row]) -> Vec<Vec<(usize, f64)>> {
+    rows.iter()
+        .map(|row| row.iter().enumerate().filter_map(|(b, x)| x.map(|x| (b, x))).collect())
+        .collect()
+}
+
+/// Fills `order` with a random order of `n` places.
+fn reorder(order: &mut Vec<usize>, n: usize, kind: Surrogate, random: &mut SplitMix64) {
+    order.clear();
+    order.extend(0..n);
+    match kind {
+        Surrogate::Shuffle => shuffle(order, random),
+        Surrogate::Rotate => order.rotate_left(below(random, n)),
     }
 }
 
@@ -259,7 +283,7 @@ pub(crate) mod tests {
         let table = days(1, 40, 0.4);
         let ranks = table.rank_test().unwrap();
         assert!(ranks.p_value < 1e-6 && ranks.effect > 0.1, "{ranks:?}");
-        let permuted = table.permutation_test(199, 1).unwrap();
+        let permuted = table.permutation_test(Surrogate::Rotate, 199, 1).unwrap();
         assert!((permuted.family_p_value - 0.005).abs() < 1e-12);
         let (difference, p_value) = permuted.buckets[0].unwrap();
         assert!(difference > 0.25 && p_value < 0.01);
@@ -273,8 +297,10 @@ pub(crate) mod tests {
         for seed in 0..300 {
             let table = days(1_000 + seed, 12, 0.0);
             by_rank += usize::from(table.rank_test().unwrap().p_value <= 0.05);
-            by_permutation +=
-                usize::from(table.permutation_test(39, seed).unwrap().family_p_value <= 0.05);
+            by_permutation += usize::from(
+                table.permutation_test(Surrogate::Shuffle, 39, seed).unwrap().family_p_value
+                    <= 0.05,
+            );
             by_halves += usize::from(table.persistence(39, seed).unwrap().p_value <= 0.05);
         }
         // 5 % of 300 is 15, three standard deviations are 11.
@@ -284,11 +310,42 @@ pub(crate) mod tests {
         assert!(by_permutation >= 4, "a test that never rejects has no level");
     }
 
+    /// Days without a season whose hours resemble the hour before.
+    fn slow_days(seed: u64, days: i64) -> SeasonTable {
+        let mut random = SplitMix64::new(seed);
+        let mut table = SeasonTable::new(BucketFamily::HourOfDay, Scale::Plain);
+        let mut value = 0.0;
+        for day in 0..days {
+            for hour in 0..24usize {
+                value = 0.8 * value + normal(&mut random);
+                table.add(day, hour, value).unwrap();
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn turning_keeps_its_level_where_neighbours_resemble_each_other_and_shuffling_does_not() {
+        let (mut turned, mut shuffled, mut halves) = (0, 0, 0);
+        for seed in 0..300 {
+            let table = slow_days(5_000 + seed, 16);
+            let p = |kind| table.permutation_test(kind, 39, seed).unwrap().family_p_value;
+            turned += usize::from(p(Surrogate::Rotate) <= 0.05);
+            shuffled += usize::from(p(Surrogate::Shuffle) <= 0.05);
+            halves += usize::from(table.persistence(39, seed).unwrap().p_value <= 0.05);
+        }
+        // 5 % of 300 is 15, three standard deviations are 11.
+        assert!(turned <= 26 && halves <= 26, "{turned} {halves}");
+        assert!(shuffled > 26, "{shuffled}");
+    }
+
     #[test]
     fn equal_seeds_replay_and_too_little_is_named() {
         let table = days(2, 10, 0.1);
-        assert_eq!(table.permutation_test(50, 7), table.permutation_test(50, 7));
-        assert!(table.permutation_test(18, 7).is_err());
+        for kind in [Surrogate::Shuffle, Surrogate::Rotate] {
+            assert_eq!(table.permutation_test(kind, 50, 7), table.permutation_test(kind, 50, 7));
+        }
+        assert!(table.permutation_test(Surrogate::Rotate, 18, 7).is_err());
         assert!(days(2, 3, 0.1).persistence(50, 7).is_err());
     }
 }

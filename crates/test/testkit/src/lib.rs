@@ -2,7 +2,7 @@
 //!
 //! In: short literals (`px("100.5")`, `request("r-1")`). Out: domain values, bus messages, verdicts (a panic).
 //! Invariants: every builder gives a valid value; a test changes what it is about with struct update syntax,
-//! `OrderRequest { price: px("99"), ..request("r-1") }`; no clock, no randomness but proptest's.
+//! `OrderRequest { price: px("99"), ..request("r-1") }`; no clock, no randomness but proptest's; of the environment only where the shared reference lies.
 //! Must never happen: a normal dependency on this crate. It panics on purpose.
 //! Test alone: `cargo test -p remora-testkit`.
 #![deny(missing_docs)]
@@ -20,6 +20,7 @@ pub mod generate;
 mod market;
 mod messages;
 mod orders;
+mod shared;
 
 pub use account::{
     balances, control_state, fees, halt, heartbeat, resume, router_ready, router_state,
@@ -34,3 +35,4 @@ pub use orders::{
     accepted, approval, cancel, cancelled, cl_ord_id, event, fill, filled, rejected, request,
     router_refused, sending, signer, submit_unknown,
 };
+pub use shared::shared;

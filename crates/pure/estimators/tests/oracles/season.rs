@@ -2,7 +2,7 @@
 
 use crate::shared::{assert_all_near, assert_near, cases, numbers};
 use remora_estimators::{
-    BucketFamily, Dependence, Scale, SeasonTable, adjusted_p_values, exact_permutation,
+    BucketFamily, Dependence, Scale, SeasonTable, Surrogate, adjusted_p_values, exact_permutation,
     kruskal_wallis,
 };
 use serde_json::Value;
@@ -54,7 +54,7 @@ fn permutation_within_days_agrees_with_the_oracle() {
         let whole = |key: &str| inputs[key].as_u64().unwrap();
         let permutations = usize::try_from(whole("permutations")).unwrap();
         let table = table(&folder, inputs);
-        let test = table.permutation_test(permutations, whole("seed")).unwrap();
+        let test = table.permutation_test(Surrogate::Shuffle, permutations, whole("seed")).unwrap();
         let bucket = usize::try_from(whole("bucket_hour")).unwrap();
         let (statistic, p_value) = test.buckets[bucket].unwrap();
         assert_near(&case, statistic, &expected["statistic"]);

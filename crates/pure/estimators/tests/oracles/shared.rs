@@ -4,25 +4,8 @@ use remora_domain::{DurationNs, Timestamp};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-fn folder() -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where the shared reference lies is the machine's"
-    )]
-    let given = std::env::var("REMORA_SHARED").ok().map(PathBuf::from);
-    let shared = given.unwrap_or_else(|| {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared"))
-    });
-    let oracles = shared.join("spec/quant-oracles");
-    if oracles.is_dir() {
-        return Some(oracles);
-    }
-    eprintln!("skipped: no {}", oracles.display());
-    None
-}
-
 pub(crate) fn cases(file: &str, id: &str) -> Option<(PathBuf, Vec<Value>)> {
-    let folder = folder()?;
+    let folder = remora_testkit::shared("spec/quant-oracles")?;
     let all: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join(file)).unwrap()).unwrap();
     let picked: Vec<Value> =
