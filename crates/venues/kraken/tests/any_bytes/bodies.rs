@@ -1,22 +1,39 @@
-//! What must hold for any bytes: from the venue (feed), from clients (WebSocket, REST), from operators.
+//! What must hold for any bytes: from the venue (feed, orders), from clients (WebSocket, REST), from operators. The bodies of the
+//! property tests beside this file and of the fuzz targets in `fuzz/`, which include it by path.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a body fails by panicking, and two crates share it"
+)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
-use remora_domain::{DurationNs, Timestamp, VenueId};
+use remora_approval::Verifier;
+use remora_domain::{AccountId, DurationNs, SessionId, Timestamp, VenueId};
 use remora_kraken::server::faults::FaultSettings;
 use remora_kraken::server::io::{CallId, HttpCall, PeerId, ServerInput, ServerOutput, WsHost};
 use remora_kraken::server::{Server, ServerSettings, WsSettings, synthetic};
-use remora_kraken::{KrakenFeed, decode};
+use remora_kraken::{KrakenFeed, KrakenTrading, decode};
 use remora_machine::Machine;
-use remora_venue_api::{ConnId, FeedInput, FeedSettings};
+use remora_testkit::{approval, instrument, request, signer};
+use remora_venue_api::{
+    CallEnd, CallId as OurCall, ConnId, Credentials, DeadMan, FeedInput, FeedSettings,
+    OrderEntrySettings, VenueCommand, VenueInput, VenueOutput,
+};
 use sha2::{Digest as _, Sha256, Sha512};
+use std::collections::VecDeque;
 
 const START: Timestamp = Timestamp::from_ns(1_771_234_567_000_000_000);
 const DEFINITION: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":1E-8,"price_precision":1,"price_increment":0.1,"qty_min":0.0001}]}}"#;
 
 /// Frames of the venue, one a line: each gives a value or an error, and the session survives all of them.
-pub(crate) fn feed(bytes: &[u8]) {
+pub fn feed(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut session = KrakenFeed::new(FeedSettings {
         venue: VenueId::new("kraken-spot").unwrap(),
@@ -43,8 +60,117 @@ pub(crate) fn feed(bytes: &[u8]) {
     }
 }
 
+/// What the venue says to our order-entry session, one a line: the answer to its oldest call behind `call `, else a frame.
+/// The session survives it, its deadlines move, and its problems tell no secret.
+pub fn orders(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().take(64).collect();
+    let mut venue = Venue::new();
+    venue.give(VenueInput::Instrument(instrument("BTC", "USD")));
+    venue.give(VenueInput::Start);
+    for (number, line) in lines.iter().enumerate() {
+        if number == lines.len() / 2 {
+            let expires_at = venue.now.saturating_add(DurationNs::from_s(5));
+            let mut order = request("r-1");
+            order.deadline = expires_at;
+            let approval = approval(order, 1, 1, expires_at);
+            let approved = Verifier::new(signer().verifying_key()).verify(venue.now, &approval);
+            venue.give(VenueInput::Command(VenueCommand::Submit(approved.unwrap())));
+        }
+        venue.now = venue.now.saturating_add(DurationNs::from_ms(200));
+        venue.tick();
+        match (line.strip_prefix("call "), venue.calls.pop_front()) {
+            (Some(body), Some(call)) => {
+                let end = CallEnd::Answered { status: 200, body: body.into() };
+                venue.give(VenueInput::CallEnded { call, end });
+            }
+            (None, call) => {
+                venue.calls.extend(call);
+                let (conn, receive_time) = (venue.conn, venue.now);
+                venue.give(VenueInput::Frame { conn, receive_time, text: (*line).into() });
+            }
+            (Some(_), None) => {}
+        }
+    }
+}
+
+/// Is our order-entry session, and what it waits for.
+struct Venue {
+    session: KrakenTrading,
+    now: Timestamp,
+    conn: ConnId,
+    calls: VecDeque<OurCall>,
+}
+
+impl Venue {
+    const SECRET: &str = "c2VjcmV0LW9mLXRoZS10ZXN0cw==";
+
+    fn new() -> Self {
+        let session = KrakenTrading::new(OrderEntrySettings {
+            venue: VenueId::new("kraken-spot").unwrap(),
+            account: AccountId::new("main").unwrap(),
+            run: SessionId::new(1),
+            credentials: Credentials {
+                key: "KEY-OF-THE-TESTS".into(),
+                secret: Self::SECRET.into(),
+            },
+            rest_url: "http://venue".to_owned(),
+            private_url: "ws://venue/v2".to_owned(),
+            nonces_from: 0,
+            dead_man: DeadMan::Guard(DurationNs::from_s(60)),
+            is_rest_only: false,
+            rate_tier: "pro".to_owned(),
+            cl_ord_id_prefix: "r-".to_owned(),
+            seed: 1,
+        });
+        Self { session: session.unwrap(), now: START, conn: ConnId::new(0), calls: VecDeque::new() }
+    }
+
+    fn give(&mut self, input: VenueInput) {
+        let mut out = Vec::new();
+        self.session.handle(self.now, input, &mut out);
+        self.said(out);
+    }
+
+    fn tick(&mut self) {
+        if self.session.next_deadline().is_some_and(|due| due <= self.now) {
+            let mut out = Vec::new();
+            self.session.tick(self.now, &mut out);
+            assert!(self.session.next_deadline().is_none_or(|due| due > self.now));
+            self.said(out);
+        }
+    }
+
+    /// Opens, stores and remembers what is asked for.
+    fn said(&mut self, out: Vec<VenueOutput>) {
+        for output in out {
+            match output {
+                VenueOutput::ReserveNonces { until } => {
+                    self.give(VenueInput::NoncesReserved { until });
+                }
+                VenueOutput::Connect { conn, .. } => {
+                    self.conn = conn;
+                    self.give(VenueInput::Connected { conn });
+                }
+                VenueOutput::Call(call) => self.calls.push_back(call.call),
+                VenueOutput::Problem(problem) => {
+                    assert!(problem.detail.chars().count() <= 300, "{problem:?}");
+                    for secret in ["KEY-OF-THE-TESTS", Self::SECRET] {
+                        assert!(!problem.detail.contains(secret), "{problem:?}");
+                    }
+                }
+                VenueOutput::Close { conn } => {
+                    let detail = "closed by us".to_owned();
+                    self.give(VenueInput::Disconnected { conn, detail });
+                }
+                VenueOutput::Report(_) | VenueOutput::Send { .. } | VenueOutput::Stopped => {}
+            }
+        }
+    }
+}
+
 /// Frames of clients, one a line: each is answered, on a public and on a private connection.
-pub(crate) fn websocket(bytes: &[u8]) {
+pub fn websocket(bytes: &[u8]) {
     let (mut server, token) = exchange();
     let text = String::from_utf8_lossy(bytes).replace("TOKEN", &token);
     for (number, host) in [(1, WsHost::Public), (2, WsHost::Private), (3, WsHost::Level3)] {
@@ -65,7 +191,7 @@ pub(crate) fn websocket(bytes: &[u8]) {
 }
 
 /// A REST call: the first line is its path (and query), the rest its body. It is signed, so it gets as far as it can.
-pub(crate) fn rest(bytes: &[u8]) {
+pub fn rest(bytes: &[u8]) {
     let (mut server, _) = exchange();
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (head, body) = bytes.split_at(end);
@@ -94,7 +220,7 @@ pub(crate) fn rest(bytes: &[u8]) {
 }
 
 /// An operator's call: the first line is the path below `/sim/`, the rest its body.
-pub(crate) fn admin(bytes: &[u8]) {
+pub fn admin(bytes: &[u8]) {
     let (mut server, _) = exchange();
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (path, body) = bytes.split_at(end);
