@@ -168,7 +168,7 @@ impl OrderBook {
 
     /// Computes the CRC-32 of the best `levels` of each side.
     pub fn crc32(&mut self, levels: usize) -> u32 {
-        self.checksum.of(self.asks.iter().take(levels), self.bids.iter().take(levels))
+        self.checksum.of_digits(self.asks.digits(levels), self.bids.digits(levels))
     }
 
     fn place(

@@ -1,6 +1,8 @@
 //! One side of a book: a sorted vector whose best level is the last, because changes cluster at the best
-//! price and the end of a vector is where inserting and removing moves least.
+//! price and the end of a vector is where inserting and removing moves least. Beside each level stand its digits, because
+//! a checksum reads twenty levels of which one or two have changed.
 
+use crate::checksum::Digits;
 use remora_domain::{Lots, Side, Ticks};
 
 /// Is one price level.
@@ -12,76 +14,94 @@ pub struct BookLevel {
     pub lots: Lots,
 }
 
+/// Is a level with what the checksum covers of it.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    level: BookLevel,
+    digits: Digits,
+}
+
+impl Slot {
+    fn new(level: BookLevel) -> Self {
+        Self { level, digits: Digits::of(level) }
+    }
+}
+
 /// Is one side. Invariant: strictly better towards the end; no level with zero lots.
 #[derive(Clone, Debug)]
 pub(crate) struct Ladder {
     side: Side,
-    levels: Vec<BookLevel>,
+    slots: Vec<Slot>,
 }
 
 impl Ladder {
     pub(crate) const fn new(side: Side) -> Self {
-        Self { side, levels: Vec::new() }
+        Self { side, slots: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.levels.clear();
+        self.slots.clear();
     }
 
     pub(crate) fn best(&self) -> Option<BookLevel> {
-        self.levels.last().copied()
+        self.slots.last().map(|slot| slot.level)
     }
 
     /// Gives the levels, best first.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = BookLevel> + '_ {
-        self.levels.iter().rev().copied()
+        self.slots.iter().rev().map(|slot| slot.level)
+    }
+
+    /// Gives the digits of the best levels, best first.
+    pub(crate) fn digits(&self, levels: usize) -> impl Iterator<Item = &Digits> {
+        self.slots.iter().rev().take(levels).map(|slot| &slot.digits)
     }
 
     /// Sets the quantity at a price; zero lots delete. Deleting a price that is not there does nothing: a
     /// venue also deletes levels that lie outside the window of this book.
     pub(crate) fn set(&mut self, level: BookLevel) {
         let side = self.side;
-        let at = self.levels.partition_point(|held| is_worse(side, held.ticks, level.ticks));
-        match self.levels.get_mut(at) {
-            Some(held) if held.ticks == level.ticks => {
+        let at = self.slots.partition_point(|held| is_worse(side, held.level.ticks, level.ticks));
+        match self.slots.get_mut(at) {
+            Some(held) if held.level.ticks == level.ticks => {
                 if level.lots == Lots::ZERO {
-                    self.levels.remove(at);
+                    self.slots.remove(at);
                 } else {
-                    held.lots = level.lots;
+                    *held = Slot::new(level);
                 }
             }
             Some(_) | None if level.lots == Lots::ZERO => {}
-            Some(_) | None => self.levels.insert(at, level),
+            Some(_) | None => self.slots.insert(at, Slot::new(level)),
         }
     }
 
     /// Adds a level of a snapshot at the end, wherever it belongs; `settle` must follow. One by one, `set` would move
     /// what is held for each level of a snapshot that begins with the best.
     pub(crate) fn push(&mut self, level: BookLevel) {
-        self.levels.push(level);
+        self.slots.push(Slot::new(level));
     }
 
     /// Sorts what was pushed: the last level of a price counts, and zero lots delete.
     pub(crate) fn settle(&mut self) {
         match self.side {
-            Side::Buy => self.levels.sort_by_key(|level| level.ticks),
-            Side::Sell => self.levels.sort_by_key(|level| std::cmp::Reverse(level.ticks)),
+            Side::Buy => self.slots.sort_by_key(|slot| slot.level.ticks),
+            Side::Sell => self.slots.sort_by_key(|slot| std::cmp::Reverse(slot.level.ticks)),
         }
-        self.levels.dedup_by(|next, kept| {
-            let is_same = next.ticks == kept.ticks;
+        self.slots.dedup_by(|next, kept| {
+            let is_same = next.level.ticks == kept.level.ticks;
             if is_same {
                 *kept = *next;
             }
             is_same
         });
-        self.levels.retain(|level| level.lots != Lots::ZERO);
+        self.slots.retain(|slot| slot.level.lots != Lots::ZERO);
     }
 
     /// Drops the worst levels beyond `depth`.
     pub(crate) fn cut(&mut self, depth: usize) {
-        let excess = self.levels.len().saturating_sub(depth);
+        let excess = self.slots.len().saturating_sub(depth);
         if excess > 0 {
-            self.levels.drain(..excess);
+            self.slots.drain(..excess);
         }
     }
 }

@@ -337,7 +337,7 @@ impl Playback {
         for ingestor in self.world.ingestors() {
             for (key, counters) in ingestor.counters() {
                 if counters.frames > 0 {
-                    self.facts.counters.insert(key.clone(), *counters);
+                    self.facts.counters.insert(key, counters);
                 }
             }
         }

@@ -217,6 +217,9 @@ pub struct Problem {
 
 /// Is one venue's market-data session: subscribe, heartbeat, verify, resync, reconnect.
 pub trait FeedSession: Machine<Input = FeedInput, Output = FeedOutput> + Send {
-    /// Gives what was counted for each instrument since the session began.
-    fn counters(&self) -> &BTreeMap<InstrumentKey, FeedCounters>;
+    /// Gives what was counted for each instrument since the session began; of an instrument that was not heard of, nothing.
+    fn counters(&self) -> BTreeMap<InstrumentKey, FeedCounters>;
+
+    /// Gives what was counted for one instrument; zeros where it was not heard of.
+    fn counters_of(&self, instrument: &InstrumentKey) -> FeedCounters;
 }

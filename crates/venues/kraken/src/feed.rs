@@ -47,7 +47,6 @@ pub struct KrakenFeed {
     depths: BTreeMap<String, usize>,
     /// Symbols whose subscription has a deadline.
     waiting: BTreeSet<String>,
-    counters: BTreeMap<InstrumentKey, FeedCounters>,
     status: Option<SystemStatus>,
     frames: u64,
     /// Reused for the changes of each book frame.
@@ -81,7 +80,6 @@ impl KrakenFeed {
             owners: BTreeMap::new(),
             depths: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            counters: BTreeMap::new(),
             status: None,
             frames: 0,
             changes: Vec::new(),
@@ -309,8 +307,15 @@ impl Machine for KrakenFeed {
 }
 
 impl FeedSession for KrakenFeed {
-    fn counters(&self) -> &BTreeMap<InstrumentKey, FeedCounters> {
-        &self.counters
+    fn counters(&self) -> BTreeMap<InstrumentKey, FeedCounters> {
+        let is_heard = |symbol: &&Symbol| symbol.counters != FeedCounters::default();
+        let heard = self.symbols.values().filter(is_heard);
+        heard.map(|symbol| (symbol.instrument.key.clone(), symbol.counters)).collect()
+    }
+
+    fn counters_of(&self, instrument: &InstrumentKey) -> FeedCounters {
+        let symbol = self.owners.get(instrument).and_then(|name| self.symbols.get(name));
+        symbol.map_or_else(FeedCounters::default, |symbol| symbol.counters)
     }
 }
 

@@ -35,6 +35,7 @@ mod selection;
 pub mod server;
 mod time;
 mod trading;
+mod usual;
 
 pub use error::FrameError;
 pub use feed::KrakenFeed;

@@ -156,8 +156,8 @@ fn play<'a>(
     assert_eq!(feed.next_deadline(), None);
     played.counters = feed
         .counters()
-        .iter()
-        .map(|(key, counters)| (key.instrument.to_string(), *counters))
+        .into_iter()
+        .map(|(key, counters)| (key.instrument.to_string(), counters))
         .collect();
     played
 }

@@ -72,7 +72,7 @@ impl IngestorCore {
 
     /// Gives what was counted for each instrument.
     #[must_use]
-    pub fn counters(&self) -> &BTreeMap<InstrumentKey, FeedCounters> {
+    pub fn counters(&self) -> BTreeMap<InstrumentKey, FeedCounters> {
         self.session.counters()
     }
 
@@ -263,14 +263,15 @@ impl IngestorCore {
 
     /// Tells the health of every feed in which something changed since it was told last.
     fn publish_feeds(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let is_news = |(key, counters): (&InstrumentKey, &FeedCounters)| {
-            let told = self.feeds.get(key).and_then(|feed| feed.told.as_ref());
+        let is_news = |(key, counters): (InstrumentKey, FeedCounters)| {
+            let told = self.feeds.get(&key).and_then(|feed| feed.told.as_ref());
             let is_told = told.is_some_and(|told| {
-                told.counters == *counters && told.state == self.books.state(key)
+                told.counters == counters && told.state == self.books.state(&key)
             });
-            (!is_told).then(|| key.clone())
+            (!is_told).then_some(key)
         };
-        let news: Vec<InstrumentKey> = self.session.counters().iter().filter_map(is_news).collect();
+        let news: Vec<InstrumentKey> =
+            self.session.counters().into_iter().filter_map(is_news).collect();
         for key in news {
             self.publish_feed(now, key, out);
         }
@@ -278,7 +279,7 @@ impl IngestorCore {
 
     /// Tells the health of one feed.
     fn publish_feed(&mut self, now: Timestamp, key: InstrumentKey, out: &mut Vec<Output>) {
-        let counters = self.session.counters().get(&key).copied().unwrap_or_default();
+        let counters = self.session.counters_of(&key);
         let state = self.books.state(&key);
         let heard = self.books.last_heard(&key);
         let feed = self.feeds.entry(key.clone()).or_default();

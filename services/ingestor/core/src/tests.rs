@@ -110,8 +110,12 @@ impl Machine for Scripted {
 }
 
 impl FeedSession for Scripted {
-    fn counters(&self) -> &BTreeMap<InstrumentKey, FeedCounters> {
-        &self.counters
+    fn counters(&self) -> BTreeMap<InstrumentKey, FeedCounters> {
+        self.counters.clone()
+    }
+
+    fn counters_of(&self, instrument: &InstrumentKey) -> FeedCounters {
+        self.counters.get(instrument).copied().unwrap_or_default()
     }
 }
 

@@ -127,7 +127,7 @@ impl Effects<IngestorCore> for FeedEffects {
         self.tell_feed(core, &played, is_finished);
         let instruments: Map<String, Value> = core
             .counters()
-            .iter()
+            .into_iter()
             .filter(|(_, counters)| counters.frames > 0)
             .map(|(key, counters)| {
                 let counters = json!({

@@ -1,6 +1,6 @@
 //! What frames mean for the session.
 
-use super::symbol::{Subscription, Symbol};
+use super::symbol::{Subscription, Symbol, Times};
 use super::{At, KrakenFeed, problem};
 use crate::error::{FrameError, excerpt};
 use crate::frame::{
@@ -8,10 +8,10 @@ use crate::frame::{
     named_symbols,
 };
 use crate::instrument::{self, Decimals, Origin};
+use crate::usual::Update;
 use crate::{CHECKSUM_LEVELS, DEPTHS};
 use remora_domain::{
-    FeedCounters, Instrument, InstrumentKey, InvalidBook, MarketTrade, QuantiseError, Ticker,
-    Timestamp,
+    Instrument, InstrumentKey, InvalidBook, MarketTrade, QuantiseError, Ticker, Timestamp,
 };
 use remora_orderbook::{BookError, LevelChange, Sequenced, Verify};
 use remora_venue_api::{FeedOutput, MarketEvent, ProblemKind};
@@ -25,6 +25,9 @@ const SYMBOLS_MAX: usize = 20_000;
 impl KrakenFeed {
     pub(super) fn on_frame(&mut self, at: At, text: &str, out: &mut Vec<FeedOutput>) {
         self.frames = self.frames.saturating_add(1);
+        if self.on_usual_update(at, text, out) {
+            return;
+        }
         match decode(text) {
             Ok(Frame::Books(books)) => {
                 for item in &books.items {
@@ -83,8 +86,10 @@ impl KrakenFeed {
         error: &dyn Error,
         out: &mut Vec<FeedOutput>,
     ) {
-        let counters = self.counters_of(key);
-        counters.malformed = counters.malformed.saturating_add(1);
+        if let Some(symbol) = self.symbols.get_mut(name) {
+            let counters = &mut symbol.counters;
+            counters.malformed = counters.malformed.saturating_add(1);
+        }
         out.push(problem(ProblemKind::Malformed, Some(key.clone()), at.conn, chain(error)));
         if is_book {
             self.distrust(at, name, InvalidBook::Malformed, out);
@@ -110,17 +115,35 @@ impl KrakenFeed {
             }
             return None;
         };
-        let key = symbol.instrument.key.clone();
-        if symbol.frame != self.frames {
-            symbol.frame = self.frames;
-            let counters = self.counters_of(&key);
-            counters.frames = counters.frames.saturating_add(1);
-        }
-        Some(key)
+        symbol.count_frame(self.frames);
+        Some(symbol.instrument.key.clone())
     }
 
-    fn counters_of(&mut self, key: &InstrumentKey) -> &mut FeedCounters {
-        self.counters.entry(key.clone()).or_default()
+    /// Takes an update of the usual form of a live book, which nearly every frame is; says whether this was one. What
+    /// happens is what the general way below does, without a list in between.
+    fn on_usual_update(&mut self, at: At, text: &str, out: &mut Vec<FeedOutput>) -> bool {
+        let Some(update) = Update::of(text) else { return false };
+        let levels_max = self.levels_max(MessageKind::Update, None);
+        let Some(symbol) = self.symbols.get_mut(update.symbol) else { return false };
+        if !symbol.book.is_live() {
+            return false;
+        }
+        let decimals = Decimals::of(&symbol.instrument);
+        let Some(tail) = update.read(decimals, levels_max, &mut self.changes) else {
+            return false;
+        };
+        symbol.count_frame(self.frames);
+        let changes = self.changes.iter().copied();
+        let applied = symbol.book.apply_update(changes, verify(tail.checksum));
+        let times = at.times(tail.venue_time);
+        let levels = self.settings.levels_published;
+        let fault =
+            applied.map_err(BookFault::Book).and_then(|()| accept(symbol, levels, times, out));
+        if let Err(fault) = fault {
+            let key = symbol.instrument.key.clone();
+            self.on_fault(at, update.symbol, &key, &fault, out);
+        }
+        true
     }
 
     fn on_book(
@@ -153,8 +176,7 @@ impl KrakenFeed {
             Ok(venue_time) => venue_time,
             Err(error) => return self.on_malformed(at, name, &key, true, &error, out),
         };
-        let levels = usize::try_from(CHECKSUM_LEVELS).unwrap_or(usize::MAX);
-        let verify = Verify::Crc32 { expected: item.checksum, levels };
+        let verify = verify(item.checksum);
         let changes = self.changes.iter().copied();
         let applied = match kind {
             MessageKind::Update => symbol.book.apply_update(changes, verify),
@@ -170,18 +192,27 @@ impl KrakenFeed {
                 symbol.book.apply_snapshot(depth, changes, verify)
             }
         };
-        if let Err(error) = applied {
-            return self.on_book_error(at, name, &key, &error, out);
+        let levels = self.settings.levels_published;
+        let done = applied.map_err(BookFault::Book).and_then(|()| {
+            prove(symbol, decimals, at, out);
+            accept(symbol, levels, at.times(venue_time), out)
+        });
+        if let Err(fault) = done {
+            self.on_fault(at, name, &key, &fault, out);
         }
-        prove(symbol, decimals, at, out);
-        let was_invalid = symbol.is_invalid();
-        let published = symbol.publish(self.settings.levels_published, at.times(venue_time));
-        let counters = self.counters_of(&key);
-        counters.checksums_passed = counters.checksums_passed.saturating_add(1);
-        counters.resyncs = counters.resyncs.saturating_add(u64::from(was_invalid));
-        match published {
-            Ok(event) => out.extend(event.map(FeedOutput::Event)),
-            Err(error) => self.on_malformed(at, name, &key, true, &error, out),
+    }
+
+    fn on_fault(
+        &mut self,
+        at: At,
+        name: &str,
+        key: &InstrumentKey,
+        fault: &BookFault,
+        out: &mut Vec<FeedOutput>,
+    ) {
+        match fault {
+            BookFault::Book(error) => self.on_book_error(at, name, key, error, out),
+            BookFault::Quantise(error) => self.on_malformed(at, name, key, true, error, out),
         }
     }
 
@@ -205,7 +236,7 @@ impl KrakenFeed {
         error: &BookError,
         out: &mut Vec<FeedOutput>,
     ) {
-        let counters = self.counters_of(key);
+        let mut counters = self.symbols.get(name).map(|symbol| symbol.counters).unwrap_or_default();
         let (kind, reason) = match error {
             BookError::Checksum { .. } => {
                 counters.checksums_failed = counters.checksums_failed.saturating_add(1);
@@ -224,6 +255,9 @@ impl KrakenFeed {
                 (ProblemKind::SequenceGap, InvalidBook::SequenceGap)
             }
         };
+        if let Some(symbol) = self.symbols.get_mut(name) {
+            symbol.counters = counters;
+        }
         out.push(problem(kind, Some(key.clone()), at.conn, chain(error)));
         self.distrust(at, name, reason, out);
     }
@@ -270,8 +304,7 @@ impl KrakenFeed {
             let detail = format!("trade_id: {}", chain(&gap));
             out.push(problem(ProblemKind::SequenceGap, key, at.conn, detail));
         }
-        let counters = self.counters_of(&trade.instrument);
-        counters.trades = counters.trades.saturating_add(1);
+        symbol.counters.trades = symbol.counters.trades.saturating_add(1);
         out.push(FeedOutput::Event(MarketEvent::Trade {
             trade,
             venue_time,
@@ -397,6 +430,33 @@ impl KrakenFeed {
             self.depths.insert(name.to_owned(), depth);
         }
     }
+}
+
+/// Says what was wrong with a book whose text was right.
+#[derive(Debug)]
+enum BookFault {
+    Book(BookError),
+    Quantise(QuantiseError),
+}
+
+fn verify(expected: u32) -> Verify {
+    Verify::Crc32 { expected, levels: usize::try_from(CHECKSUM_LEVELS).unwrap_or(usize::MAX) }
+}
+
+/// Counts a book that was just verified, and publishes what changed of its top.
+fn accept(
+    symbol: &mut Symbol,
+    levels: usize,
+    times: Times,
+    out: &mut Vec<FeedOutput>,
+) -> Result<(), BookFault> {
+    let was_invalid = symbol.is_invalid();
+    let published = symbol.publish(levels, times);
+    let counters = &mut symbol.counters;
+    counters.checksums_passed = counters.checksums_passed.saturating_add(1);
+    counters.resyncs = counters.resyncs.saturating_add(u64::from(was_invalid));
+    out.extend(published.map_err(BookFault::Quantise)?.map(FeedOutput::Event));
+    Ok(())
 }
 
 /// Refuses an item before its levels cost anything.

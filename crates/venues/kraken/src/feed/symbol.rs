@@ -2,7 +2,8 @@
 
 use crate::instrument::{self, Decimals};
 use remora_domain::{
-    BookState, BookTop, DurationNs, Instrument, InvalidBook, Level, QuantiseError, Timestamp,
+    BookState, BookTop, DurationNs, FeedCounters, Instrument, InvalidBook, Level, QuantiseError,
+    Timestamp,
 };
 use remora_orderbook::{BookLevel, OrderBook, SequenceCheck};
 use remora_venue_api::{ConnId, MarketEvent};
@@ -47,8 +48,10 @@ pub(super) struct Symbol {
     pub(super) subscription: Subscription,
     /// The connection that its last snapshot came on.
     pub(super) conn: Option<ConnId>,
+    /// What was counted of it.
+    pub(super) counters: FeedCounters,
     /// The last frame counted for it, so that a frame that names it twice counts once.
-    pub(super) frame: u64,
+    frame: u64,
     /// The frame that told its first trades: they happened before this session listened.
     pub(super) history_frame: Option<u64>,
     sequence: u64,
@@ -68,6 +71,7 @@ impl Symbol {
             instrument,
             subscription: Subscription::Off,
             conn: None,
+            counters: FeedCounters::default(),
             frame: 0,
             history_frame: None,
             sequence: 0,
@@ -76,6 +80,14 @@ impl Symbol {
             asks: Vec::new(),
             pause: COOL_DOWN_FIRST,
             resync_from: Timestamp::EPOCH,
+        }
+    }
+
+    /// Counts a frame once.
+    pub(super) const fn count_frame(&mut self, frame: u64) {
+        if self.frame != frame {
+            self.frame = frame;
+            self.counters.frames = self.counters.frames.saturating_add(1);
         }
     }
 
@@ -150,12 +162,12 @@ impl Symbol {
     }
 
     fn levels(&self, of: &[BookLevel]) -> Result<Vec<Level>, QuantiseError> {
-        of.iter()
-            .map(|level| {
-                let price = self.instrument.price_of(level.ticks)?;
-                Ok(Level { price, qty: self.instrument.qty_of(level.lots)? })
-            })
-            .collect()
+        let mut levels = Vec::with_capacity(of.len());
+        for level in of {
+            let price = self.instrument.price_of(level.ticks)?;
+            levels.push(Level { price, qty: self.instrument.qty_of(level.lots)? });
+        }
+        Ok(levels)
     }
 
     fn event(

@@ -105,8 +105,10 @@ impl Driver {
     }
 
     fn counters(&self, instrument: &str) -> FeedCounters {
-        let mut all = self.feed.counters().iter();
-        all.find(|(key, _)| key.instrument.as_str() == instrument).map(|(_, c)| *c).unwrap()
+        let mut all = self.feed.counters().into_iter();
+        let (key, counters) = all.find(|(key, _)| key.instrument.as_str() == instrument).unwrap();
+        assert_eq!(self.feed.counters_of(&key), counters);
+        counters
     }
 }
 
