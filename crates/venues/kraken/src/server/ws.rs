@@ -14,6 +14,7 @@
 
 mod balances;
 mod book;
+mod depths;
 mod executions;
 mod level3;
 mod market;

@@ -12,6 +12,7 @@
 use crate::server::date::Rfc3339;
 use crate::server::io::PeerId;
 use crate::server::json::{Fixed, Json};
+use crate::server::ws::depths::Depths;
 use remora_domain::{Lots, Side, Ticks, Timestamp};
 use remora_orderbook::{BookLevel, Checksum};
 use std::collections::BTreeSet;
@@ -154,26 +155,14 @@ fn is_worse(side: Side, a: Ticks, b: Ticks) -> bool {
     }
 }
 
-/// Is the book at one depth and who listens to it.
+/// Is the book at one depth.
 #[derive(Debug)]
-pub(crate) struct DepthFeed {
-    depth: u32,
+struct Windows {
     bids: Window,
     asks: Window,
-    pub(crate) subscribers: BTreeSet<PeerId>,
 }
 
-impl DepthFeed {
-    fn new(depth: u32, engine: &impl Levels) -> Self {
-        let levels = usize::try_from(depth).unwrap_or(usize::MAX);
-        Self {
-            depth,
-            bids: Window::new(Side::Buy, levels, engine),
-            asks: Window::new(Side::Sell, levels, engine),
-            subscribers: BTreeSet::new(),
-        }
-    }
-
+impl Windows {
     /// Tells whether the client must hear of this step.
     fn has_news(&self) -> bool {
         !self.bids.news.is_empty() || !self.asks.news.is_empty()
@@ -183,8 +172,7 @@ impl DepthFeed {
 /// Is the book channel of one market.
 #[derive(Debug, Default)]
 pub(crate) struct BookFeed {
-    /// In ascending depth.
-    depths: Vec<DepthFeed>,
+    depths: Depths<Windows>,
     /// Of the ten best levels; none when it must be computed.
     checksum: Option<u32>,
 }
@@ -192,27 +180,21 @@ pub(crate) struct BookFeed {
 impl BookFeed {
     /// Tells whether anybody listens.
     pub(crate) fn is_idle(&self) -> bool {
-        self.depths.is_empty()
+        self.depths.is_idle()
     }
 
     /// Adds a subscriber.
     pub(crate) fn subscribe(&mut self, peer: PeerId, depth: u32, engine: &impl Levels) {
-        let at = self.depths.partition_point(|feed| feed.depth < depth);
-        if self.depths.get(at).is_none_or(|feed| feed.depth != depth) {
-            self.depths.insert(at, DepthFeed::new(depth, engine));
-        }
-        if let Some(feed) = self.depths.get_mut(at) {
-            feed.subscribers.insert(peer);
-        }
+        self.depths.subscribe(peer, depth, |levels| Windows {
+            bids: Window::new(Side::Buy, levels, engine),
+            asks: Window::new(Side::Sell, levels, engine),
+        });
     }
 
-    /// Takes a subscriber out of every depth; a depth nobody listens to is forgotten.
+    /// Takes a subscriber out of every depth.
     pub(crate) fn unsubscribe(&mut self, peer: PeerId) {
-        for feed in &mut self.depths {
-            feed.subscribers.remove(&peer);
-        }
-        self.depths.retain(|feed| !feed.subscribers.is_empty());
-        if self.depths.is_empty() {
+        self.depths.unsubscribe(peer);
+        if self.depths.is_idle() {
             self.checksum = None;
         }
     }
@@ -225,20 +207,18 @@ impl BookFeed {
         frame: &mut Frame<'_>,
         mut send: impl FnMut(&BTreeSet<PeerId>, Arc<str>),
     ) {
-        for feed in &mut self.depths {
-            feed.bids.step(changes, engine);
-            feed.asks.step(changes, engine);
+        for at in self.depths.iter_mut() {
+            at.windows.bids.step(changes, engine);
+            at.windows.asks.step(changes, engine);
         }
         // The shallowest window has all that the checksum covers.
-        if self.depths.first().is_some_and(DepthFeed::has_news) {
+        if self.depths.shallowest().is_some_and(Windows::has_news) {
             self.checksum = None;
         }
-        for index in 0..self.depths.len() {
-            if self.depths.get(index).is_some_and(DepthFeed::has_news) {
-                let checksum = self.crc(frame.checksum);
-                if let Some(feed) = self.depths.get(index) {
-                    send(&feed.subscribers, frame.update(feed, checksum));
-                }
+        if self.depths.iter().any(|at| at.windows.has_news()) {
+            let checksum = self.crc(frame.checksum);
+            for at in self.depths.iter().filter(|at| at.windows.has_news()) {
+                send(&at.subscribers, frame.update(&at.windows, checksum));
             }
         }
     }
@@ -246,16 +226,15 @@ impl BookFeed {
     /// Writes the snapshot of one depth that has a subscriber.
     pub(crate) fn snapshot(&mut self, depth: u32, frame: &mut Frame<'_>) -> Option<Arc<str>> {
         let checksum = self.crc(frame.checksum);
-        let feed = self.depths.iter().find(|feed| feed.depth == depth)?;
-        Some(frame.snapshot(feed, checksum))
+        Some(frame.snapshot(self.depths.windows(depth)?, checksum))
     }
 
     fn crc(&mut self, checksum: &mut Checksum) -> u32 {
         if let Some(known) = self.checksum {
             return known;
         }
-        let computed = self.depths.first().map_or(0, |feed| {
-            checksum.of(feed.asks.best_first().take(CHECKED), feed.bids.best_first().take(CHECKED))
+        let computed = self.depths.shallowest().map_or(0, |at| {
+            checksum.of(at.asks.best_first().take(CHECKED), at.bids.best_first().take(CHECKED))
         });
         self.checksum = Some(computed);
         computed
@@ -271,12 +250,12 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn snapshot(&mut self, feed: &DepthFeed, checksum: u32) -> Arc<str> {
-        self.write("snapshot", feed.bids.best_first(), feed.asks.best_first(), checksum)
+    fn snapshot(&mut self, at: &Windows, checksum: u32) -> Arc<str> {
+        self.write("snapshot", at.bids.best_first(), at.asks.best_first(), checksum)
     }
 
-    fn update(&mut self, feed: &DepthFeed, checksum: u32) -> Arc<str> {
-        let (bids, asks) = (feed.bids.news.iter().copied(), feed.asks.news.iter().copied());
+    fn update(&mut self, at: &Windows, checksum: u32) -> Arc<str> {
+        let (bids, asks) = (at.bids.news.iter().copied(), at.asks.news.iter().copied());
         self.write("update", bids, asks, checksum)
     }
 

@@ -11,6 +11,7 @@ use crate::server::date::Rfc3339;
 use crate::server::io::PeerId;
 use crate::server::json::Json;
 use crate::server::ws::book::{CHECKED, Levels, Printed, data};
+use crate::server::ws::depths::Depths;
 use remora_domain::{Lots, Side, Ticks, Timestamp};
 use remora_matching::{OrderNo, QueueChange};
 use remora_orderbook::{BookLevel, Checksum};
@@ -90,28 +91,15 @@ impl Prices {
     }
 }
 
-/// Is the order-level book at one depth and who listens to it.
+/// Is the order-level book at one depth.
 #[derive(Debug)]
-struct DepthFeed {
-    depth: u32,
+struct Windows {
     levels: usize,
     bids: Prices,
     asks: Prices,
-    subscribers: BTreeSet<PeerId>,
 }
 
-impl DepthFeed {
-    fn new(depth: u32, engine: &impl Levels) -> Self {
-        let levels = usize::try_from(depth).unwrap_or(usize::MAX);
-        Self {
-            depth,
-            levels,
-            bids: Prices::new(Side::Buy, levels, engine),
-            asks: Prices::new(Side::Sell, levels, engine),
-            subscribers: BTreeSet::new(),
-        }
-    }
-
+impl Windows {
     fn has_news(&self, events: &[QueueEvent]) -> bool {
         let is_seen = |event: &QueueEvent| match event.side {
             Side::Buy => self.bids.holds(event.ticks),
@@ -124,7 +112,7 @@ impl DepthFeed {
 /// Is the level3 channel of one market.
 #[derive(Debug, Default)]
 pub(crate) struct Level3Feed {
-    depths: Vec<DepthFeed>,
+    depths: Depths<Windows>,
 }
 
 /// Is what writing a frame needs.
@@ -138,26 +126,21 @@ pub(crate) struct Frame<'a> {
 impl Level3Feed {
     /// Tells whether anybody listens.
     pub(crate) fn is_idle(&self) -> bool {
-        self.depths.is_empty()
+        self.depths.is_idle()
     }
 
     /// Adds a subscriber.
     pub(crate) fn subscribe(&mut self, peer: PeerId, depth: u32, engine: &impl Levels) {
-        let at = self.depths.partition_point(|feed| feed.depth < depth);
-        if self.depths.get(at).is_none_or(|feed| feed.depth != depth) {
-            self.depths.insert(at, DepthFeed::new(depth, engine));
-        }
-        if let Some(feed) = self.depths.get_mut(at) {
-            feed.subscribers.insert(peer);
-        }
+        self.depths.subscribe(peer, depth, |levels| Windows {
+            levels,
+            bids: Prices::new(Side::Buy, levels, engine),
+            asks: Prices::new(Side::Sell, levels, engine),
+        });
     }
 
     /// Takes a subscriber out of every depth.
     pub(crate) fn unsubscribe(&mut self, peer: PeerId) {
-        for feed in &mut self.depths {
-            feed.subscribers.remove(&peer);
-        }
-        self.depths.retain(|feed| !feed.subscribers.is_empty());
+        self.depths.unsubscribe(peer);
     }
 
     /// Brings every depth up to date and gives each one's frame to `send`.
@@ -169,15 +152,16 @@ impl Level3Feed {
         mut send: impl FnMut(&BTreeSet<PeerId>, Arc<str>),
     ) {
         let mut checksum = None;
-        for feed in &mut self.depths {
-            feed.bids.look(feed.levels, engine);
-            feed.asks.look(feed.levels, engine);
-            if feed.has_news(events) {
+        for at in self.depths.iter_mut() {
+            let windows = &mut at.windows;
+            windows.bids.look(windows.levels, engine);
+            windows.asks.look(windows.levels, engine);
+            if windows.has_news(events) {
                 let checksum = *checksum.get_or_insert_with(|| crc(frame.checksum, engine));
-                send(&feed.subscribers, frame.update(feed, events, engine, checksum));
+                send(&at.subscribers, frame.update(windows, events, engine, checksum));
             }
-            feed.bids.commit(feed.levels, engine);
-            feed.asks.commit(feed.levels, engine);
+            windows.bids.commit(windows.levels, engine);
+            windows.asks.commit(windows.levels, engine);
         }
     }
 
@@ -188,9 +172,9 @@ impl Level3Feed {
         engine: &impl Queues,
         frame: &mut Frame<'_>,
     ) -> Option<Arc<str>> {
-        let feed = self.depths.iter().find(|feed| feed.depth == depth)?;
+        let windows = self.depths.windows(depth)?;
         let checksum = crc(frame.checksum, engine);
-        Some(frame.snapshot(feed, engine, checksum))
+        Some(frame.snapshot(windows, engine, checksum))
     }
 }
 
@@ -206,7 +190,7 @@ fn crc(checksum: &mut Checksum, engine: &impl Queues) -> u32 {
 }
 
 impl Frame<'_> {
-    fn snapshot(&mut self, feed: &DepthFeed, engine: &impl Queues, checksum: u32) -> Arc<str> {
+    fn snapshot(&mut self, windows: &Windows, engine: &impl Queues, checksum: u32) -> Arc<str> {
         let (printed, time) = (self.printed, self.time);
         self.write(
             "snapshot",
@@ -216,13 +200,13 @@ impl Frame<'_> {
                     level(json, printed, engine, prices.side, ticks, time, None);
                 }
             },
-            feed,
+            windows,
         )
     }
 
     fn update(
         &mut self,
-        feed: &DepthFeed,
+        windows: &Windows,
         events: &[QueueEvent],
         engine: &impl Queues,
         checksum: u32,
@@ -247,7 +231,7 @@ impl Frame<'_> {
                     level(json, printed, engine, prices.side, ticks, time, Some("add"));
                 }
             },
-            feed,
+            windows,
         )
     }
 
@@ -256,14 +240,14 @@ impl Frame<'_> {
         kind: &str,
         checksum: u32,
         side: impl Fn(&mut Json, &Prices),
-        feed: &DepthFeed,
+        windows: &Windows,
     ) -> Arc<str> {
         let (printed, time) = (self.printed, self.time);
         data(self.json, "level3", kind, |json| {
             json.object(|json| {
                 json.key("symbol").string(printed.symbol);
-                json.key("bids").array(|json| side(json, &feed.bids));
-                json.key("asks").array(|json| side(json, &feed.asks));
+                json.key("bids").array(|json| side(json, &windows.bids));
+                json.key("asks").array(|json| side(json, &windows.asks));
                 json.key("checksum").number(checksum);
                 json.key("timestamp").quoted(Rfc3339::nanos(time));
             });
