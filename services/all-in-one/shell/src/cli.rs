@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Simulate an exchange over real sockets, for any client: its REST and WebSocket, with simulated money.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Measure how fast and how large it is here, beside floors of the same run.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Record a live public feed into a file that `demo --data` plays.
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
@@ -125,6 +128,25 @@ pub(crate) struct LiveArguments {
 pub(crate) enum SimCommand {
     /// Kraken Spot.
     KrakenSpot(Box<SimArguments>),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Kraken Spot's codec and the simulated exchange.
+    Kraken(BenchArguments),
+    /// A bare echo of the stack that the simulated exchange is served with; `kraken` starts it.
+    #[command(hide = true)]
+    Echo,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// Recordings whose book frames are read. Default: the synthetic recording that ships with Remora.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) data: Vec<PathBuf>,
+    /// How long each measurement takes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Args)]

@@ -139,7 +139,7 @@ impl Pacer {
 }
 
 /// Gives the files to play; the shipped one is written to a folder of its own that lives as long as the run.
-fn recordings(data: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<tempfile::TempDir>)> {
+pub(crate) fn recordings(data: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<tempfile::TempDir>)> {
     if !data.is_empty() {
         for path in data {
             if !path.is_file() {

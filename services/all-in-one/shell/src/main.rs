@@ -1,5 +1,6 @@
 //! `remora`: every service in one process, and the command line. Wiring only; decisions live in the cores.
 
+mod bench;
 mod cli;
 mod ctl;
 mod dashboard;
@@ -31,6 +32,7 @@ fn main() -> Result<()> {
             Command::Paper(arguments) => paper::run(arguments).await,
             Command::Live(arguments) => trade::run(arguments).await,
             Command::Sim(command) => sim::run(command).await,
+            Command::Bench(command) => bench::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Ctl(command) => ctl::run(command).await,
