@@ -25,6 +25,7 @@
 #![deny(missing_docs)]
 
 mod auth;
+mod connection;
 mod error;
 mod feed;
 mod frame;

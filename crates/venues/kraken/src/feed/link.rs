@@ -1,56 +1,20 @@
-//! The connection of a session: open, supervise, pace what is sent, reconnect.
+//! The connection of a feed: opens it, paces what is sent, supervises it ([`Connection`]).
 //!
-//! Venue rules (Kraken WebSocket v2, connection life and limits, checked June 2026): a heartbeat comes each
-//! second when nothing else does; silence of 10 s means a dead connection; 60 s without traffic closes it;
-//! about 150 connections per address in 10 minutes, then a ban; at most one attempt in 5 s after maintenance.
+//! Venue rules (Kraken WebSocket v2, limits, checked June 2026): the rate of messages per connection is limited,
+//! nowhere says how; at most one attempt in 5 s after maintenance.
 
+use crate::connection::{Connection, Due};
 use crate::request::Ask;
 use remora_domain::{DurationNs, Timestamp};
-use remora_machine::SplitMix64;
 use remora_venue_api::{ConnId, FeedOutput};
 use std::collections::VecDeque;
 
-/// An open that takes longer has failed.
-const CONNECT_TIMEOUT: DurationNs = DurationNs::from_s(15);
-/// A close that is not reported by then is taken as done.
-const CLOSE_TIMEOUT: DurationNs = DurationNs::from_s(5);
-/// No frame for this long is a dead connection.
-const SILENCE_MAX: DurationNs = DurationNs::from_s(10);
-/// Keeps the connection open where nothing is subscribed yet, and proves that our frames arrive.
-const PING_INTERVAL: DurationNs = DurationNs::from_s(15);
 /// Pause between two frames we send: the venue limits the rate per connection, without saying where.
 const SEND_INTERVAL: DurationNs = DurationNs::from_ms(50);
-/// First and last step of the reconnect delay. Half of a step is the least delay, so a venue that drops us at
-/// once sees at most 26 attempts in 10 minutes.
-const RETRY_FIRST: DurationNs = DurationNs::from_s(1);
-const RETRY_MAX: DurationNs = DurationNs::from_s(60);
 /// Least delay after maintenance.
 const RETRY_MAINTENANCE: DurationNs = DurationNs::from_s(5);
 /// Ten seconds of sending.
 const BUSY: usize = 200;
-/// A connection that lived this long was good: the next delay is the first step again.
-const GOOD_LIFE: DurationNs = DurationNs::from_s(60);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Not started, or ended.
-    Idle,
-    Connecting {
-        since: Timestamp,
-    },
-    Up {
-        since: Timestamp,
-        heard: Timestamp,
-        ping_at: Timestamp,
-    },
-    Closing {
-        since: Timestamp,
-        was_up_since: Option<Timestamp>,
-    },
-    Waiting {
-        until: Timestamp,
-    },
-}
 
 /// Says what became of the connection at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +27,11 @@ pub(super) enum Alarm {
     Gone,
 }
 
-/// Is the one connection of a session. Each attempt has its own number, so late news of an old one are told apart.
+/// Is the one connection of a session.
 #[derive(Debug)]
 pub(super) struct Link {
     url: String,
-    state: State,
-    conn: u16,
-    failures: u32,
-    random: SplitMix64,
+    connection: Connection,
     queue: VecDeque<String>,
     send_at: Timestamp,
     req_id: u32,
@@ -80,10 +41,7 @@ impl Link {
     pub(super) const fn new(url: String, seed: u64) -> Self {
         Self {
             url,
-            state: State::Idle,
-            conn: 0,
-            failures: 0,
-            random: SplitMix64::new(seed),
+            connection: Connection::new(seed),
             queue: VecDeque::new(),
             send_at: Timestamp::EPOCH,
             req_id: 0,
@@ -91,11 +49,11 @@ impl Link {
     }
 
     pub(super) const fn conn(&self) -> ConnId {
-        ConnId::new(self.conn)
+        self.connection.conn()
     }
 
     pub(super) const fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
+        self.connection.is_up()
     }
 
     /// Tells whether so much is queued that resyncs should wait: the bound of the queue beyond the first
@@ -106,7 +64,7 @@ impl Link {
 
     /// Opens the first connection; a second start changes nothing.
     pub(super) fn start(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
-        if self.state == State::Idle {
+        if self.connection.is_down() {
             self.connect(now, out);
         }
     }
@@ -118,73 +76,43 @@ impl Link {
         now: Timestamp,
         out: &mut Vec<FeedOutput>,
     ) -> bool {
-        if conn == self.conn() && matches!(self.state, State::Connecting { .. }) {
-            let ping_at = now.saturating_add(PING_INTERVAL);
-            self.state = State::Up { since: now, heard: now, ping_at };
+        let is_ours = self.connection.connected(now, conn);
+        if is_ours {
             self.send_at = now;
-            return true;
-        }
-        if conn != self.conn() || !self.is_up() {
+        } else if conn != self.conn() || !self.is_up() {
             out.push(FeedOutput::Close { conn });
         }
-        false
+        is_ours
     }
 
     /// Notes that a frame came; `false` when it is not of the open connection.
     pub(super) fn heard(&mut self, on: ConnId, now: Timestamp) -> bool {
-        let is_ours = on == self.conn();
-        match &mut self.state {
-            State::Up { heard, .. } if is_ours => {
-                *heard = now.max(*heard);
-                true
-            }
-            State::Up { .. }
-            | State::Idle
-            | State::Connecting { .. }
-            | State::Closing { .. }
-            | State::Waiting { .. } => false,
-        }
+        self.connection.heard(now, on)
     }
 
     /// Takes the news of a lost connection and plans the next; `false` when it was not ours.
     pub(super) fn disconnected(&mut self, conn: ConnId, now: Timestamp, slow: bool) -> bool {
-        let up_since = match self.state {
-            State::Up { since, .. } => Some(since),
-            State::Closing { was_up_since, .. } => was_up_since,
-            State::Connecting { .. } => None,
-            State::Idle | State::Waiting { .. } => return false,
-        };
-        if conn != self.conn() {
-            return false;
+        let least = if slow { RETRY_MAINTENANCE } else { DurationNs::ZERO };
+        let is_ours = self.connection.disconnected(now, conn, least);
+        if is_ours {
+            self.queue.clear();
         }
-        self.queue.clear();
-        if up_since.is_some_and(|since| now.since(since) >= GOOD_LIFE) {
-            self.failures = 0;
-        }
-        self.state = State::Waiting { until: now.saturating_add(self.retry_delay(slow)) };
-        self.failures = self.failures.saturating_add(1);
-        true
+        is_ours
     }
 
     /// Closes the connection; its loss is reported later.
     pub(super) fn close(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
-        let was_up_since = match self.state {
-            State::Up { since, .. } => Some(since),
-            State::Connecting { .. } => None,
-            State::Idle | State::Closing { .. } | State::Waiting { .. } => return,
-        };
-        self.queue.clear();
-        self.state = State::Closing { since: now, was_up_since };
-        out.push(FeedOutput::Close { conn: self.conn() });
+        if self.connection.closing(now) {
+            self.queue.clear();
+            out.push(FeedOutput::Close { conn: self.conn() });
+        }
     }
 
     /// Ends: closes what is open and never connects again until the next start.
     pub(super) fn end(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
         self.close(now, out);
         self.queue.clear();
-        // The number moves on, so that news of the old connection are not taken for a new one's.
-        self.conn = self.conn.wrapping_add(1);
-        self.state = State::Idle;
+        self.connection.end();
     }
 
     /// Sends in turn, as fast as the pace allows.
@@ -196,49 +124,28 @@ impl Link {
 
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) -> Alarm {
         self.flush(now, out);
-        match self.state {
-            State::Connecting { since } if now >= since.saturating_add(CONNECT_TIMEOUT) => {
-                self.close(now, out);
-            }
-            State::Up { heard, .. } if now >= heard.saturating_add(SILENCE_MAX) => {
+        match self.connection.tick(now) {
+            Due::Nothing => {}
+            Due::NotOpened => self.close(now, out),
+            Due::Silent => {
                 self.close(now, out);
                 return Alarm::Silent;
             }
-            State::Up { since, heard, ping_at } if now >= ping_at => {
-                let ping_at = now.saturating_add(PING_INTERVAL);
-                self.state = State::Up { since, heard, ping_at };
-                self.send(Ask::Ping, now, out);
-            }
-            State::Closing { since, .. } if now >= since.saturating_add(CLOSE_TIMEOUT) => {
-                return Alarm::Gone;
-            }
-            State::Waiting { until } if now >= until => {
-                self.conn = self.conn.wrapping_add(1);
-                self.connect(now, out);
-            }
-            State::Idle
-            | State::Connecting { .. }
-            | State::Up { .. }
-            | State::Closing { .. }
-            | State::Waiting { .. } => {}
+            Due::Ping => self.send(Ask::Ping, now, out),
+            Due::Gone => return Alarm::Gone,
+            Due::Retry => self.connect(now, out),
         }
         Alarm::None
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let due = match self.state {
-            State::Idle => return None,
-            State::Connecting { since } => since.saturating_add(CONNECT_TIMEOUT),
-            State::Up { heard, ping_at, .. } => heard.saturating_add(SILENCE_MAX).min(ping_at),
-            State::Closing { since, .. } => since.saturating_add(CLOSE_TIMEOUT),
-            State::Waiting { until } => until,
-        };
+        let due = self.connection.next_deadline()?;
         Some(if self.queue.is_empty() { due } else { due.min(self.send_at) })
     }
 
     fn connect(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
-        self.state = State::Connecting { since: now };
-        out.push(FeedOutput::Connect { conn: self.conn(), url: self.url.clone() });
+        let conn = self.connection.connect(now);
+        out.push(FeedOutput::Connect { conn, url: self.url.clone() });
     }
 
     fn flush(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
@@ -249,15 +156,5 @@ impl Link {
             out.push(FeedOutput::Send { conn: self.conn(), text });
             self.send_at = now.saturating_add(SEND_INTERVAL);
         }
-    }
-
-    /// Doubles from step to step; the jitter takes up to half, so that many clients do not return at once.
-    fn retry_delay(&mut self, slow: bool) -> DurationNs {
-        let factor = 1_i64.checked_shl(self.failures.min(16)).unwrap_or(1);
-        let step = RETRY_FIRST.saturating_mul(factor).min(RETRY_MAX);
-        let half = step.as_ns() / 2;
-        let jitter = self.random.next_below(half.unsigned_abs());
-        let delay = DurationNs::from_ns(half.saturating_add(i64::try_from(jitter).unwrap_or(0)));
-        if slow { delay.max(RETRY_MAINTENANCE) } else { delay }
     }
 }

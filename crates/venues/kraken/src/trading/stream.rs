@@ -86,7 +86,7 @@ impl KrakenTrading {
 
     pub(super) fn tick_link(&mut self, now: Timestamp, out: &mut Out) {
         match self.link.tick(now) {
-            Due::Nothing | Due::AskToken => {}
+            Due::Nothing => {}
             Due::Ping => self.ask_socket(now, Request::Ping, out),
             Due::Close(why) => self.close_link(now, why, out),
             Due::Gone => self.on_disconnected(now, self.link.conn(), out),
