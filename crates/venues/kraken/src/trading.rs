@@ -10,8 +10,8 @@
 //! - Cancels leave before new orders and wait for no budget ([`acts`]); our counters are never below the venue's
 //!   ([`budget`]).
 //! - One allocator gives a key's nonces, from blocks that are stored before they are used ([`nonce`]).
-//! - The session is up only while names are known, open orders were compared, the venue's timer is armed (unless it is
-//!   off) and the venue is heard.
+//! - The session is up only while our key may trade and may not take money out ([`key`]), names are known, open orders
+//!   were compared, the venue's timer is armed (unless it is off) and the venue is heard.
 //! - Any text of the venue is survived; what could not be read is told without what it said ([`codec`]).
 //!
 //! What must never happen here: a key, secret, token or account's figure in a problem or in `Debug`.
@@ -26,6 +26,7 @@ mod calls;
 mod codec;
 mod errors;
 mod frames;
+mod key;
 mod link;
 mod names;
 mod nonce;
@@ -33,6 +34,7 @@ mod orders;
 mod requests;
 mod settings;
 mod settle;
+mod sought;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -164,6 +166,9 @@ impl KrakenTrading {
             return;
         }
         self.phase = Phase::Running { since: now };
+        if let Some(until) = self.nonces.used_until(now) {
+            self.budget.used_until(until);
+        }
         // What an earlier run sent last may still arrive.
         self.orders.begin(now.saturating_add(acts::DEADLINE));
         self.settle.want(now);
@@ -180,6 +185,8 @@ impl KrakenTrading {
             VenueCommand::Cancel { cl_ord_id, order_id } => {
                 self.cancel(now, cl_ord_id, order_id, out);
             }
+            // One that was asked before the session went down is asked again when it is up.
+            VenueCommand::QueryOpenOrders if !self.is_up => {}
             VenueCommand::QueryOpenOrders => self.settle.owe(),
             VenueCommand::QueryAccount => self.query_account(now, out),
         }
@@ -237,6 +244,7 @@ impl KrakenTrading {
         let is_up = match self.phase {
             Phase::Running { since } => {
                 self.names.is_complete()
+                    && self.reads.is_key_good()
                     && self.settle.has_completed
                     && self.is_guarded(now)
                     && !self.is_blocked()

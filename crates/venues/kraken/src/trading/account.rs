@@ -6,6 +6,7 @@ use super::answers::{self, Answer};
 use super::calls::{Ask, Flight};
 use super::codec::Unreadable;
 use super::errors::{Meaning, meaning};
+use super::key;
 use super::orders::Out;
 use remora_domain::{
     Balances, DurationNs, FeeSchedule, OrderEventReason as Reason, Timestamp, VenueReport,
@@ -23,6 +24,8 @@ const RETRY_FIRST: DurationNs = DurationNs::from_ms(500);
 const RETRY_MAX: DurationNs = DurationNs::from_s(30);
 /// No call is made for so long after the venue said that the key is no good: repeating it leads to a lock-out.
 const LOCKED_PAUSE: DurationNs = DurationNs::from_s(60);
+/// The venue's clock is not read again sooner than this because of what it refuses.
+const CLOCK_DOUBT_PAUSE: DurationNs = DurationNs::from_s(10);
 /// Pairs whose fees are asked for at once.
 const FEE_PAIRS_MAX: usize = 50;
 
@@ -32,6 +35,11 @@ pub(super) struct Reads {
     names_at: Option<Timestamp>,
     has_assets: bool,
     time_at: Option<Timestamp>,
+    /// The venue refused a deadline: one of both clocks has moved.
+    is_clock_doubted: bool,
+    key_at: Option<Timestamp>,
+    /// Why our key is not used; empty for a good one, `None` before it was looked at.
+    key_objection: Option<String>,
     fees: Option<(Timestamp, FeeSchedule)>,
     are_fees_owed: bool,
     balances_at: Option<Timestamp>,
@@ -42,6 +50,38 @@ pub(super) struct Reads {
     failures: u32,
     /// When a call last came back.
     pub(super) heard_at: Option<Timestamp>,
+}
+
+impl Reads {
+    /// Tells whether our key may be used.
+    pub(super) fn is_key_good(&self) -> bool {
+        self.key_objection.as_ref().is_some_and(String::is_empty)
+    }
+
+    /// Gives how long what was read of the key counts: one that is not used may be mended meanwhile.
+    fn key_age_max(&self) -> DurationNs {
+        if self.is_key_good() { NAMES_AGE_MAX } else { LOCKED_PAUSE }
+    }
+
+    /// Notes that what was asked is wanted again from then on, or not any more.
+    const fn note(&mut self, ask: &Ask, from: Option<Timestamp>) {
+        match ask {
+            Ask::Balances => self.balances_from = from,
+            Ask::Fees(_) => self.are_fees_owed = from.is_some(),
+            // Where it fails, the next deadline that is refused asks again.
+            Ask::Time => self.is_clock_doubted = false,
+            Ask::Assets
+            | Ask::Pairs
+            | Ask::KeyInfo
+            | Ask::Token
+            | Ask::OpenOrders
+            | Ask::Orders(_)
+            | Ask::Closed(_)
+            | Ask::ClosedPage { .. }
+            | Ask::Trades { .. }
+            | Ask::Act(_) => {}
+        }
+    }
 }
 
 fn is_older(at: Option<Timestamp>, age: DurationNs, now: Timestamp) -> bool {
@@ -60,6 +100,11 @@ impl KrakenTrading {
         }
     }
 
+    /// Reads the venue's clock again, unless it was read just now.
+    pub(super) fn doubt_clock(&mut self, now: Timestamp) {
+        self.reads.is_clock_doubted |= is_older(self.reads.time_at, CLOCK_DOUBT_PAUSE, now);
+    }
+
     /// Wants balances soon: several changes are read together.
     pub(super) fn want_balances(&mut self, now: Timestamp) {
         let last = self.reads.balances_at.map_or(now, |at| at.saturating_add(BALANCES_PAUSE));
@@ -71,7 +116,7 @@ impl KrakenTrading {
     /// Gives what is to be read next, most urgent first.
     fn next_read(&self, now: Timestamp) -> Option<Ask> {
         let reads = &self.reads;
-        if is_older(reads.time_at, NAMES_AGE_MAX, now) {
+        if reads.is_clock_doubted || is_older(reads.time_at, NAMES_AGE_MAX, now) {
             return Some(Ask::Time);
         }
         if !reads.has_assets {
@@ -79,6 +124,9 @@ impl KrakenTrading {
         }
         if is_older(reads.names_at, NAMES_AGE_MAX, now) {
             return Some(Ask::Pairs);
+        }
+        if is_older(reads.key_at, reads.key_age_max(), now) {
+            return Some(Ask::KeyInfo);
         }
         if self.link.wants_token() {
             return Some(Ask::Token);
@@ -119,19 +167,7 @@ impl KrakenTrading {
         if self.send_call(now, ask, Vec::new(), &fields, out) {
             self.acts_in_row = 0;
             self.settle_asked(now, &asked);
-            match asked {
-                Ask::Balances => self.reads.balances_from = None,
-                Ask::Fees(_) => self.reads.are_fees_owed = false,
-                Ask::Time
-                | Ask::Assets
-                | Ask::Pairs
-                | Ask::Token
-                | Ask::OpenOrders
-                | Ask::Orders(_)
-                | Ask::Closed(_)
-                | Ask::Trades { .. }
-                | Ask::Act(_) => {}
-            }
+            self.reads.note(&asked, None);
         }
     }
 
@@ -154,6 +190,7 @@ impl KrakenTrading {
         [
             later(reads.time_at, NAMES_AGE_MAX),
             later(reads.names_at, NAMES_AGE_MAX),
+            later(reads.key_at, reads.key_age_max()),
             self.settle.next_deadline(),
             reads.balances_from,
             fees,
@@ -231,6 +268,7 @@ impl KrakenTrading {
                 self.names.read_pairs(result)?;
                 self.reads.names_at = Some(now);
             }
+            Ask::KeyInfo => self.on_key(now, &answers::permissions(result)?, out),
             Ask::Token => {
                 let token = answers::token(result)?;
                 if self.link.got_token(now, token.into()) {
@@ -253,10 +291,24 @@ impl KrakenTrading {
             Ask::OpenOrders => self.on_open_orders(now, result, out)?,
             Ask::Orders(_) => self.on_orders(now, result, out)?,
             Ask::Closed(id) => self.on_closed(now, id, result, out)?,
+            Ask::ClosedPage { .. } => self.on_closed_page(now, result, out)?,
             Ask::Trades { .. } => self.on_trades(now, result, out)?,
             Ask::Act(_) => {}
         }
         Ok(())
+    }
+
+    /// Looks at what our key may do.
+    fn on_key(&mut self, now: Timestamp, permissions: &[String], out: &mut Out) {
+        self.reads.key_at = Some(now);
+        let objection = key::objection(permissions, !self.is_rest_only).unwrap_or_default();
+        if self.reads.key_objection.as_ref() != Some(&objection) {
+            if !objection.is_empty() {
+                let detail = format!("{objection}; nothing is sent with it");
+                self.problem(ProblemKind::RequestRefused, None, detail, out);
+            }
+            self.reads.key_objection = Some(objection);
+        }
     }
 
     fn read_refused(&mut self, now: Timestamp, ask: &Ask, error: &str, out: &mut Out) {
@@ -273,19 +325,7 @@ impl KrakenTrading {
 
     /// Asks again later: reads do no harm.
     fn read_failed(&mut self, now: Timestamp, ask: &Ask) {
-        match ask {
-            Ask::Balances => self.reads.balances_from = Some(now),
-            Ask::Fees(_) => self.reads.are_fees_owed = true,
-            Ask::Time
-            | Ask::Assets
-            | Ask::Pairs
-            | Ask::Token
-            | Ask::OpenOrders
-            | Ask::Orders(_)
-            | Ask::Closed(_)
-            | Ask::Trades { .. }
-            | Ask::Act(_) => {}
-        }
+        self.reads.note(ask, Some(now));
         let factor = 1_i64.checked_shl(self.reads.failures.min(10)).unwrap_or(1);
         let pause = RETRY_FIRST.saturating_mul(factor).min(RETRY_MAX);
         self.reads.failures = self.reads.failures.saturating_add(1);

@@ -7,7 +7,7 @@ use super::KrakenTrading;
 use super::answers;
 use super::budget::{ADD, cancel_cost};
 use super::calls::{Act, Ask, Cost, Fields, Flight};
-use super::errors::{Meaning, meaning};
+use super::errors::{Meaning, may_be_timer, meaning};
 use super::orders::{Out, Status};
 use super::requests::{
     Pending, Request, Written, add_fields, add_frame, cancel_fields, cancel_frame, guard_fields,
@@ -40,8 +40,10 @@ const BATCH_POINTS: i64 = 8;
 const BATCH_MAX: usize = 15;
 /// Cancels in one call.
 const CANCELS_MAX: usize = 50;
-/// Tries at the timer follow each other at this distance while they fail.
+/// Tries at the timer follow each other at this distance while they fail; it doubles so often: calls for the timer
+/// count, and must leave room for those that tell what became of our orders.
 const GUARD_RETRY: DurationNs = DurationNs::from_s(1);
+const GUARD_DOUBLES_MAX: u32 = 3;
 
 /// Is what came back of an act.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(super) struct Guard {
     /// When to try next.
     pub(super) next_at: Timestamp,
     pub(super) is_under_way: bool,
+    /// Tries in a row that failed.
+    failures: u32,
 }
 
 impl KrakenTrading {
@@ -169,6 +173,18 @@ impl KrakenTrading {
             self.guard.next_at = now.saturating_add(DurationNs::from_ms(20));
         } else {
             self.set_guard(now, self.guard_seconds, out);
+        }
+    }
+
+    /// Takes in that the venue ended an order. Unless we wanted that, its timer may have lapsed: it takes everything, and
+    /// is off from then on. Nothing is sent until it is armed again.
+    pub(super) fn ended_by_venue(&mut self, now: Timestamp, id: &ClOrdId, words: Option<&str>) {
+        let order = self.orders.get(id).filter(|order| order.is_live());
+        let is_unwanted =
+            order.is_some_and(|order| order.cancel_at.is_none() && !order.is_cancel_taken);
+        if is_unwanted && self.guard.armed_at.is_some() && may_be_timer(words) {
+            self.guard.armed_at = None;
+            self.guard.next_at = now;
         }
     }
 
@@ -292,8 +308,9 @@ impl KrakenTrading {
         let Some(pair) = self.names.of_key(key).cloned() else { return };
         let units = if ids.len() > 1 { rate::batch_add(ids.len()) } else { ADD };
         let deadline = now.saturating_add(DEADLINE);
+        let venue_now = now.saturating_add(self.offset);
         for id in &ids {
-            self.orders.sent(now, id, deadline);
+            self.orders.sent(now, id, deadline, venue_now);
         }
         let written = ids.iter().filter_map(|id| Some(Written { id, order: self.orders.get(id)? }));
         let written: Vec<Written<'_>> = written.collect();
@@ -432,6 +449,10 @@ impl KrakenTrading {
                 }
             },
             (_, Some(Meaning::Refused(reason))) => {
+                // A deadline that is too near or too far reads like this.
+                if matches!(reason, Reason::ApprovalExpired | Reason::InstrumentRule) {
+                    self.doubt_clock(now);
+                }
                 ids.iter().for_each(|id| self.orders.refused(now, id, reason, out));
             }
             (_, Some(Meaning::Throttled)) => {
@@ -533,11 +554,14 @@ impl KrakenTrading {
         out: &mut Out,
     ) {
         self.guard.is_under_way = false;
-        self.guard.next_at = now.saturating_add(GUARD_RETRY);
+        let factor = 1_i64.checked_shl(self.guard.failures.min(GUARD_DOUBLES_MAX)).unwrap_or(1);
+        self.guard.next_at = now.saturating_add(GUARD_RETRY.saturating_mul(factor));
+        self.guard.failures = self.guard.failures.saturating_add(1);
         match outcome {
             Outcome::Good(_) if seconds == 0 => self.stopped(out),
             Outcome::Good(_) => {
                 self.guard.armed_at = Some(sent_at);
+                self.guard.failures = 0;
                 let third = DurationNs::from_ms(i64::from(seconds) * 1_000 / 3);
                 self.guard.next_at = sent_at.saturating_add(third).max(now);
             }

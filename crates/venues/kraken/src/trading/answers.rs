@@ -55,6 +55,7 @@ pub(super) struct RestOrder {
     pub(super) cl_ord_id: Option<String>,
     pub(super) listed: Listed,
     pub(super) is_open: bool,
+    pub(super) is_cancelled: bool,
     pub(super) reason: Option<String>,
     pub(super) closed: Timestamp,
 }
@@ -117,19 +118,35 @@ fn order(id: &str, raw: &RawValue, names: &Names) -> Result<RestOrder, Unreadabl
             "closed" | "canceled" | "expired" => false,
             _ => return Err(Unreadable::new(WHAT, "status")),
         },
+        is_cancelled: &*text.status == "canceled",
         cl_ord_id: text.cl_ord_id,
         reason: text.reason,
         closed: text.closetm.map_or(Ok(opened), |raw| unix_seconds(WHAT, "closetm", Some(raw)))?,
     })
 }
 
-/// Reads a map of orders, all or nothing: an order that cannot be read is not an order that is not there. `inside` is
-/// the member that holds them, if any.
+/// Is a list of orders.
+#[derive(Debug)]
+pub(super) struct RestOrders {
+    pub(super) rows: Vec<RestOrder>,
+    /// How many are not ours and could not be read: another product, a pair that is not listed.
+    pub(super) strange: usize,
+}
+
+#[derive(Deserialize)]
+struct NamedText {
+    #[serde(default)]
+    cl_ord_id: Option<String>,
+}
+
+/// Reads a map of orders. One of ours that cannot be read fails the whole list: it is not an order that is not there.
+/// `inside` is the member that holds them, if any; `is_ours` looks at the venue's id and ours.
 pub(super) fn orders(
     result: &str,
     inside: Option<&str>,
     names: &Names,
-) -> Result<Vec<RestOrder>, Unreadable> {
+    is_ours: impl Fn(&str, Option<&str>) -> bool,
+) -> Result<RestOrders, Unreadable> {
     let outer: BTreeMap<String, &RawValue> = object("orders", result)?;
     let inner: BTreeMap<String, &RawValue> = match inside {
         None => outer,
@@ -138,7 +155,20 @@ pub(super) fn orders(
             object("orders", raw.get())?
         }
     };
-    inner.iter().map(|(id, raw)| order(id, raw, names)).collect()
+    let mut read = RestOrders { rows: Vec::new(), strange: 0 };
+    for (id, raw) in &inner {
+        match order(id, raw, names) {
+            Ok(row) => read.rows.push(row),
+            Err(error) => {
+                let named: NamedText = object("order", raw.get())?;
+                if is_ours(id, named.cl_ord_id.as_deref()) {
+                    return Err(error);
+                }
+                read.strange = read.strange.saturating_add(1);
+            }
+        }
+    }
+    Ok(read)
 }
 
 /// Is a fill as REST lists it.
@@ -274,6 +304,16 @@ pub(super) fn token(result: &str) -> Result<String, Unreadable> {
     let text: TokenText = object("token", result)?;
     let is_good = !text.token.is_empty() && text.token.bytes().all(|byte| byte.is_ascii_graphic());
     if is_good { Ok(text.token) } else { Err(Unreadable::new("token", "it")) }
+}
+
+#[derive(Deserialize)]
+struct KeyText {
+    permissions: Vec<String>,
+}
+
+/// Reads what a key may do.
+pub(super) fn permissions(result: &str) -> Result<Vec<String>, Unreadable> {
+    object::<KeyText>("key", result).map(|text| text.permissions)
 }
 
 #[derive(Deserialize)]

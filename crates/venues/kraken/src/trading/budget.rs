@@ -1,8 +1,9 @@
 //! Our own copies of the venue's counters, on the safe side of them.
 //!
 //! What was sent and not answered counts in full and does not fall; it starts to fall with the answer. The venue's own
-//! counter began to fall before that, so ours is never below it. A cancel's penalty is reckoned from the answer to the
-//! order, which is later than the order: the age is never taken for longer than the venue takes it.
+//! counter began to fall before that, so ours is never below it. What an earlier run has charged is not known: every
+//! counter is taken for full at the last instant at which that run may have used the key. A cancel's penalty is reckoned
+//! from the answer to the order, which is later than the order: the age is never taken for longer than the venue takes it.
 //! Source of limits and penalties: `server/rate.rs`, which the simulated venue uses as well.
 
 use crate::server::rate::{Counter, Limit, POINT, cancel_penalty};
@@ -53,11 +54,41 @@ pub(super) struct Budget {
     told_max: Option<u32>,
     engine: BTreeMap<InstrumentKey, Held>,
     rest: Held,
+    /// Until when an earlier run may have charged the counters.
+    used_until: Option<Timestamp>,
 }
 
 impl Budget {
     pub(super) fn new(tier: Tier) -> Self {
-        Self { tier, told_max: None, engine: BTreeMap::new(), rest: Held::default() }
+        let (engine, rest) = (BTreeMap::new(), Held::default());
+        Self { tier, told_max: None, engine, rest, used_until: None }
+    }
+
+    /// Takes every counter for full at an instant: an earlier run may have filled it.
+    pub(super) fn used_until(&mut self, at: Timestamp) {
+        self.used_until = Some(at);
+        self.rest_full(at);
+    }
+
+    /// Gives a pair's counter.
+    fn held(&self, key: &InstrumentKey, limit: Limit) -> Held {
+        let unknown = || {
+            let mut held = Held::default();
+            if let Some(at) = self.used_until {
+                let full = i64::from(limit.points_max).saturating_mul(POINT);
+                held.counter.charge(at, limit, full);
+            }
+            held
+        };
+        self.engine.get(key).copied().unwrap_or_else(unknown)
+    }
+
+    /// Changes a pair's counter.
+    fn change(&mut self, key: &InstrumentKey, change: impl FnOnce(&mut Held, Limit)) {
+        let Some(limit) = self.tier.engine() else { return };
+        let mut held = self.held(key, limit);
+        change(&mut held, limit);
+        self.engine.insert(key.clone(), held);
     }
 
     /// Takes the threshold that the venue tells.
@@ -67,13 +98,13 @@ impl Budget {
 
     /// Takes the counter that the venue tells; it only ever raises ours: it is a moment old.
     pub(super) fn told(&mut self, now: Timestamp, key: &InstrumentKey, points: Decimal) {
-        let Some(limit) = self.tier.engine() else { return };
         let units = points.checked_mul(Decimal::from(POINT)).and_then(|units| units.to_i64());
-        let held = self.engine.entry(key.clone()).or_default();
-        let missing = units.unwrap_or(0).saturating_sub(held.level(now, limit));
-        if missing > 0 {
-            held.counter.charge(now, limit, missing);
-        }
+        self.change(key, |held, limit| {
+            let missing = units.unwrap_or(0).saturating_sub(held.level(now, limit));
+            if missing > 0 {
+                held.counter.charge(now, limit, missing);
+            }
+        });
     }
 
     /// Gives when so many units fit the pair's counter: `None` for now.
@@ -86,28 +117,22 @@ impl Budget {
         let limit = self.tier.engine()?;
         let max = self.told_max.map_or(limit.points_max, |told| told.min(limit.points_max));
         let max = i64::from(max).saturating_mul(POINT).saturating_sub(ENGINE_MARGIN);
-        let held = self.engine.get(key).copied().unwrap_or_default();
-        wait(held, now, limit, max.saturating_sub(units))
+        wait(self.held(key, limit), now, limit, max.saturating_sub(units))
     }
 
     /// Notes what was sent.
     pub(super) fn engine_sent(&mut self, key: &InstrumentKey, units: i64) {
-        let held = self.engine.entry(key.clone()).or_default();
-        held.pending = held.pending.saturating_add(units);
+        self.change(key, |held, _| held.pending = held.pending.saturating_add(units));
     }
 
     /// Notes that what was sent is answered, or given up.
     pub(super) fn engine_settled(&mut self, now: Timestamp, key: &InstrumentKey, units: i64) {
-        if let (Some(limit), Some(held)) = (self.tier.engine(), self.engine.get_mut(key)) {
-            held.settle(now, limit, units);
-        }
+        self.change(key, |held, limit| held.settle(now, limit, units));
     }
 
     /// Notes that what was sent is refused without being charged.
     pub(super) fn engine_released(&mut self, key: &InstrumentKey, units: i64) {
-        if let Some(held) = self.engine.get_mut(key) {
-            held.pending = held.pending.saturating_sub(units).max(0);
-        }
+        self.change(key, |held, _| held.pending = held.pending.saturating_sub(units).max(0));
     }
 
     /// Gives when a call of this cost fits: `None` for now.
@@ -190,6 +215,19 @@ mod tests {
         assert_eq!(budget.engine_wait(at_ms(0), &pair, ADD), None);
         budget.engine_sent(&pair, ADD);
         assert!(budget.engine_wait(at_ms(0), &pair, ADD).is_some());
+    }
+
+    #[test]
+    fn what_an_earlier_run_may_have_used_counts_in_full() {
+        let pair = key("BTC-USD");
+        let mut budget = Budget::new(Tier::Pro);
+        budget.used_until(at_ms(0));
+        assert_eq!(budget.rest_wait(at_ms(0), 1), Some(DurationNs::from_s(5)), "20 - 4 - 1 left");
+        assert_eq!(budget.rest_wait(at_ms(5_000), 1), None);
+        assert!(budget.engine_wait(at_ms(0), &pair, ADD).is_some());
+        budget.engine_sent(&pair, ADD);
+        assert!(budget.engine_wait(at_ms(0), &pair, ADD).is_some());
+        assert_eq!(budget.engine_wait(at_ms(60_000), &pair, ADD), None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) enum Ask {
     Assets,
     /// Names of pairs.
     Pairs,
+    /// What our key may do.
+    KeyInfo,
     /// A token for the socket.
     Token,
     /// What the account owns.
@@ -33,6 +35,8 @@ pub(super) enum Ask {
     Orders(Vec<OrderId>),
     /// The closed order of this name.
     Closed(ClOrdId),
+    /// Closed orders that were opened after then, newest first, from this place on.
+    ClosedPage { after: Option<Timestamp>, offset: u32 },
     /// Fills, newest first, from this place on.
     Trades { offset: u32 },
     /// Something that changes the venue.
@@ -86,12 +90,13 @@ impl Ask {
             Self::Time => "/0/public/Time",
             Self::Assets => "/0/public/Assets",
             Self::Pairs => "/0/public/AssetPairs",
+            Self::KeyInfo => "/0/private/GetApiKeyInfo",
             Self::Token => "/0/private/GetWebSocketsToken",
             Self::Balances => "/0/private/BalanceEx",
             Self::Fees(_) => "/0/private/TradeVolume",
             Self::OpenOrders => "/0/private/OpenOrders",
             Self::Orders(_) => "/0/private/QueryOrders",
-            Self::Closed(_) => "/0/private/ClosedOrders",
+            Self::Closed(_) | Self::ClosedPage { .. } => "/0/private/ClosedOrders",
             Self::Trades { .. } => "/0/private/TradesHistory",
             Self::Act(Act::Add(_)) if is_batch => "/0/private/AddOrderBatch",
             Self::Act(Act::Add(_)) => "/0/private/AddOrder",
@@ -107,12 +112,13 @@ impl Ask {
             Self::Time => "Time",
             Self::Assets => "Assets",
             Self::Pairs => "AssetPairs",
+            Self::KeyInfo => "GetApiKeyInfo",
             Self::Token => "GetWebSocketsToken",
             Self::Balances => "BalanceEx",
             Self::Fees(_) => "TradeVolume",
             Self::OpenOrders => "OpenOrders",
             Self::Orders(_) => "QueryOrders",
-            Self::Closed(_) => "ClosedOrders",
+            Self::Closed(_) | Self::ClosedPage { .. } => "ClosedOrders",
             Self::Trades { .. } => "TradesHistory",
             Self::Act(Act::Add(_)) => "AddOrder",
             Self::Act(Act::Cancel(_)) => "CancelOrder",
@@ -130,12 +136,14 @@ impl Ask {
             Self::Time | Self::Assets | Self::Pairs => 0,
             Self::Act(Act::Add(_) | Act::Cancel(_)) if !is_batch => 0,
             Self::Trades { .. } => 4,
-            Self::Token
+            Self::KeyInfo
+            | Self::Token
             | Self::Balances
             | Self::Fees(_)
             | Self::OpenOrders
             | Self::Orders(_)
             | Self::Closed(_)
+            | Self::ClosedPage { .. }
             | Self::Act(_) => 1,
         }
     }
@@ -146,6 +154,7 @@ impl Ask {
             Self::Time
             | Self::Assets
             | Self::Pairs
+            | Self::KeyInfo
             | Self::Token
             | Self::Balances
             | Self::OpenOrders
@@ -156,6 +165,12 @@ impl Ask {
                 format!("txid={}", ids.join("%2C"))
             }
             Self::Closed(id) => format!("cl_ord_id={id}&without_count=true"),
+            Self::ClosedPage { after, offset } => {
+                let after =
+                    after.map(|at| format!("&start={}", at.as_ns().div_euclid(1_000_000_000)));
+                let after = after.unwrap_or_default();
+                format!("closetime=open{after}&ofs={offset}&without_count=true")
+            }
             Self::Trades { offset } => {
                 format!("ofs={offset}&consolidate_taker=false&without_count=true")
             }

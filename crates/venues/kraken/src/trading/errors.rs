@@ -70,6 +70,13 @@ pub(super) fn end_reason(words: Option<&str>) -> Reason {
     }
 }
 
+/// Tells whether an order that we did not take back may have been ended by the venue's timer. What it says then is not
+/// documented: every reason counts that is not known for another.
+pub(super) fn may_be_timer(words: Option<&str>) -> bool {
+    const OTHERS: [&str; 5] = ["User", "Post only", "nsufficient", "elf", "STP"];
+    !OTHERS.iter().any(|other| words.unwrap_or_default().contains(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +116,7 @@ mod tests {
         assert_eq!(end_reason(Some("User requested")), Reason::UserRequested);
         assert_eq!(end_reason(Some("Cancel all orders after timeout")), Reason::VenueOther);
         assert_eq!(end_reason(None), Reason::None);
+        assert!(may_be_timer(Some("Cancel all orders after timeout")) && may_be_timer(None));
+        assert!(!may_be_timer(Some("User requested")) && !may_be_timer(Some("Post only order")));
     }
 }

@@ -25,6 +25,12 @@ impl Nonces {
         Self { next: from, reserved: from, asked: from }
     }
 
+    /// Gives until when earlier runs may have used the key; `None` when there was none. A nonce is never behind its time.
+    pub(super) fn used_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = Timestamp::from_ns(i64::try_from(self.next).unwrap_or(i64::MAX));
+        (self.next > 0).then(|| until.min(now))
+    }
+
     /// Gives the next nonce; `None` until one is reserved.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<u64> {
         let nonce = self.candidate(now);

@@ -43,6 +43,8 @@ pub(super) struct Order {
     pub(super) qty: Qty,
     pub(super) is_post_only: bool,
     pub(super) tif: TimeInForce,
+    /// When the router gave it to us.
+    pub(super) taken_at: Timestamp,
     /// Not to be sent after this.
     pub(super) expires_at: Timestamp,
     pub(super) order_id: Option<OrderId>,
@@ -55,6 +57,8 @@ pub(super) struct Order {
     is_acceptance_told: bool,
     /// The venue does not take it after this.
     pub(super) deadline: Timestamp,
+    /// The venue did not have it before this, by its own clock; `None` when nobody can say.
+    pub(super) opened_from: Option<Timestamp>,
     /// When the venue first answered, for its age.
     pub(super) answered: Option<Timestamp>,
     /// When it was last heard of.
@@ -78,6 +82,7 @@ impl Order {
             qty: request.qty,
             is_post_only: request.is_post_only,
             tif: request.tif,
+            taken_at: now,
             expires_at,
             order_id: None,
             status: Status::Waiting,
@@ -86,6 +91,7 @@ impl Order {
             venue_cum: Qty::ZERO,
             is_acceptance_told: false,
             deadline: now,
+            opened_from: None,
             answered: None,
             news_at: now,
             cancel_at: None,
@@ -103,6 +109,7 @@ impl Order {
             qty: event.order_qty,
             is_post_only: false,
             tif: TimeInForce::Gtc,
+            taken_at: Timestamp::EPOCH,
             expires_at: Timestamp::EPOCH,
             order_id: None,
             status: Status::Unknown,
@@ -111,6 +118,7 @@ impl Order {
             venue_cum: Qty::ZERO,
             is_acceptance_told: false,
             deadline: Timestamp::EPOCH,
+            opened_from: None,
             answered: None,
             news_at: Timestamp::EPOCH,
             cancel_at: None,
@@ -155,6 +163,8 @@ pub(super) struct Orders {
     /// Those that wait to be sent, in order.
     waiting: VecDeque<ClOrdId>,
     ended: VecDeque<ClOrdId>,
+    /// The latest instant that the venue itself told: what is sent after that is opened after it.
+    told_time: Option<Timestamp>,
 }
 
 fn report(out: &mut Out, report: VenueReport) {
@@ -197,7 +207,12 @@ impl Orders {
     /// Takes in an event of an earlier run.
     pub(super) fn restore(&mut self, event: &OrderEvent) {
         let id = event.cl_ord_id.clone();
-        let order = self.all.entry(id.clone()).or_insert_with(|| Order::restored(event));
+        // The log keeps the order of things: what it tells first was sent after what the venue had said by then.
+        let told_time = self.told_time;
+        let order = self
+            .all
+            .entry(id.clone())
+            .or_insert_with(|| Order { opened_from: told_time, ..Order::restored(event) });
         order.execs.extend(event.fill.iter().map(|fill| fill.exec_id.clone()));
         order.sum = order.sum.max(event.cum_qty);
         order.venue_cum = order.venue_cum.max(event.cum_qty);
@@ -220,6 +235,12 @@ impl Orders {
         let (is_live, order_id) = (order.is_live(), order.order_id.clone());
         if let Some(order_id) = order_id {
             self.by_order_id.insert(order_id, id.clone());
+        }
+        // Other reports may carry a time of ours.
+        let is_venues = event.exec_type == ExecType::Trade
+            || (event.exec_type == ExecType::Cancelled && event.reason != Reason::UnknownOrder);
+        if let Some(time) = event.venue_time.filter(|_| is_venues) {
+            self.venue_told(time);
         }
         if is_live {
             self.live.insert(id);
@@ -258,6 +279,7 @@ impl Orders {
             qty: listed.qty,
             is_post_only: false,
             tif: TimeInForce::Gtc,
+            taken_at: now,
             expires_at: Timestamp::EPOCH,
             order_id: Some(listed.order_id.clone()),
             status: Status::Open,
@@ -266,6 +288,7 @@ impl Orders {
             venue_cum: listed.cum_qty,
             is_acceptance_told: true,
             deadline: now,
+            opened_from: None,
             answered: Some(now),
             news_at: now,
             cancel_at: None,
@@ -278,10 +301,24 @@ impl Orders {
         self.live.insert(id.clone());
     }
 
-    /// Notes that an order leaves.
-    pub(super) fn sent(&mut self, now: Timestamp, id: &ClOrdId, deadline: Timestamp) {
+    /// Notes an instant of the venue's own clock that is over.
+    pub(super) fn venue_told(&mut self, time: Timestamp) {
+        self.told_time = self.told_time.max(Some(time));
+    }
+
+    /// Notes that an order leaves, when by the venue's clock it is about `venue_now`.
+    pub(super) fn sent(
+        &mut self,
+        now: Timestamp,
+        id: &ClOrdId,
+        deadline: Timestamp,
+        venue_now: Timestamp,
+    ) {
         self.waiting.retain(|waiting| waiting != id);
+        let told_time = self.told_time;
         if let Some(order) = self.all.get_mut(id) {
+            // The earlier of two clocks: neither may hide an order.
+            order.opened_from = told_time.map(|told| told.min(venue_now));
             order.status = Status::Sent;
             order.news_at = now;
             order.deadline = deadline;

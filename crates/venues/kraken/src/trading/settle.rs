@@ -12,11 +12,12 @@ use super::calls::Ask;
 use super::codec::Unreadable;
 use super::errors::end_reason;
 use super::orders::{Listed, Order, Out, Status};
+use super::sought::{After, Sought};
 use remora_domain::{
     ClOrdId, DurationNs, OpenOrder, OrderEventReason as Reason, OrderId, Timestamp, VenueReport,
 };
 use remora_venue_api::{DeadMan, ProblemKind, VenueOutput};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// After an order's deadline its absence counts: clocks differ, histories lag.
 const ABSENCE_GRACE: DurationNs = DurationNs::from_s(2);
@@ -24,12 +25,14 @@ const ABSENCE_GRACE: DurationNs = DurationNs::from_s(2);
 const AGAIN: DurationNs = DurationNs::from_s(1);
 /// How often to look while no socket tells what happens.
 const POLL: DurationNs = DurationNs::from_s(3);
-/// An order that was sent so long ago holds answers back.
+/// How often to look whether orders that are not ours are gone, while they forbid sending.
+const FOREIGN_POLL: DurationNs = DurationNs::from_s(10);
+/// An order that the router gave us so long ago holds answers back: it counts the absence of such.
 const UNANSWERED_YOUNG: DurationNs = DurationNs::from_s(1);
 /// Ids in one query.
 const QUERY_MAX: usize = 50;
 /// Rows of one page of fills, and the most pages of one round.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 const PAGES_MAX: u32 = 40;
 
 /// Is where settling stands.
@@ -56,6 +59,7 @@ struct Round {
     answers: u32,
     listing: Vec<(Option<ClOrdId>, Listed)>,
     todo: VecDeque<Ask>,
+    sought: Option<Sought>,
     offset: u32,
     is_paged: bool,
 }
@@ -113,7 +117,8 @@ impl KrakenTrading {
         }
         let is_paging = self.orders.is_any_lacking() && !round.is_paged;
         let trades = || is_paging.then_some(Ask::Trades { offset: round.offset });
-        round.todo.front().cloned().or_else(trades)
+        let sought = round.sought.as_ref().map(Sought::ask);
+        round.todo.front().cloned().or(sought).or_else(trades)
     }
 
     /// Notes that the question for open orders leaves.
@@ -133,15 +138,15 @@ impl KrakenTrading {
         result: &str,
         out: &mut Out,
     ) -> Result<(), Unreadable> {
-        let rows = answers::orders(result, Some("open"), &self.names)?;
+        let read = answers::orders(result, Some("open"), &self.names, self.is_ours())?;
         let Some(round) = self.settle.round.as_mut().filter(|round| round.listed_at.is_none())
         else {
             return Ok(());
         };
         round.listed_at = Some(now);
         let asked_at = round.asked_at.unwrap_or(now);
-        let (mut listed, mut foreign, mut listing) = (BTreeSet::new(), 0_usize, Vec::new());
-        for row in rows {
+        let (mut listed, mut foreign, mut listing) = (BTreeSet::new(), read.strange, Vec::new());
+        for row in read.rows {
             match self.see_open(now, &row, out) {
                 Some(id) => {
                     listed.insert(id.clone());
@@ -155,10 +160,11 @@ impl KrakenTrading {
             }
         }
         self.note_foreign(foreign, out);
-        let todo = self.questions(asked_at, &listed);
+        let (todo, sought) = self.questions(asked_at, &listed);
         if let Some(round) = &mut self.settle.round {
             round.listing = listing;
             round.todo = todo;
+            round.sought = sought;
         }
         Ok(())
     }
@@ -168,6 +174,7 @@ impl KrakenTrading {
         let Listed { order_id, cum_qty, opened, .. } = &row.listed;
         let known = self.orders.find(Some(order_id.as_str()), row.cl_ord_id.as_deref());
         if let Some(id) = known {
+            self.orders.venue_told(*opened);
             self.orders.accepted(now, &id, order_id, *opened, out);
             self.orders.cum_told(&id, *cum_qty);
             if let Some(order) = self.orders.get_mut(&id) {
@@ -196,20 +203,38 @@ impl KrakenTrading {
     }
 
     /// Gives what must be asked about our orders that are not listed.
-    fn questions(&self, asked_at: Timestamp, listed: &BTreeSet<ClOrdId>) -> VecDeque<Ask> {
+    fn questions(
+        &self,
+        asked_at: Timestamp,
+        listed: &BTreeSet<ClOrdId>,
+    ) -> (VecDeque<Ask>, Option<Sought>) {
         let missing = self.orders.live().filter(|(id, _)| !listed.contains(*id));
-        let (mut known, mut todo): (Vec<OrderId>, VecDeque<Ask>) = (Vec::new(), VecDeque::new());
+        let (mut known, mut unknown): (Vec<OrderId>, BTreeMap<_, _>) = Default::default();
         for (id, order) in missing {
             match &order.order_id {
-                Some(order_id) if order.news_at < asked_at => known.push(order_id.clone()),
+                // Also one that was heard of since: it may have ended before the list was made.
+                Some(order_id) => known.push(order_id.clone()),
                 None if order.deadline.saturating_add(ABSENCE_GRACE) <= asked_at => {
-                    todo.push_back(Ask::Closed(id.clone()));
+                    unknown.insert(id.clone(), order.opened_from);
                 }
-                Some(_) | None => {}
+                None => {}
             }
         }
-        todo.extend(known.chunks(QUERY_MAX).map(|ids| Ask::Orders(ids.to_vec())));
-        todo
+        let known = known.chunks(QUERY_MAX).map(|ids| Ask::Orders(ids.to_vec()));
+        match Sought::begin(unknown) {
+            After::More(sought) => (known.collect(), Some(sought)),
+            After::ByName(ids) | After::Absent(ids) => {
+                (known.chain(ids.into_iter().map(Ask::Closed)).collect(), None)
+            }
+        }
+    }
+
+    /// Tells orders that may be ours by the venue's id or ours.
+    fn is_ours(&self) -> impl Fn(&str, Option<&str>) -> bool {
+        move |order_id: &str, cl_ord_id: Option<&str>| {
+            cl_ord_id.is_some_and(|id| id.starts_with(&self.cl_ord_id_prefix))
+                || self.orders.find(Some(order_id), cl_ord_id).is_some()
+        }
     }
 
     /// Takes in orders that were asked for by the venue's ids.
@@ -219,10 +244,15 @@ impl KrakenTrading {
         result: &str,
         out: &mut Out,
     ) -> Result<(), Unreadable> {
-        for row in answers::orders(result, None, &self.names)? {
+        for row in answers::orders(result, None, &self.names, self.is_ours())?.rows {
             let order_id = row.listed.order_id.as_str();
             if let Some(id) = self.orders.find(Some(order_id), row.cl_ord_id.as_deref()) {
                 self.see_row(now, &id, &row, out);
+                // It came after the list: the answer to the router names it too.
+                let round = self.settle.round.as_mut().filter(|_| row.is_open);
+                round.into_iter().for_each(|round| {
+                    round.listing.push((Some(id.clone()), row.listed.clone()));
+                });
             }
         }
         self.settle_answered();
@@ -231,10 +261,14 @@ impl KrakenTrading {
 
     fn see_row(&mut self, now: Timestamp, id: &ClOrdId, row: &RestOrder, out: &mut Out) {
         let Listed { order_id, cum_qty, opened, .. } = &row.listed;
+        self.orders.venue_told(row.closed.max(*opened));
         if row.is_open {
             self.orders.accepted(now, id, order_id, *opened, out);
             self.orders.cum_told(id, *cum_qty);
         } else {
+            if row.is_cancelled {
+                self.ended_by_venue(now, id, row.reason.as_deref());
+            }
             self.orders.learn(now, id, order_id);
             let reason = end_reason(row.reason.as_deref());
             self.orders.ended(id, reason, Some(*cum_qty), row.closed, out);
@@ -249,13 +283,49 @@ impl KrakenTrading {
         result: &str,
         out: &mut Out,
     ) -> Result<(), Unreadable> {
-        let rows = answers::orders(result, Some("closed"), &self.names)?;
-        let ours = rows.iter().find(|row| row.cl_ord_id.as_deref() == Some(id.as_str()));
+        let read = answers::orders(result, Some("closed"), &self.names, self.is_ours())?;
+        let ours = read.rows.iter().find(|row| row.cl_ord_id.as_deref() == Some(id.as_str()));
         match ours {
             Some(row) => self.see_row(now, id, row, out),
             None => self.absent(now, id, out),
         }
         self.settle_answered();
+        Ok(())
+    }
+
+    /// Takes in a page of closed orders.
+    pub(super) fn on_closed_page(
+        &mut self,
+        now: Timestamp,
+        result: &str,
+        out: &mut Out,
+    ) -> Result<(), Unreadable> {
+        let read = answers::orders(result, Some("closed"), &self.names, self.is_ours())?;
+        for row in &read.rows {
+            let order_id = row.listed.order_id.as_str();
+            if let Some(id) = self.orders.find(Some(order_id), row.cl_ord_id.as_deref()) {
+                self.see_row(now, &id, row, out);
+            }
+        }
+        let Some(round) = &mut self.settle.round else { return Ok(()) };
+        let Some(sought) = round.sought.take() else { return Ok(()) };
+        let found = |id: &ClOrdId| {
+            let order = self.orders.get(id);
+            order.is_none_or(|order| order.order_id.is_some() || !order.is_live())
+        };
+        let rows = read.rows.len().saturating_add(read.strange);
+        let absent = match sought.after_page(rows, found) {
+            After::More(sought) => {
+                round.sought = Some(sought);
+                Vec::new()
+            }
+            After::ByName(ids) => {
+                round.todo.extend(ids.into_iter().map(Ask::Closed));
+                Vec::new()
+            }
+            After::Absent(ids) => ids,
+        };
+        absent.iter().for_each(|id| self.absent(now, id, out));
         Ok(())
     }
 
@@ -289,6 +359,7 @@ impl KrakenTrading {
         }
         for trade in trades {
             if let Some(id) = self.orders.find(Some(trade.order_id.as_str()), None) {
+                self.orders.venue_told(trade.time);
                 self.orders.filled(now, &id, &trade.order_id, trade.fill, trade.time, out);
             }
         }
@@ -307,7 +378,7 @@ impl KrakenTrading {
         }
     }
 
-    /// Goes on after a refusal of the venue: a list with one unknown order is asked for one by one, and one that the
+    /// Goes on after a refusal of the venue: a list with one unknown order is asked for by halves, and one that the
     /// venue does not know by its id is asked for by ours.
     pub(super) fn settle_refused(&mut self, ask: &Ask, is_unknown: bool) -> bool {
         let Ask::Orders(ids) = ask else { return false };
@@ -315,7 +386,8 @@ impl KrakenTrading {
         let Some(round) = self.settle.round.as_mut().filter(|_| is_unknown) else { return false };
         round.todo.pop_front();
         if ids.len() > 1 {
-            round.todo.extend(ids.iter().map(|id| Ask::Orders(vec![id.clone()])));
+            let halves = ids.chunks(ids.len().div_ceil(2));
+            round.todo.extend(halves.map(|half| Ask::Orders(half.to_vec())));
         } else if let Some(id) = by_name {
             round.todo.push_back(Ask::Closed(id));
         }
@@ -326,12 +398,13 @@ impl KrakenTrading {
     pub(super) fn settle_finish(&mut self, now: Timestamp, out: &mut Out) {
         let is_done = self.settle.round.as_ref().is_some_and(|round| {
             let is_paging = self.orders.is_any_lacking() && !round.is_paged;
-            round.listed_at.is_some() && round.todo.is_empty() && !is_paging
+            let is_asked = round.todo.is_empty() && round.sought.is_none();
+            round.listed_at.is_some() && is_asked && !is_paging
         });
         let Some(round) = self.settle.round.take_if(|_| is_done) else { return };
         self.settle.has_completed = true;
         let asked_at = round.asked_at.unwrap_or(now);
-        let is_old = |order: &Order| order.news_at.saturating_add(UNANSWERED_YOUNG) < asked_at;
+        let is_old = |order: &Order| order.taken_at.saturating_add(UNANSWERED_YOUNG) < asked_at;
         // The router would take what waits here for absent.
         let waiting = self.orders.waiting().filter(|(_, order)| is_old(order));
         let waiting: Vec<ClOrdId> = waiting.map(|(id, _)| id.clone()).collect();
@@ -356,6 +429,9 @@ impl KrakenTrading {
         }
         if !self.link.is_live() && self.orders.live_count() > 0 {
             self.settle.want(now.saturating_add(POLL));
+        }
+        if self.is_blocked() {
+            self.settle.want(now.saturating_add(FOREIGN_POLL));
         }
     }
 

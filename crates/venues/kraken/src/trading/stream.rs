@@ -272,6 +272,7 @@ impl KrakenTrading {
         out: &mut Out,
     ) -> Result<(), Unreadable> {
         let (order_id, time) = (item.order_id()?, item.time()?);
+        self.orders.venue_told(time);
         let cum_qty = item.cum_qty()?;
         let is_lacking = match &*item.exec_type {
             "trade" => {
@@ -286,6 +287,9 @@ impl KrakenTrading {
                 self.orders.ended(id, end_reason(None), cum, time, out)
             }
             "canceled" | "expired" => {
+                if &*item.exec_type == "canceled" {
+                    self.ended_by_venue(now, id, item.reason.as_deref());
+                }
                 self.orders.learn(now, id, &order_id);
                 let reason = end_reason(item.reason.as_deref());
                 self.orders.ended(id, reason, cum_qty, time, out)

@@ -3,6 +3,8 @@
 mod faults;
 mod hostile;
 mod life;
+mod phases;
 mod router;
+mod stress;
 mod trade;
 mod world;

@@ -4,17 +4,9 @@ use super::world::{Options, World};
 use remora_domain::{DurationNs, OrdStatus};
 use remora_venue_api::{DeadMan, VenueInput};
 
-fn ready(options: Options) -> World {
-    let mut world = World::new(options);
-    world.start();
-    world.quiet(DurationNs::from_s(5));
-    assert!(world.router.is_ready(), "{:?}", world.problems);
-    world
-}
-
 #[test]
 fn a_session_comes_up_and_its_books_equal_the_venues() {
-    let mut world = ready(Options::of_seed(1));
+    let mut world = World::ready(Options::of_seed(1));
     world.trade(DurationNs::from_s(120), 20);
     world.wind_down();
     assert_eq!(world.problems, Vec::<String>::new());
@@ -24,7 +16,7 @@ fn a_session_comes_up_and_its_books_equal_the_venues() {
 
 #[test]
 fn by_calls_alone_the_books_equal_the_venues_too() {
-    let mut world = ready(Options { is_rest_only: true, ..Options::of_seed(2) });
+    let mut world = World::ready(Options { is_rest_only: true, ..Options::of_seed(2) });
     world.trade(DurationNs::from_s(60), 5);
     world.wind_down();
     assert_eq!(world.frames, 0);
@@ -33,7 +25,7 @@ fn by_calls_alone_the_books_equal_the_venues_too() {
 
 #[test]
 fn after_a_kill_the_timer_takes_everything() {
-    let mut world = ready(Options::of_seed(3));
+    let mut world = World::ready(Options::of_seed(3));
     world.trade(DurationNs::from_s(30), 20);
     let trader = world.trader();
     assert!(world.server.desk().open_orders(trader).count() > 0);
@@ -48,7 +40,7 @@ fn after_a_kill_the_timer_takes_everything() {
 
 #[test]
 fn without_a_timer_orders_outlive_a_kill_and_are_found_again() {
-    let mut world = ready(Options { dead_man: DeadMan::Off, ..Options::of_seed(4) });
+    let mut world = World::ready(Options { dead_man: DeadMan::Off, ..Options::of_seed(4) });
     world.trade(DurationNs::from_s(10), 20);
     world.kill();
     world.quiet(DurationNs::from_s(90));
@@ -60,7 +52,7 @@ fn without_a_timer_orders_outlive_a_kill_and_are_found_again() {
 
 #[test]
 fn an_order_whose_reply_is_lost_is_settled_by_asking() {
-    let mut world = ready(Options::of_seed(5));
+    let mut world = World::ready(Options::of_seed(5));
     let lost = r#"{"kind":"reply_lost","scope":{"method":"add_order"},"count":3}"#;
     world.admin("faults", lost);
     let lost = r#"{"kind":"request_lost","scope":{"method":"add_order"},"count":3}"#;
@@ -74,7 +66,7 @@ fn an_order_whose_reply_is_lost_is_settled_by_asking() {
 
 #[test]
 fn an_orderly_end_takes_the_timer_off() {
-    let mut world = ready(Options::of_seed(6));
+    let mut world = World::ready(Options::of_seed(6));
     world.trade(DurationNs::from_s(5), 10);
     world.wind_down();
     world.session_input(VenueInput::Stop);
@@ -84,7 +76,7 @@ fn an_orderly_end_takes_the_timer_off() {
 
 #[test]
 fn a_session_keeps_its_secrets() {
-    let mut world = ready(Options::of_seed(7));
+    let mut world = World::ready(Options::of_seed(7));
     world.trade(DurationNs::from_s(5), 10);
     let shown = format!("{:?} {:?}", world.session.as_ref().unwrap(), world.settings());
     world.assert_public(&shown);

@@ -26,6 +26,8 @@ pub(crate) struct Tracked {
     pub(crate) reason: OrderEventReason,
     pub(crate) heard_at: Timestamp,
     cancel_sent: Option<Timestamp>,
+    /// When it was first wanted back.
+    pub(crate) cancel_from: Option<Timestamp>,
     is_cancel_wanted: bool,
 }
 
@@ -47,7 +49,7 @@ pub(crate) struct Router {
     next: u64,
     prefix: &'static str,
     pub(crate) cancel_refusals: usize,
-    /// How long cancels were under way until their order ended.
+    /// How long after it was first wanted back each order ended at the venue, by its clock.
     pub(crate) cancel_waits: Vec<DurationNs>,
 }
 
@@ -126,6 +128,7 @@ impl Router {
             reason: OrderEventReason::None,
             heard_at: now,
             cancel_sent: None,
+            cancel_from: None,
             is_cancel_wanted: false,
         };
         self.orders.insert(id.clone(), tracked);
@@ -141,6 +144,7 @@ impl Router {
         let Some(order) = self.orders.get_mut(id) else { return };
         order.is_cancel_wanted = true;
         order.cancel_sent = Some(now);
+        order.cancel_from = order.cancel_from.or(Some(now));
         let (cl_ord_id, order_id) = (id.clone(), order.order_id.clone());
         self.commands.push_back(VenueCommand::Cancel { cl_ord_id, order_id });
     }
@@ -214,8 +218,9 @@ impl Router {
                 self.store(&id, ExecType::Trade, Some(fill));
             }
             VenueReport::Cancelled { cl_ord_id: id, reason, .. } => {
-                let waited = self.orders[&id].cancel_sent.map(|at| now.since(at));
-                self.cancel_waits.extend(waited);
+                let ended = venue.knows(&id).and_then(|facts| facts.closed);
+                let waited = self.orders[&id].cancel_from.zip(ended);
+                self.cancel_waits.extend(waited.map(|(from, ended)| ended.since(from)));
                 venue.assert_ended(&id, self.orders[&id].cum);
                 self.end(now, &id, OrdStatus::Cancelled, reason);
             }

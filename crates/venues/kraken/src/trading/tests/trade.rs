@@ -1,6 +1,6 @@
 //! Trading by chance in a world, and what must hold when it is wound down.
 
-use super::world::{CROWD, TRADED, World};
+use super::world::{CROWD, Options, TRADED, Traded, World};
 use crate::server::desk::{ExecutionQuery, Span};
 use crate::server::io::{Flow, ServerInput};
 use remora_domain::{
@@ -47,6 +47,20 @@ impl World {
         self.server_input(ServerInput::Flow(flow));
     }
 
+    /// Makes a world with a session that is up.
+    pub(crate) fn ready(options: Options) -> Self {
+        let mut world = Self::new(options);
+        world.start();
+        world.quiet(DurationNs::from_s(5));
+        assert!(world.router.is_ready(), "{:?}", world.problems);
+        world
+    }
+
+    /// Counts the orders that the venue took.
+    pub(crate) fn taken(&self) -> usize {
+        self.router.orders.values().filter(|order| order.order_id.is_some()).count()
+    }
+
     /// Trades by chance for a while.
     pub(crate) fn trade(&mut self, by: DurationNs, orders_per_s: u64) {
         self.pass(by, |world| {
@@ -67,6 +81,72 @@ impl World {
             }
             world.pump_router();
         });
+    }
+
+    /// Asks for much: places and takes back on every pair, so many times a second each, and asks for the lists twice a
+    /// second. Gives the highest counter of any pair, in points.
+    pub(crate) fn overload(&mut self, by: DurationNs, per_pair_and_s: u64) -> Decimal {
+        let (mut highest, mut query_at) = (Decimal::ZERO, self.now);
+        self.pass(by, |world| {
+            for traded in &TRADED {
+                if world.random.next_below(100) < per_pair_and_s && world.router.is_ready() {
+                    let order = world.resting(traded);
+                    world.router.submit(world.now, order, DurationNs::from_s(3), true);
+                }
+                if world.random.next_below(100) < per_pair_and_s {
+                    world.take_back_one(traded);
+                }
+                let desk = world.server.desk();
+                let market = desk.catalogue().find_pair(traded.symbol).unwrap().market;
+                highest = highest.max(desk.rate_count(world.now, world.trader(), market));
+            }
+            if query_at <= world.now && world.router.is_up {
+                world.router.query(world.now);
+                query_at = world.now.saturating_add(DurationNs::from_ms(500));
+            }
+            world.pump_router();
+        });
+        highest
+    }
+
+    /// Takes back an order of a pair that nobody wanted back yet.
+    fn take_back_one(&mut self, traded: &Traded) {
+        let key = traded.key();
+        let live = self.router.live();
+        let live = live.filter(|(_, order)| order.request.instrument == key);
+        let live = live.filter(|(_, order)| order.cancel_from.is_none());
+        let live: Vec<ClOrdId> = live.map(|(id, _)| id.clone()).collect();
+        if !live.is_empty() {
+            let at = self.random.next_below(u64::try_from(live.len()).unwrap());
+            self.router.cancel(self.now, &live[usize::try_from(at).unwrap()]);
+        }
+    }
+
+    /// Makes an order of a pair that rests.
+    fn resting(&mut self, traded: &Traded) -> OrderRequest {
+        let side = if self.random.next_below(2) == 0 { Side::Buy } else { Side::Sell };
+        let away = i64::try_from(self.random.next_below(15)).unwrap() + 5;
+        let steps = if side == Side::Buy { -away } else { away };
+        OrderRequest {
+            cl_ord_id: self.router.next_id(),
+            instrument: traded.key(),
+            side,
+            price: traded.price(steps),
+            qty: Qty::from_decimal(Decimal::new(traded.qty, 8)).unwrap(),
+            tif: TimeInForce::Gtc,
+            is_post_only: true,
+            ..request("x")
+        }
+    }
+
+    /// Waits until every order of earlier runs is settled and the router has been told; fails when that takes longer.
+    pub(crate) fn recover(&mut self, most: DurationNs) {
+        let end = self.now.saturating_add(most);
+        let before = self.router.listings;
+        while self.router.listings == before || self.router.live().next().is_some() {
+            assert!(self.now < end, "not recovered: {}", self.shown());
+            self.quiet(DurationNs::from_s(1));
+        }
     }
 
     /// Takes everything back, waits until nothing is open, and compares every book with the venue's.

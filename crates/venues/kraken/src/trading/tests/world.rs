@@ -2,12 +2,14 @@
 //!
 //! The wire keeps the order of each direction of a socket; calls may overtake each other. Equal seeds give equal runs.
 
+use crate::auth::{ApiSigner, Signed};
+use crate::server::auth::Permission;
 use crate::server::desk::{ClosedQuery, Desk, OrderFacts};
 use crate::server::faults::FaultSettings;
 use crate::server::io::{
     CallId as ServerCall, Flow, HttpCall, PeerId, ServerInput, ServerOutput, WsHost,
 };
-use crate::server::settings::{DeskSettings, Tier};
+use crate::server::settings::{DeskSettings, KeySetting, Tier};
 use crate::server::{Server, ServerSettings, WsSettings, synthetic};
 use crate::trading::KrakenTrading;
 use crate::trading::tests::router::Router;
@@ -27,6 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const START: Timestamp = Timestamp::from_ns(1_771_234_567_100_001_000);
 pub(crate) const PREFIX: &str = "r-";
+/// The key of another client of the same account.
+const OTHER_KEY: &str = "anotherClientsKeyOfTheSameAccount";
 const SECRET_MARKS: [&str; 2] = ["api-sign", "nonce="];
 
 /// Is a pair that is traded here: symbol, price in the middle in units of its last decimal, step, quantity.
@@ -114,6 +118,8 @@ pub(crate) struct Options {
     pub(crate) latency_us: (u64, u64),
     pub(crate) faults: FaultSettings,
     pub(crate) nonce_window: u64,
+    /// What the session's key may do; what trading needs when `None`.
+    pub(crate) permissions: Option<Vec<Permission>>,
 }
 
 impl Options {
@@ -126,6 +132,7 @@ impl Options {
             latency_us: (5_000, 60_000),
             faults: FaultSettings::default(),
             nonce_window: 0,
+            permissions: None,
         }
     }
 }
@@ -161,7 +168,12 @@ impl World {
     pub(crate) fn new(options: Options) -> Self {
         let mut desk = synthetic::settings(options.seed);
         desk.accounts[0].tier = options.tier;
+        let other = desk.accounts[0].keys[0].clone();
+        desk.accounts[0].keys.push(KeySetting { key: OTHER_KEY.to_owned(), ..other });
         desk.accounts[0].keys[0].nonce_window = options.nonce_window;
+        if let Some(permissions) = &options.permissions {
+            desk.accounts[0].keys[0].permissions.clone_from(permissions);
+        }
         let settings = ServerSettings {
             desk: desk.clone(),
             ws: WsSettings { message_rate: None },
@@ -515,6 +527,36 @@ impl World {
             }
             self.session_said(out);
         }
+    }
+
+    /// Makes a call as another client of the same account, and gives what the venue answers.
+    pub(crate) fn other_client(&mut self, method: &str, fields: &str) -> String {
+        let nonce = self.now.as_ns().to_string();
+        let body = format!("nonce={nonce}&{fields}");
+        let path = format!("/0/private/{method}");
+        let signer = ApiSigner::new(self.desk.accounts[0].keys[0].secret.reveal()).unwrap();
+        let signed = Signed { path: &path, query: "", nonce: &nonce, body: body.as_bytes() };
+        let request = HttpCall {
+            method: "POST".to_owned(),
+            path: path.clone(),
+            query: String::new(),
+            content_type: Some("application/x-www-form-urlencoded".to_owned()),
+            api_key: Some(OTHER_KEY.to_owned()),
+            api_sign: Some(signer.sign(signed)),
+            body: body.into_bytes(),
+            address: "127.0.0.1".to_owned(),
+        };
+        self.next_call += 1;
+        let (call, mut out) = (ServerCall(self.next_call), Vec::new());
+        self.server.handle(self.now, ServerInput::Http { call, request }, &mut out);
+        let answer = out.iter().find_map(|said| {
+            let ServerOutput::HttpReply { call: of, body, .. } = said else { return None };
+            (*of == call).then(|| body.to_string())
+        });
+        self.server_said(out);
+        let answer = answer.expect("the venue answers at once");
+        assert!(answer.starts_with(r#"{"error":[],"#), "{answer}");
+        answer
     }
 
     /// Asks the simulation's operator for something.
