@@ -9,7 +9,6 @@ use remora_ingestor_core::{IngestorCore, IngestorEffect};
 use remora_persister_core::{Batch, PersisterInput, PersisterOutput};
 use remora_venue_api::{FeedInput, VenueInput, VenueOutput};
 use remora_venue_link::{Origin, Played, SESSION_GAP};
-use std::sync::Arc;
 
 /// How long the world goes on after a session's last frame, so that cancels reach the venue and are confirmed.
 const SETTLE: DurationNs = SESSION_GAP;
@@ -103,13 +102,6 @@ impl Playback {
         self.facts.elapsed = elapsed;
         self.collect();
         Ok(())
-    }
-
-    /// Gives the world what an earlier run said about orders, before `start`.
-    pub fn remember(&mut self, messages: &[Arc<Envelope>]) {
-        for message in messages {
-            self.world.remember(message);
-        }
     }
 
     /// Gives the order-entry session something from its wire.

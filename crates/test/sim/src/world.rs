@@ -266,19 +266,6 @@ impl World {
         self.balances_told
     }
 
-    /// Gives every core and the venue something that an earlier run said, before `start`: as history, which changes
-    /// what they know and makes them say nothing.
-    pub fn remember(&mut self, message: &Arc<Envelope>) {
-        let (now, subject) = (self.now, Subject::of(message));
-        self.router.message(now, &subject, message);
-        self.gate.message(now, &subject, message);
-        self.decision.message(now, &subject, message);
-        if let Body::OrderEvent(event) = &message.body {
-            let restored = VenueInput::Restored(event.clone());
-            self.venue.handle(now, restored, &mut self.venue_out);
-        }
-    }
-
     /// Asks every core to end in order: nothing new is sent, everything is taken back.
     ///
     /// # Errors
