@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use allocation_counter::measure;
-use remora_kraken::{Frame, decode};
+use remora_domain::{Lots, Ticks, Timestamp, VenueId};
+use remora_kraken::{Frame, KrakenFeed, decode};
+use remora_machine::Machine as _;
+use remora_orderbook::{BookLevel, Checksum};
+use remora_venue_api::{ConnId, FeedInput, FeedSession as _, FeedSettings};
 
 /// Writes a book frame of our own with so many levels a side.
 fn frame(kind: &str, levels: usize) -> String {
@@ -49,4 +53,69 @@ fn a_snapshot_allocates_only_to_double_its_two_lists() {
     let thousand = allocations(&frame("snapshot", 1_000), 1_000);
     // From 16 levels to 1,024 a list doubles six times.
     assert!(thousand <= one + 2 * 6, "{thousand} against {one}");
+}
+
+const DEFINITION: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":1E-8,"price_precision":1,"price_increment":0.1,"qty_min":0.0001}]}}"#;
+
+/// Writes a frame that tells the first `sent` levels a side of a book that has these lots a side, best first.
+fn book(kind: &str, held: &[i64], sent: usize) -> String {
+    let side = |first: i64, step: i64| -> Vec<BookLevel> {
+        let level = |(n, lots): (i64, &i64)| BookLevel {
+            ticks: Ticks::new(first + step * n),
+            lots: Lots::new(*lots),
+        };
+        (0..).zip(held).map(level).collect()
+    };
+    let (bids, asks) = (side(500_000, -1), side(600_000, 1));
+    let checksum = Checksum::new().of(asks.iter().copied(), bids.iter().copied());
+    let text = |levels: &[BookLevel]| {
+        let rows = levels.iter().take(sent).map(|level| {
+            let (ticks, lots) = (level.ticks.get(), level.lots.get());
+            format!(r#"{{"price":{}.{},"qty":0.{lots:08}}}"#, ticks / 10, ticks % 10)
+        });
+        rows.collect::<Vec<_>>().join(",")
+    };
+    format!(
+        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"BTC/USD","bids":[{}],"asks":[{}],"checksum":{checksum},"timestamp":"2026-01-02T03:04:05.678901Z"}}]}}"#,
+        text(&bids),
+        text(&asks)
+    )
+}
+
+#[test]
+fn a_warm_session_allocates_for_what_it_publishes_and_for_no_level() {
+    let mut session = KrakenFeed::new(FeedSettings {
+        venue: VenueId::new("kraken-spot").unwrap(),
+        symbols: None,
+        shard: (0, 1),
+        depth: 10,
+        levels_published: 10,
+        url: String::new(),
+        is_recorded: true,
+        is_synthetic: true,
+        seed: 1,
+    });
+    let (conn, receive_time) = (ConnId::new(0), Timestamp::from_ns(1_771_234_567_000_000_000));
+    let mut out = Vec::with_capacity(8);
+    let mut counted = |text: String| {
+        let frame = FeedInput::Frame { conn, receive_time, text };
+        let counted = measure(|| session.handle(receive_time, frame, &mut out));
+        assert!(!out.is_empty(), "nothing was published");
+        out.clear();
+        counted.count_total
+    };
+    let mut held = [5; 10];
+    counted(DEFINITION.to_owned());
+    counted(book("snapshot", &held, 10));
+    let mut update = |changed: usize| {
+        held.iter_mut().take(changed).for_each(|lots| *lots += 1);
+        book("update", &held, changed)
+    };
+    // All that is reused grows to its size here.
+    counted(update(10));
+    for changed in [1, 2, 5, 10] {
+        // The two lists of levels that are published.
+        assert_eq!(counted(update(changed)), 2, "{changed} levels a side");
+    }
+    assert_eq!(session.counters().values().map(|it| it.checksums_passed).sum::<u64>(), 6);
 }

@@ -3,7 +3,7 @@
 use crate::instrument::{self, Decimals};
 use remora_domain::{
     BookState, BookTop, DurationNs, FeedCounters, Instrument, InvalidBook, Level, QuantiseError,
-    Timestamp,
+    Side, Ticks, Timestamp,
 };
 use remora_orderbook::{BookLevel, OrderBook, SequenceCheck};
 use remora_venue_api::{ConnId, MarketEvent};
@@ -36,6 +36,67 @@ pub(super) struct Times {
     pub(super) receive: Timestamp,
 }
 
+/// Is what was published of one side: levels of the book, best first, each with what it is outside of it.
+#[derive(Debug)]
+struct Shown {
+    side: Side,
+    levels: Vec<(BookLevel, Level)>,
+    /// What was shown before, kept for its room.
+    before: Vec<(BookLevel, Level)>,
+}
+
+impl Shown {
+    const fn new(side: Side) -> Self {
+        Self { side, levels: Vec::new(), before: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.levels.clear();
+    }
+
+    fn is_showing(&self, levels: impl Iterator<Item = BookLevel>) -> bool {
+        levels.eq(self.levels.iter().map(|(level, _)| *level))
+    }
+
+    /// Shows these levels from now on and gives them; only what was not shown before is converted.
+    fn show(
+        &mut self,
+        instrument: &Instrument,
+        levels: impl ExactSizeIterator<Item = BookLevel>,
+    ) -> Result<Vec<Level>, QuantiseError> {
+        std::mem::swap(&mut self.levels, &mut self.before);
+        self.levels.clear();
+        let mut shown = Vec::with_capacity(levels.len());
+        let mut before = self.before.as_slice();
+        for level in levels {
+            // Both lists begin with the best: what was better than this level is gone.
+            while let [(old, _), rest @ ..] = before
+                && is_better(self.side, old.ticks, level.ticks)
+            {
+                before = rest;
+            }
+            let told = match before.first() {
+                Some((old, told)) if *old == level => *told,
+                Some(_) | None => {
+                    let price = instrument.price_of(level.ticks)?;
+                    Level { price, qty: instrument.qty_of(level.lots)? }
+                }
+            };
+            self.levels.push((level, told));
+            shown.push(told);
+        }
+        Ok(shown)
+    }
+}
+
+/// Tells whether price `a` is better than `b` for somebody trading against the side.
+fn is_better(side: Side, a: Ticks, b: Ticks) -> bool {
+    match side {
+        Side::Buy => a > b,
+        Side::Sell => a < b,
+    }
+}
+
 /// Is one symbol.
 #[derive(Debug)]
 pub(super) struct Symbol {
@@ -56,8 +117,8 @@ pub(super) struct Symbol {
     pub(super) history_frame: Option<u64>,
     sequence: u64,
     state: Option<BookState>,
-    bids: Vec<BookLevel>,
-    asks: Vec<BookLevel>,
+    bids: Shown,
+    asks: Shown,
     pause: DurationNs,
     resync_from: Timestamp,
 }
@@ -76,8 +137,8 @@ impl Symbol {
             history_frame: None,
             sequence: 0,
             state: None,
-            bids: Vec::new(),
-            asks: Vec::new(),
+            bids: Shown::new(Side::Buy),
+            asks: Shown::new(Side::Sell),
             pause: COOL_DOWN_FIRST,
             resync_from: Timestamp::EPOCH,
         }
@@ -106,6 +167,9 @@ impl Symbol {
         let version = self.instrument.version.saturating_add(1);
         let known = Instrument { version, receive_time, ..self.instrument.clone() };
         self.instrument = instrument::outdated(known, book);
+        // Steps mean other prices now.
+        self.bids.clear();
+        self.asks.clear();
         self.instrument.clone()
     }
 
@@ -116,17 +180,13 @@ impl Symbol {
         times: Times,
     ) -> Result<Option<MarketEvent>, QuantiseError> {
         let is_same = self.state == Some(BookState::Live)
-            && self.book.bids().take(levels).eq(self.bids.iter().copied())
-            && self.book.asks().take(levels).eq(self.asks.iter().copied());
+            && self.bids.is_showing(self.book.bids().take(levels))
+            && self.asks.is_showing(self.book.asks().take(levels));
         if is_same {
             return Ok(None);
         }
-        self.bids.clear();
-        self.bids.extend(self.book.bids().take(levels));
-        self.asks.clear();
-        self.asks.extend(self.book.asks().take(levels));
-        let bids = self.levels(&self.bids)?;
-        let asks = self.levels(&self.asks)?;
+        let bids = self.bids.show(&self.instrument, self.book.bids().take(levels))?;
+        let asks = self.asks.show(&self.instrument, self.book.asks().take(levels))?;
         Ok(Some(self.event(BookState::Live, bids, asks, times)))
     }
 
@@ -161,15 +221,6 @@ impl Symbol {
         }
     }
 
-    fn levels(&self, of: &[BookLevel]) -> Result<Vec<Level>, QuantiseError> {
-        let mut levels = Vec::with_capacity(of.len());
-        for level in of {
-            let price = self.instrument.price_of(level.ticks)?;
-            levels.push(Level { price, qty: self.instrument.qty_of(level.lots)? });
-        }
-        Ok(levels)
-    }
-
     fn event(
         &mut self,
         state: BookState,
@@ -182,5 +233,41 @@ impl Symbol {
         let instrument = self.instrument.key.clone();
         let top = BookTop { instrument, book_sequence: self.sequence, state, bids, asks };
         MarketEvent::Book { top, venue_time: times.venue, receive_time: times.receive }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use remora_domain::Lots;
+    use remora_testkit::instrument;
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_what_converting_every_level_gives(
+            side in prop::sample::select(vec![Side::Buy, Side::Sell]),
+            books in prop::collection::vec(prop::collection::btree_map(1i64..30, 1i64..4, 0..12), 1..12)
+        ) {
+            let instrument = instrument("BTC", "USD");
+            let mut shown = Shown::new(side);
+            for book in books {
+                let level = |(ticks, lots): (&i64, &i64)| BookLevel {
+                    ticks: Ticks::new(*ticks),
+                    lots: Lots::new(*lots),
+                };
+                let mut levels: Vec<BookLevel> = book.iter().map(level).collect();
+                if side == Side::Buy {
+                    levels.reverse();
+                }
+                let convert = |level: &BookLevel| Level {
+                    price: instrument.price_of(level.ticks).unwrap(),
+                    qty: instrument.qty_of(level.lots).unwrap(),
+                };
+                let want: Vec<Level> = levels.iter().map(convert).collect();
+                prop_assert_eq!(shown.show(&instrument, levels.iter().copied()).unwrap(), want);
+                prop_assert!(shown.is_showing(levels.into_iter()));
+            }
+        }
     }
 }
