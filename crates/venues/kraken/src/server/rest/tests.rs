@@ -4,6 +4,7 @@ mod account;
 mod clients;
 mod hostile;
 mod market;
+mod mutated;
 mod shapes;
 mod trading;
 

@@ -5,6 +5,7 @@ mod executions;
 mod hostile;
 mod life;
 mod market;
+mod mutated;
 mod orders;
 
 use crate::server::faults::FaultSettings;

@@ -124,6 +124,8 @@ impl<'a> Wanted<'a> {
             Channel::Instrument | Channel::Executions | Channel::Balances => Vec::new(),
             Channel::Ticker | Channel::Book | Channel::Trade | Channel::Ohlc | Channel::Level3 => {
                 let symbols = fields.list("symbol", "an array", string)?;
+                // Nobody is left without an answer: a list of none is none.
+                let symbols = symbols.filter(|symbols| !symbols.is_empty());
                 let symbols = symbols.ok_or_else(|| Refusal::missing("symbol"))?;
                 if symbols.len() > SYMBOLS_MAX {
                     return Err(Refusal::invalid("symbol"));

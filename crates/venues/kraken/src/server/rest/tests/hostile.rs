@@ -82,7 +82,7 @@ const NAMES: [&str; 40] = [
     "stptype",
 ];
 
-const VALUES: [&str; 34] = [
+pub(super) const VALUES: [&str; 34] = [
     "",
     "0",
     "1",
@@ -119,12 +119,19 @@ const VALUES: [&str; 34] = [
     "GTC",
 ];
 
-/// Checks the envelope: JSON with either errors or a result.
-fn check(body: &str) {
+/// The kinds of errors that the venue documents.
+const KINDS: [&str; 6] = ["EAPI:", "EGeneral:", "EQuery:", "EOrder:", "EService:", "ESession:"];
+
+/// Checks the envelope: JSON with either errors of the venue's kinds, in words, or a result.
+pub(super) fn check(body: &str) {
     let envelope: Value = serde_json::from_str(body).unwrap_or_else(|why| panic!("{why}: {body}"));
     let errors = envelope["error"].as_array().unwrap();
     assert_eq!(errors.is_empty(), envelope.get("result").is_some(), "{body}");
-    assert!(errors.iter().all(|error| error.as_str().unwrap().starts_with('E')), "{body}");
+    for error in errors.iter().map(|error| error.as_str().unwrap()) {
+        let words = KINDS.iter().find_map(|kind| error.strip_prefix(kind));
+        assert!(words.is_some_and(|words| words.starts_with(char::is_uppercase)), "{body}");
+        assert!(error.len() < 200, "{body}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn subscriptions_are_refused_in_the_venues_words() {
         (r#"{"channel":"book","symbol":["BTCUSD"]}"#, "Currency pair not supported BTCUSD"),
         (r#"{"channel":"book","symbol":"BTC/USD"}"#, "Symbol field must be an array"),
         (r#"{"channel":"book"}"#, "Symbol(s) not found"),
+        (r#"{"channel":"book","symbol":[]}"#, "Symbol(s) not found"),
         (r#"{"channel":"spread","symbol":["BTC/USD"]}"#, "Subscription name invalid"),
         (r#"{"symbol":["BTC/USD"]}"#, "Channel(s) not found"),
         (
