@@ -5,6 +5,7 @@
 //! remembers of the public market, [`faults`] what goes wrong on the way to clients. It is made from
 //! [`ServerSettings`]; [`Recorded`] turns recordings into its background flow.
 
+mod accounts;
 pub mod auth;
 pub mod catalogue;
 pub(crate) mod date;

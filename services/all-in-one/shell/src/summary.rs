@@ -15,6 +15,11 @@ const FORMAT: u32 = 1;
 /// What stands in the place of an amount that is not known.
 pub(crate) const UNKNOWN: &str = "unknown";
 
+const AGREE: &str = "the venue's balances and our books agree to the last unit";
+const DIFFER: &str = "the venue's balances and our books DIFFER: deposits, withdrawals, other orders on the account, or \
+                      a fault";
+const INEXACT: &str = "balances cannot be compared exactly";
+
 #[derive(Serialize)]
 struct Run {
     format: u32,
@@ -255,10 +260,9 @@ pub(crate) fn holdings(holdings: &Holdings) -> String {
             "difference",
         ]);
         let Some(assets) = held.assets() else {
-            text.push_str(&format!("{venue}: balances cannot be compared exactly\n"));
+            text.push_str(&format!("{venue}: {INEXACT}\n"));
             continue;
         };
-        let has_difference = assets.iter().any(|holding| holding.difference != Amount::ZERO);
         for holding in assets {
             let amounts = [holding.start, holding.moved, holding.end, holding.difference];
             let cells = amounts.map(|amount| amount.to_decimal().normalize().to_string());
@@ -267,18 +271,28 @@ pub(crate) fn holdings(holdings: &Holdings) -> String {
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        let verdict = match (has_difference, held.fills_untold()) {
-            (false, _) => "the venue's balances and our books agree to the last unit".to_owned(),
-            (true, 0) => "the venue's balances and our books DIFFER: deposits, withdrawals, other \
-                          orders on the account, or a fault"
-                .to_owned(),
-            (true, fills) => {
-                format!("the venue has not told its balances since our last {fills} executions")
-            }
-        };
+        let verdict = problem(held).unwrap_or_else(|| AGREE.to_owned());
         text.push_str(&format!("{venue}\n{table}\n{verdict}\n"));
     }
     text.trim_end().to_owned()
+}
+
+/// Gives why our books and the balances of some venue are not one, where they are not.
+pub(crate) fn disagreement(holdings: &Holdings) -> Option<String> {
+    let of_venue = |(venue, held)| problem(held).map(|problem| format!("{venue}: {problem}"));
+    holdings.venues().find_map(of_venue)
+}
+
+fn problem(held: &VenueHoldings) -> Option<String> {
+    let Some(assets) = held.assets() else { return Some(INEXACT.to_owned()) };
+    let has_difference = assets.iter().any(|holding| holding.difference != Amount::ZERO);
+    match (has_difference, held.fills_untold()) {
+        (false, _) => None,
+        (true, 0) => Some(DIFFER.to_owned()),
+        (true, fills) => {
+            Some(format!("the venue has not told its balances since our last {fills} executions"))
+        }
+    }
 }
 
 /// Says why a pair was in or out while its data lasted, and whether it had been in before.

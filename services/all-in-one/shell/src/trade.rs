@@ -80,6 +80,9 @@ pub(crate) async fn run(arguments: LiveArguments) -> Result<()> {
         );
     }
     kept?;
+    if let Some(why) = summary::disagreement(&holdings) {
+        bail!("{why}");
+    }
     heard.frames(&feed_url).map(drop)
 }
 

@@ -1,11 +1,14 @@
-//! `remora live` on `remora sim`, with throw-away keys: what it refuses, and what it says.
+//! `remora live` on `remora sim`: real orders on a simulated exchange, over real sockets, with throw-away keys.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "common/exchange.rs"]
 mod exchange;
 
-use exchange::Exchange;
+use exchange::{Exchange, signal};
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -54,11 +57,15 @@ impl Stage {
     }
 
     fn unconfirmed(&self, key: &str) -> Command {
+        self.calling(key, &self.exchange.address("REST"))
+    }
+
+    fn calling(&self, key: &str, rest_url: &str) -> Command {
         let keys = self.path("keys");
         let file = |end: &str| keys.join(format!("{key}.{end}")).display().to_string();
         let mut command = program(&["live", "--headless", "--log", "debug"]);
         command.args(["--url", &self.exchange.public_url()]);
-        command.args(["--rest-url", &self.exchange.address("REST")]);
+        command.args(["--rest-url", rest_url]);
         command.args(["--private-url", &self.exchange.address("(private and trading)")]);
         command.args(["--key-file", &file("key"), "--secret-file", &file("secret")]);
         command.envs(QUICK).env("REMORA_LIVE__NONCE_FOLDER", self.path("nonces"));
@@ -66,6 +73,15 @@ impl Stage {
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("ALL_PROXY", "http://127.0.0.1:9");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Gives the exchange's own books of the account.
+    fn books(&self) -> Value {
+        operator(&self.exchange, "GET", "accounts/maker", "")
+    }
+
+    fn has_open_orders(&self) -> bool {
+        self.books()["orders_open"].as_u64().unwrap() > 0
     }
 
     /// Wants the credentials of every account to be in none of these texts.
@@ -90,6 +106,20 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// Asks the exchange as its operator may.
+fn operator(exchange: &Exchange, method: &str, path: &str, body: &str) -> Value {
+    let address = exchange.address("/sim/");
+    let host = address.strip_prefix("http://").and_then(|it| it.strip_suffix("/sim/")).unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!("{method} /sim/{path} HTTP/1.0\r\nHost: {host}");
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 "), "{answer}");
+    serde_json::from_str(body).unwrap()
+}
+
 /// Asks again and again until it is so; fails when it takes too long.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..ASKED_MAX {
@@ -107,6 +137,74 @@ fn said(output: &Output) -> (String, String) {
 }
 
 #[test]
+fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
+    let stage = Stage::set("3");
+    let out = stage.path("out.json");
+    let mut command = stage.live("maker-trading");
+    let output = command.args(["--seconds", "15", "--json"]).arg(&out).output().unwrap();
+    let (results, log) = said(&output);
+    assert!(output.status.success() && !log.contains("panicked"), "{results}\n{log}");
+    stage.wants_no_secret_in(&[&results, &log, &std::fs::read_to_string(&out).unwrap()]);
+    assert!(results.contains("our orders open at the venue: none"), "{results}");
+    assert!(results.contains("agree to the last unit"), "{results}");
+    let results: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let of = |field: &str| results["totals"][field].as_u64().unwrap();
+    assert!(of("quotes") > 0 && of("approvals") > 0 && of("fills") > 0, "{results}");
+    let books = stage.books();
+    assert_eq!(books["orders_open"], 0);
+    assert_eq!(books["executions"], of("fills"));
+    let balances = results["balances"]["kraken-spot"].as_object().unwrap();
+    for asset in ["USD", "BTC", "ETH", "SOL"] {
+        let (ours, theirs) = (&balances[asset], &books["balances"][asset]);
+        let theirs = theirs["total"].as_str().unwrap();
+        let theirs = theirs.trim_end_matches('0').trim_end_matches('.');
+        assert_eq!((&ours["end"], &ours["difference"]), (&theirs.into(), &"0".into()), "{asset}");
+    }
+    assert!(stage.exchange.stop());
+}
+
+#[test]
+fn balances_that_our_books_do_not_explain_make_the_run_fail() {
+    let stage = Stage::set("4");
+    let process = stage.live("maker-trading").spawn().unwrap();
+    until("an order is open", || stage.has_open_orders());
+    let money = r#"{"asset":"USD","amount":"0.0001"}"#;
+    operator(&stage.exchange, "POST", "accounts/maker/deposit", money);
+    signal("INT", process.id());
+    let output = process.wait_with_output().unwrap();
+    let (results, log) = said(&output);
+    assert!(!output.status.success(), "{results}\n{log}");
+    assert!(results.contains("our orders open at the venue: none"), "{results}");
+    assert!(results.contains("DIFFER") && log.contains("DIFFER"), "{results}\n{log}");
+}
+
+#[test]
+fn an_interrupt_takes_everything_back_before_the_end() {
+    let stage = Stage::set("10");
+    let process = stage.live("maker-trading").spawn().unwrap();
+    until("an order is open", || stage.has_open_orders());
+    signal("INT", process.id());
+    let output = process.wait_with_output().unwrap();
+    let (results, log) = said(&output);
+    assert!(output.status.success(), "{results}\n{log}");
+    assert!(results.contains("our orders open at the venue: none"), "{results}");
+    assert!(!stage.has_open_orders());
+}
+
+#[test]
+fn after_a_kill_all_orders_are_gone_within_the_dead_mans_time() {
+    let stage = Stage::set("5");
+    let mut command = stage.live("maker-trading");
+    command.env("REMORA_LIVE__DEAD_MAN_MS", "5000").stderr(Stdio::null());
+    let mut process = command.stdout(Stdio::null()).spawn().unwrap();
+    until("an order is open", || stage.has_open_orders());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    // Nobody else cancels: without the timer they would stay.
+    until("the exchange has cancelled everything", || !stage.has_open_orders());
+}
+
+#[test]
 fn without_the_operators_word_nothing_is_sent() {
     let stage = Stage::set("6");
     let output = stage.unconfirmed("maker-trading").output().unwrap();
@@ -118,7 +216,6 @@ fn without_the_operators_word_nothing_is_sent() {
     }
     stage.wants_no_secret_in(&[&results, &log]);
     assert!(!stage.path("nonces").exists());
-    assert!(stage.exchange.stop());
 }
 
 #[test]
@@ -146,6 +243,32 @@ fn what_is_missing_or_wrong_is_said_at_once() {
     check(&files, &[], &["live.secret", "base64", "live.rest_url"]);
     let paper = ["--profile", "paper", "--key-file", &key, "--secret-file", &bad];
     check(&paper, &[], &["order_router.mode", "this profile trades on paper"]);
+}
+
+#[test]
+fn a_key_that_the_exchange_refuses_is_named_with_its_reason() {
+    let stage = Stage::set("7");
+    let wrong = stage.path("keys/wrong.key");
+    std::fs::write(&wrong, "a key that nobody made").unwrap();
+    std::fs::copy(stage.path("keys/maker-trading.secret"), stage.path("keys/wrong.secret"))
+        .unwrap();
+    for (key, wanted) in [("wrong", "EAPI:Invalid key"), ("maker-reading", "Permission denied")] {
+        let output = stage.live(key).output().unwrap();
+        let (_, log) = said(&output);
+        assert!(!output.status.success(), "{log}");
+        assert!(log.contains("did not come up") && log.contains(wanted), "{log}");
+        stage.wants_no_secret_in(&[&log]);
+    }
+}
+
+#[test]
+fn an_address_where_nobody_answers_is_named() {
+    let stage = Stage::set("8");
+    let mut command = stage.calling("maker-trading", "http://127.0.0.1:9");
+    let output = command.arg("--confirm-live").output().unwrap();
+    let (_, log) = said(&output);
+    assert!(!output.status.success(), "{log}");
+    assert!(log.contains("did not come up") && log.contains("http://127.0.0.1:9"), "{log}");
 }
 
 #[test]

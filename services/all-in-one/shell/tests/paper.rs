@@ -7,7 +7,7 @@ mod common;
 #[path = "common/exchange.rs"]
 mod exchange;
 
-use common::{json, remora, shipped_lines, succeed, text};
+use common::{json, remora, repository, shipped_lines, succeed, text};
 use exchange::Exchange;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json as value};
@@ -181,16 +181,14 @@ async fn what_is_recorded_can_be_played() {
     assert_eq!(out["totals"]["checksums_failed"], 0);
 }
 
-#[test]
-fn paper_trading_market_makes_on_the_simulated_exchange_unchanged() {
-    let exchange = Exchange::start(&["--seed", "3"]);
-    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
-    assert!(exchange.said.iter().any(|line| line.starts_with("Throw-away keys")));
+/// Trades on paper against the simulated exchange, with the program and profile that trade against the real one's feed.
+fn check_paper(exchange: Exchange) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.json");
     let (out_text, url) = (out.display().to_string(), exchange.public_url());
-    let run = ["paper", "--profile", "recordings", "--headless", "--seconds", "10"];
-    let output = remora(run.into_iter().chain(["--json", &out_text, "--url", &url]));
+    let run = ["paper", "--venue", "kraken-spot", "--profile", "recordings", "--headless"];
+    let end = ["--seconds", "10", "--json", &out_text, "--url", &url];
+    let output = remora(run.iter().chain(&end));
     let said = text(&output.stderr);
     assert!(output.status.success() && !said.contains("panicked"), "{said}");
     let results = json(&out);
@@ -198,6 +196,26 @@ fn paper_trading_market_makes_on_the_simulated_exchange_unchanged() {
     assert!(of("quotes") > 0 && of("checksums_passed") > 100, "{results}");
     assert_eq!(of("checksums_failed"), 0);
     assert!(exchange.stop());
+}
+
+#[test]
+fn paper_trading_market_makes_on_the_simulated_exchange_unchanged() {
+    let exchange = Exchange::start(&["--seed", "3"]);
+    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
+    assert!(exchange.said.iter().any(|line| line.starts_with("Throw-away keys")));
+    check_paper(exchange);
+}
+
+#[test]
+fn paper_trading_market_makes_on_a_recording_that_the_simulated_exchange_plays() {
+    let shipped = repository("demo/synthetic_kraken_spot.jsonl.gz").display().to_string();
+    let exchange = Exchange::start(&["--data", &shipped, "--pace", "4x", "--repeat"]);
+    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
+    assert!(
+        exchange.said.iter().any(|line| line.contains("Pairs            6: ")),
+        "a spot pair is missing"
+    );
+    check_paper(exchange);
 }
 
 #[test]
@@ -213,4 +231,7 @@ fn impossible_wishes_are_refused_with_what_is_possible() {
     check(&["--pace", "2x"], "--data");
     check(&["--listen", "300.0.0.1:1"], "--listen");
     check(&["--config", "nowhere.toml"], "nowhere.toml");
+    check(&["--pairs", "10000"], "0..=9999");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    check(&["--admin-listen", &taken.local_addr().unwrap().to_string()], "with --admin-listen");
 }

@@ -9,7 +9,9 @@
 //! Everything the venue decides is decided in that machine.
 //!
 //! Operators have a door of their own: `/sim/faults` (GET what is in force and what happened, POST a fault, POST
-//! `/sim/faults/clear`), `/sim/flow` (POST `{"is_running":false}` stops the crowd), `/sim/shell` (GET counters), `/livez`.
+//! `/sim/faults/clear`), `/sim/accounts` (GET the books of every account, `/NAME`, `/NAME/orders`, `/NAME/executions`;
+//! POST a `/NAME/deposit`), `/sim/flow` (POST `{"is_running":false}` stops the crowd), `/sim/status` and `/sim/shell`
+//! (GET counters), `/livez`.
 //!
 //! What must never happen here: a decision of the venue's, a queue without a bound, a call that nobody answers.
 //! Test alone: `cargo nextest run -p remora-venue-sim` (loopback only).
@@ -149,10 +151,22 @@ impl Sim {
         lines.extend(
             tls.map(|tls| format!("TLS              https://{tls}, wss://{tls}/v2, by host name")),
         );
-        lines.push(format!("Faults, control  http://{admin}/sim/"));
+        let paths = "accounts, faults, flow, shell, status";
+        lines.push(format!("Operator         http://{admin}/sim/ ({paths})"));
         let first: Vec<&str> = self.symbols.iter().take(12).map(String::as_str).collect();
         let more = if self.symbols.len() > first.len() { ", ..." } else { "" };
         lines.push(format!("Pairs            {}: {}{more}", self.symbols.len(), first.join(", ")));
+        lines.push("To trade on it:".to_owned());
+        lines.push(format!("  remora paper --url ws://{main}/v2"));
+        let urls =
+            format!("--url ws://{main}/v2 --rest-url http://{main} --private-url ws://{auth}/v2");
+        lines.push(format!(
+            "  remora live --confirm-live {urls} --key-file FILE --secret-file FILE"
+        ));
+        let both = format!("{{'public': 'http://{main}', 'private': 'http://{main}'}}");
+        lines.push(format!(
+            "  ccxt.kraken({{'urls': {{'api': {both}}}, 'apiKey': KEY, 'secret': SECRET}})"
+        ));
         lines.push("Throw-away keys (they open simulated accounts and nothing else):".to_owned());
         for ThrowAwayKey { account, name, key, secret } in &self.keys {
             lines.push(format!("  {name} of account {account}"));
@@ -198,12 +212,14 @@ async fn serve(
         queue_max: settings.queue_frames_max,
         next_peer: Arc::new(AtomicU64::new(1)),
     };
-    let plain = async |address: SocketAddr| {
+    let plain = async |flag: &str, address: SocketAddr| {
         let door = Door::plain(address, Arc::clone(&places)).await;
-        door.with_context(|| format!("listen on {address}"))
+        door.with_context(|| unheard(flag, address))
     };
-    let (main, auth) = (plain(settings.listen).await?, plain(settings.auth_listen).await?);
-    let (l3, admin) = (plain(settings.l3_listen).await?, plain(settings.admin_listen).await?);
+    let main = plain("--listen", settings.listen).await?;
+    let auth = plain("--auth-listen", settings.auth_listen).await?;
+    let l3 = plain("--l3-listen", settings.l3_listen).await?;
+    let admin = plain("--admin-listen", settings.admin_listen).await?;
     let mut addresses = Addresses {
         main: main.address(),
         auth: auth.address(),
@@ -225,12 +241,17 @@ async fn serve(
             (None | Some(_), None | Some(_)) => tls::made()?,
         };
         let door = Door::tls(address, Arc::clone(&places), identity.acceptor).await;
-        let door = door.with_context(|| format!("listen on {address}"))?;
+        let door = door.with_context(|| unheard("--tls-listen", address))?;
         addresses.tls = Some(door.address());
         addresses.tls_authority_pem = identity.authority_pem;
         doors.push(spawn(door, host(WsHost::Public), shutdown));
     }
     Ok((addresses, doors))
+}
+
+/// Says what to do about an address that cannot be had.
+fn unheard(flag: &str, address: SocketAddr) -> String {
+    format!("listen on {address}; give another address, or port 0 for any free one, with {flag}")
 }
 
 fn spawn(door: Door, router: axum::Router, shutdown: &Shutdown) -> JoinHandle<()> {

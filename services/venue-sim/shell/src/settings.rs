@@ -152,6 +152,7 @@ pub struct SimArguments {
     pub seed: u64,
     /// Invented pairs beside the usual ones, at most 9,999.
     #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "data")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=9_999))]
     pub pairs: u32,
     /// How fast recordings are played: `max`, `1x`, `10x`.
     #[arg(long, default_value = "1x", value_name = "PACE", requires = "data")]

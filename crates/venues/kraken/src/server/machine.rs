@@ -163,6 +163,9 @@ impl Server {
         if let Some(answer) = self.faults.admin(now, method, path, body) {
             return (answer.status, answer.body.into());
         }
+        if let Some((status, body)) = self.desk.admin(self.venue_time, method, path, body) {
+            return (status, body.into());
+        }
         match (method, path.trim_matches('/')) {
             ("GET", "status") => {
                 let (connections, refused) = (self.sessions.count(), self.refused_flow);

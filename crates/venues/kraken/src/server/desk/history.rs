@@ -35,6 +35,17 @@ impl Desk {
         self.accounts.get(&trader).into_iter().flat_map(|account| account.open.iter().copied())
     }
 
+    /// Gives every ended order that is remembered, the one that ended first first.
+    pub fn ended_orders(&self, trader: TraderIx) -> impl Iterator<Item = OrderNo> + '_ {
+        self.accounts.get(&trader).into_iter().flat_map(|account| account.closed.iter().copied())
+    }
+
+    /// Gives when the dead man's switch of an account fires, where it is armed.
+    #[must_use]
+    pub fn cancel_all_at(&self, trader: TraderIx) -> Option<Timestamp> {
+        self.accounts.get(&trader)?.cancel_all_at
+    }
+
     /// Gives a page of ended orders, the one that ended last first.
     #[must_use]
     pub fn closed_orders(&self, trader: TraderIx, query: &ClosedQuery) -> Page<OrderNo> {
