@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use remora_domain::{Lots, Side, Ticks};
 use remora_machine::SplitMix64;
+use rust_decimal::Decimal;
 use sha2::{Digest, Sha256, Sha512};
 
 const START: Timestamp = Timestamp::from_ns(1_771_234_567_100_001_000);
@@ -167,6 +168,68 @@ fn the_operator_is_told_what_there_is_and_what_there_is_not() {
     assert_eq!(bench.admin("GET", "status", ""), want);
     assert_eq!(bench.admin("GET", "weather", "").0, 404);
     assert_eq!(bench.server.refused_flow(), 1);
+}
+
+#[test]
+fn the_operator_reads_the_books_of_every_account_to_the_last_unit_and_no_key() {
+    let mut bench = Bench::new();
+    let order = "&ordertype=limit&type=buy&pair=XBTUSD&price=50000&volume=0.1&cl_ord_id=rest-1";
+    bench.private("AddOrder", order);
+    let (symbol, side): (Arc<str>, _) = ("BTC/USD".into(), Side::Sell);
+    let (limit, qty) = (Ticks::new(499_000), Lots::new(4_000_000));
+    let take = Flow::Take { symbol, side, limit, qty, is_market_order: false };
+    bench.input(ServerInput::Flow(take));
+    let mut ask = |path: &str| -> serde_json::Value {
+        let (status, body) = bench.admin("GET", path, "");
+        assert_eq!(status, 200, "{body}");
+        let desk = synthetic::settings(7);
+        for key in desk.accounts.iter().flat_map(|account| &account.keys) {
+            assert!(!body.contains(&key.key) && !body.contains(key.secret.reveal()));
+        }
+        serde_json::from_str(&body).unwrap()
+    };
+    let maker = ask("accounts/maker");
+    assert_eq!((&maker["orders_open"], &maker["executions"]), (&1.into(), &1.into()));
+    // 0.04 for 2000.00 and 0.25 % of it; 0.06 at 50000 are still wanted.
+    assert_eq!(maker["balances"]["BTC"]["total"], "1000000.0400000000");
+    assert_eq!(maker["balances"]["USD"]["total"], "997995.0000");
+    let held: Decimal = maker["balances"]["USD"]["held"].as_str().unwrap().parse().unwrap();
+    assert!(held >= Decimal::from(3_000), "{maker}");
+    assert_eq!(ask("accounts")["accounts"].as_array().unwrap().len(), 2);
+    let orders = ask("accounts/maker/orders");
+    let row = &orders["orders"][0];
+    assert_eq!((&row["cl_ord_id"], &row["symbol"]), (&"rest-1".into(), &"BTC/USD".into()));
+    assert_eq!((&row["cum_qty"], &row["qty"]), (&"0.04000000".into(), &"0.10000000".into()));
+    assert_eq!(row["status"], "partially_filled");
+    let fills = ask("accounts/maker/executions");
+    let fill = &fills["executions"][0];
+    assert_eq!((&fill["txid"], &fill["cl_ord_id"]), (&row["txid"], &row["cl_ord_id"]));
+    assert_eq!((&fill["cost"], &fill["fee"]), (&"2000.00000".into(), &"5.00000".into()));
+    for path in ["accounts/nobody", "accounts/maker/keys", "accounts/maker/orders/1"] {
+        let (status, body) = bench.admin("GET", path, "");
+        assert!(status == 404 && body.contains("accounts/NAME/executions"), "{body}");
+    }
+    assert_eq!(bench.admin("POST", "accounts/maker", "").0, 405);
+}
+
+#[test]
+fn the_operator_gives_and_takes_money_that_nobody_has_or_holds() {
+    let mut bench = Bench::new();
+    let mut give = |body: &str| bench.admin("POST", "accounts/maker/deposit", body);
+    for (body, status) in [
+        (r#"{"asset":"USD","amount":"1.5"}"#, 200),
+        (r#"{"asset":"BTC","amount":"-1000000"}"#, 200),
+        (r#"{"asset":"BTC","amount":"-1"}"#, 400),
+        (r#"{"asset":"USD","amount":"0.00001"}"#, 400),
+        (r#"{"asset":"NO","amount":"1"}"#, 400),
+        (r#"{"asset":"USD","amount":1.5}"#, 400),
+    ] {
+        assert_eq!(give(body).0, status, "{body}");
+    }
+    assert_eq!(bench.admin("POST", "accounts/nobody/deposit", "").0, 404);
+    let (_, books) = bench.admin("GET", "accounts/maker", "");
+    assert!(books.contains(r#""USD":{"total":"1000001.5000""#), "{books}");
+    assert!(books.contains(r#""BTC":{"total":"0.0000000000""#), "{books}");
 }
 
 #[test]
