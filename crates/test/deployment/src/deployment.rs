@@ -103,15 +103,23 @@ impl Deployment {
             self.seats.push(Seat { recipe, starts: 0, running: None });
             self.launch(name)?;
         }
-        // The recording begins when everybody listens.
-        for name in self.names() {
-            self.wait_ready(&name)?;
+        // A recording begins when everybody listens. Live, nobody is ready before the feed has told the router its pairs.
+        let is_live = self.options.live.is_some();
+        if !is_live {
+            self.wait_all_ready()?;
         }
         if self.options.starts_ingestors {
             let shards = self.options.shards;
             for shard in 0..shards {
                 self.start_ingestor(shard, shards)?;
             }
+        }
+        if is_live { self.wait_all_ready() } else { Ok(()) }
+    }
+
+    fn wait_all_ready(&mut self) -> Result<()> {
+        for name in self.names() {
+            self.wait_ready(&name)?;
         }
         Ok(())
     }
@@ -123,14 +131,13 @@ impl Deployment {
     pub fn start_ingestor(&mut self, shard: u32, shards: u32) -> Result<()> {
         let name = format!("ingestor-{VENUE}-{shard}");
         let mut recipe = self.recipe(&name, "remora-ingestor")?;
-        let shipped = || vec![programs::root().join("demo/synthetic_kraken_spot.jsonl.gz")];
-        let recordings = &self.options.recordings;
-        let recordings = if recordings.is_empty() { shipped() } else { recordings.clone() };
-        recipe.arguments.push("--recording".to_owned());
-        for recording in recordings {
-            recipe.arguments.push(text(&recording)?);
+        match &self.options.live {
+            Some(live) => {
+                let url = ("REMORA_INGESTOR__URL".to_owned(), live.feed_url.clone());
+                recipe.environment.push(url);
+            }
+            None => recipe.arguments.extend(self.played()?),
         }
-        recipe.arguments.extend(["--pace".to_owned(), self.options.pace.clone()]);
         for (key, value) in [("SHARD", shard), ("SHARDS", shards)] {
             recipe.environment.push((format!("REMORA_INGESTOR__{key}"), value.to_string()));
         }
@@ -143,6 +150,19 @@ impl Deployment {
         }
         self.launch(&name)?;
         self.wait_ready(&name)
+    }
+
+    /// Gives the arguments of an ingestor that plays recordings.
+    fn played(&self) -> Result<Vec<String>> {
+        let shipped = || vec![programs::root().join("demo/synthetic_kraken_spot.jsonl.gz")];
+        let recordings = &self.options.recordings;
+        let recordings = if recordings.is_empty() { shipped() } else { recordings.clone() };
+        let mut arguments = vec!["--recording".to_owned()];
+        for recording in recordings {
+            arguments.push(text(&recording)?);
+        }
+        arguments.extend(["--pace".to_owned(), self.options.pace.clone()]);
+        Ok(arguments)
     }
 
     fn recipe(&self, name: &str, program: &str) -> Result<Recipe> {
@@ -163,6 +183,22 @@ impl Deployment {
             }
             "remora-order-router" => {
                 arguments.extend(["--gate-public-key-file".to_owned(), secret("gate.pub")?]);
+                if let Some(live) = &self.options.live {
+                    arguments.push("--confirm-live".to_owned());
+                    for (flag, file) in
+                        [("--key-file", &live.key_file), ("--secret-file", &live.secret_file)]
+                    {
+                        arguments.extend([flag.to_owned(), text(file)?]);
+                    }
+                    let nonces = text(&self.folder.join("nonces"))?;
+                    for (key, value) in [
+                        ("REST_URL", &live.rest_url),
+                        ("PRIVATE_URL", &live.private_url),
+                        ("NONCE_FOLDER", &nonces),
+                    ] {
+                        environment.push((format!("REMORA_LIVE__{key}"), value.clone()));
+                    }
+                }
             }
             "remora-persister" => {
                 environment.push(("REMORA_STORAGE__POSTGRES_URL".to_owned(), self.postgres_url()));
@@ -247,6 +283,14 @@ impl Deployment {
         let stopped = running.stop();
         stopped
             .with_context(|| format!("stop {name}; log:\n{}", self.log(name).unwrap_or_default()))
+    }
+
+    /// Starts a service again, killing it first if it runs, and waits until it listens; it may be ready later.
+    ///
+    /// # Errors
+    /// Tells why it does not start.
+    pub fn start_again(&mut self, name: &str) -> Result<()> {
+        self.launch(name)
     }
 
     /// Starts a service again, killing it first if it runs, and waits until it is ready.

@@ -1,7 +1,7 @@
 //! A whole deployment on one machine: nats-server with the shipped permissions, Redis, PostgreSQL, and every service as
 //! its own process, in a private folder. Behind `cargo xtask up` and the tests of whole deployments.
 //!
-//! In: a profile, recordings, a pace. Out: running processes, and the means to look at, kill, restart and stop each.
+//! In: a profile, recordings and a pace or the addresses of a simulated exchange. Out: running processes, and the means to look at, kill, restart and stop each.
 //! Invariants: secrets are made by the shipped `remora ctl init`, streams by `remora ctl bus`; nothing listens beyond
 //! loopback; what was started is gone when the value is dropped or this process ends in any way.
 //! Must never happen here: a second way of starting a service, knowledge of what a service decides.
@@ -17,5 +17,5 @@ mod service;
 mod wait;
 
 pub use deployment::{Deployment, Role};
-pub use options::Options;
+pub use options::{Live, Options};
 pub use wait::wait_for;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub struct Options {
     /// The profile every service reads.
     pub profile: PathBuf,
+    /// Listens and trades at this venue instead of playing recordings; the profile is one that trades live.
+    pub live: Option<Live>,
     /// What the ingestors play; a recording that ships when empty.
     pub recordings: Vec<PathBuf>,
     /// How fast, such as `1x` or `max`.
@@ -25,7 +27,32 @@ pub struct Options {
     pub folder: Option<PathBuf>,
 }
 
+/// Says where a deployment trades live, and with whose credentials. It is given the operator's `--confirm-live`: to
+/// be pointed at simulated exchanges only.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The public feed, such as `ws://127.0.0.1:9080/v2`.
+    pub feed_url: String,
+    /// Where calls go.
+    pub rest_url: String,
+    /// The private socket.
+    pub private_url: String,
+    /// The file with the API key.
+    pub key_file: PathBuf,
+    /// The file with its secret.
+    pub secret_file: PathBuf,
+}
+
 impl Options {
+    /// Is the shipped profile of live trading, at this venue.
+    ///
+    /// # Errors
+    /// Tells when it cannot be told where this program is.
+    pub fn live(live: Live) -> Result<Self> {
+        let profile = programs::root().join("profiles/live.toml");
+        Ok(Self { profile, live: Some(live), ..Self::demo()? })
+    }
+
     /// Is the shipped profile and recording at ten times their speed, one ingestor, the programs beside this one.
     ///
     /// # Errors
@@ -34,6 +61,7 @@ impl Options {
         let root = programs::root();
         Ok(Self {
             profile: root.join("profiles/demo.toml"),
+            live: None,
             recordings: Vec::new(),
             pace: "10x".to_owned(),
             shards: 1,

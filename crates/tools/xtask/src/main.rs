@@ -5,6 +5,7 @@ mod compose_test;
 mod demo_data;
 #[cfg(test)]
 mod deploy_check;
+mod fault_run;
 mod steps;
 mod test;
 mod tidy;
@@ -29,6 +30,16 @@ enum Command {
     Test,
     /// Starts the whole system on this machine as separate processes, and plays a recording through it.
     Up(up::Arguments),
+    /// Trades live on the simulated exchange while everything goes wrong that can (10,000 orders over 100 pairs), and
+    /// compares the books. Some minutes; servers and programs as for `up`.
+    FaultRun {
+        /// Seed of the exchange, its keys and every chance.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Some hundred orders over two dozen pairs instead.
+        #[arg(long)]
+        small: bool,
+    },
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
     /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
@@ -46,6 +57,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Test => test::run(&root),
         Command::Up(arguments) => up::run(&root, &arguments),
+        Command::FaultRun { seed, small } => fault_run::run(&root, seed, small),
         Command::Tidy => tidy::run(&root),
         Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()).map(drop),
         Command::MakeDemoData => demo_data::run(&root),

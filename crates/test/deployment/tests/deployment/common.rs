@@ -91,8 +91,8 @@ impl Watcher {
 
     /// Wants every promise that the durable log can show: each request answered once, each approval handled, each
     /// order sent once and ended, quantities and balances the sum of the fills.
-    fn check_log(&self, deployment: &Deployment) {
-        let mut checker = log_checker(&deployment.options().profile);
+    pub(crate) fn check_log(&self, deployment: &Deployment) {
+        let mut checker = Checker::of_log(&plan(&deployment.options().profile).gate);
         let accounts = self.log(Stream::Accounts);
         let balances = |envelope: &&Envelope| matches!(envelope.body, Body::Balances(_));
         let first = accounts.iter().find(balances);
@@ -177,13 +177,13 @@ impl Watcher {
     }
 }
 
-/// Makes a checker with the limits of the gate in a profile.
-fn log_checker(profile: &Path) -> Checker {
+/// Reads a profile: it has the limits of the gate.
+pub(crate) fn plan(profile: &Path) -> Plan {
     let text = std::fs::read_to_string(profile).unwrap();
     let mut config = Config::parse("profile", &text, []).unwrap();
     let plan = Plan::read(&mut config);
     let (plan, _) = config.finish(plan).unwrap_or_else(|error| panic!("{error}"));
-    Checker::of_log(&plan.gate)
+    plan
 }
 
 /// Gives the order messages in history, named as in [`Orders`].

@@ -9,6 +9,7 @@
 
 mod common;
 mod control;
+mod fault_run;
 mod health;
 mod kills;
 mod letters;
