@@ -4,7 +4,8 @@
 //! interval of [`mean_inference`], and the stake `c·max(0, f)` of [`shrunk_kelly`] with the clustered error, at most `stake_max`.
 //! Verdict: *established* when the lower bound is above zero with enough events and clusters; *no edge* when the mean is zero or less
 //! with enough of both; otherwise *not established*.
-//! Choice: of the rules given, the one with the largest `t` on the first part, those with enough events there before all others; its events end before the split. The second part begins
+//! Choice: of the rules given, the one with the largest `t` on the first part, those with enough events there before all others, and the one with the
+//! most where none has; its events end before the split. The second part begins
 //! after it and is looked at once, by that rule alone, so a chosen maximum gains nothing.
 //! Worked number: results 3, −1 bps on two days with costs 2: probability ½, gain 3, loss 1, mean 1.
 
@@ -160,13 +161,14 @@ pub fn validate_edge(
         (after(lead, split, |tick| tick.0), after(follower, split, |touch| touch.at)),
     );
     let ((first_lead, first_follower), (second_lead, second_follower)) = parts;
-    // A rule with a handful of events has a large t by luck, or a small one because it hardly ever trades.
+    // A rule with a handful of events has a large t by luck, or a small loss because it hardly ever trades: events count first, until
+    // there are enough of them.
+    let rank =
+        |value: &ExpectedValue| (value.inference.n.min(criteria.events_min), value.inference.t);
     let mut best: Option<(EventRule, ExpectedValue)> = None;
     for rule in rules {
         let study = event_study(first_lead, first_follower, rule)?;
         let Ok(value) = criteria.expected_value(&study) else { continue };
-        let rank =
-            |value: &ExpectedValue| (value.inference.n >= criteria.events_min, value.inference.t);
         if best.is_none_or(|(_, other)| rank(&value) > rank(&other)) {
             best = Some((*rule, value));
         }

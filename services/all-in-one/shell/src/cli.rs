@@ -1,6 +1,7 @@
 //! The command line, in words a trader understands.
 
 use crate::ctl::CtlCommand;
+use crate::research::{EdgeCommand, PairsCommand, TemporalCommand};
 use clap::{Args, Parser, Subcommand};
 use remora_venue_sim::SimArguments;
 use std::path::PathBuf;
@@ -32,6 +33,15 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
     Replay(ReplayArguments),
+    /// Pairs: which are worth quoting, and what is each score made of?
+    #[command(subcommand)]
+    Pairs(PairsCommand),
+    /// Patterns by the clock: when are volume, volatility, spread and drift high or low?
+    #[command(subcommand)]
+    Temporal(TemporalCommand),
+    /// Leads between markets: who moves first, and does following pay after fees and latency?
+    #[command(subcommand)]
+    Edge(EdgeCommand),
     /// Prepare, watch, halt and resume a distributed deployment; look at its dead letters.
     #[command(subcommand)]
     Ctl(CtlCommand),

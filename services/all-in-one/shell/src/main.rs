@@ -13,6 +13,7 @@ mod profiles;
 mod record;
 mod replay;
 mod report;
+mod research;
 mod show;
 mod sim;
 mod summary;
@@ -35,6 +36,9 @@ fn main() -> Result<()> {
             Command::Bench(command) => bench::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),
+            Command::Pairs(command) => research::pairs(command).await,
+            Command::Temporal(command) => research::temporal(command).await,
+            Command::Edge(command) => research::edge(command).await,
             Command::Ctl(command) => ctl::run(command).await,
         }
     })

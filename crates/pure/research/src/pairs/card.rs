@@ -100,7 +100,8 @@ fn card(facts: PairFacts, (edge_bps, edge_se_bps): (f64, f64), settings: &CardSe
     let error = settings.error_multiple * libm::sqrt(of_edge * of_edge + of_volume * of_volume);
     let mut parts = captured(&facts, per_bps);
     parts.extend([
-        Part { name: "maker fee", value: -settings.maker_fee_bps * per_bps },
+        // Added to zero, so that no fee is not shown as minus nothing.
+        Part { name: "maker fee", value: 0.0 - settings.maker_fee_bps * per_bps },
         Part { name: "shrinkage", value: (edge_bps - raw_edge) * per_bps },
         Part { name: "inventory risk", value: -inventory },
         Part { name: "uncertainty", value: -error },

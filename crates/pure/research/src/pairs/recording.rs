@@ -63,13 +63,15 @@ struct Trade {
     price: f64,
     value: f64,
     mid_before: f64,
+    session: usize,
 }
 
 /// Gathers facts as a recording plays.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingFacts {
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    /// First and last instant of every session; nothing is measured across two.
+    sessions: Vec<(Timestamp, Timestamp)>,
+    is_ended: bool,
     book: Option<(Timestamp, BookSight)>,
     seconds: f64,
     spread: f64,
@@ -116,13 +118,26 @@ impl RecordingFacts {
             return;
         };
         let side = if is_buy { 1.0 } else { -1.0 };
-        self.trades.push(Trade { at, side, price, value, mid_before });
+        let session = self.sessions.len();
+        self.trades.push(Trade { at, side, price, value, mid_before, session });
+    }
+
+    /// Ends a session: what comes next is another recording, however much later.
+    pub fn end_session(&mut self) {
+        self.is_ended = true;
+        self.book = None;
+        self.unusable_since = None;
     }
 
     /// Adds up what stood until `at`.
     fn pass(&mut self, at: Timestamp) {
-        self.first = self.first.or(Some(at));
-        let since = self.last.map_or(0.0, |last| at.since(last).as_seconds_est());
+        if self.is_ended || self.sessions.is_empty() {
+            self.is_ended = false;
+            self.sessions.push((at, at));
+        }
+        let Some((_, last)) = self.sessions.last_mut() else { return };
+        let since = at.since(*last).as_seconds_est();
+        *last = at;
         if let Some((_, sight)) = &self.book {
             self.seconds += since;
             self.spread += since * (sight.ask - sight.bid) / sight.mid() * BPS;
@@ -132,7 +147,12 @@ impl RecordingFacts {
         } else if self.unusable_since.is_some() {
             self.unusable_seconds += since;
         }
-        self.last = Some(at);
+    }
+
+    /// Gives the time that was recorded.
+    fn span(&self) -> DurationNs {
+        let lengths = self.sessions.iter().map(|(first, last)| last.since(*first));
+        lengths.fold(DurationNs::ZERO, DurationNs::saturating_add)
     }
 
     /// Gives the last mid, quote currency.
@@ -161,9 +181,8 @@ impl RecordingFacts {
         rate: f64,
         tick: Option<f64>,
     ) -> Result<PairFacts, FactsRefusal> {
-        let (first, last) = self.first.zip(self.last).ok_or(FactsRefusal::NoBook)?;
         let mid = self.last_mid().filter(|_| self.seconds > 0.0).ok_or(FactsRefusal::NoBook)?;
-        let span = last.since(first);
+        let span = self.span();
         let kept = self.weighted(span, SHORT, |t, after| t.side * (t.price - after))?;
         let adverse =
             |horizon| self.weighted(span, horizon, |t, after| t.side * (after - t.mid_before)).ok();
@@ -180,7 +199,7 @@ impl RecordingFacts {
             evidence: Evidence::Recording,
             history_days: span.as_seconds_est() / DAY_S,
             coverage: self.seconds / (self.seconds + self.unusable_seconds),
-            volume_day: self.volume_day(span, rate)?,
+            volume_day: self.volume_day(span, rate),
             effective_half_spread_bps: effective,
             adverse_5s_bps: adverse(SHORT),
             adverse_60s_bps: adverse(LONG),
@@ -207,10 +226,9 @@ impl RecordingFacts {
         let mut clusters: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
         for trade in &self.trades {
             let end = trade.at.saturating_add(horizon);
-            let Some(after) = self.mid_at(end).filter(|_| self.last.is_some_and(|l| end <= l))
-            else {
-                continue;
-            };
+            let session = trade.session.checked_sub(1).and_then(|place| self.sessions.get(place));
+            let is_told = session.is_some_and(|(_, last)| end <= *last);
+            let Some(after) = self.mid_at(end).filter(|_| is_told) else { continue };
             let bps = of(trade, after) / trade.mid_before * BPS;
             let slot = trade.at.as_ns().checked_div_euclid(length.as_ns()).unwrap_or(0);
             let sums = clusters.entry(slot).or_default();
@@ -231,14 +249,13 @@ impl RecordingFacts {
         Ok(Figure { value, se: libm::sqrt(groups / (groups - 1.0) * between) / weight })
     }
 
-    fn volume_day(&self, span: DurationNs, rate: f64) -> Result<Figure, FactsRefusal> {
+    fn volume_day(&self, span: DurationNs, rate: f64) -> Figure {
         let length = self.cluster(span);
         let slots = span.as_ns().checked_div(length.as_ns()).unwrap_or(0).max(1);
         let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
-        let first = self.first.ok_or(FactsRefusal::NoBook)?;
         for (at, value) in &self.volume {
-            let slot = at.since(first).as_ns().checked_div(length.as_ns()).unwrap_or(0);
-            *sums.entry(slot.min(slots - 1)).or_default() += value;
+            let slot = at.as_ns().checked_div_euclid(length.as_ns()).unwrap_or(0);
+            *sums.entry(slot).or_default() += value;
         }
         let n = est(u64::try_from(slots).unwrap_or(1));
         let total: f64 = sums.values().sum();
@@ -247,7 +264,7 @@ impl RecordingFacts {
         let squares: f64 = sums.values().map(|x| x * x).sum();
         let variance = (squares - n * mean * mean).max(0.0) / (n - 1.0).max(1.0);
         let per_day = DAY_S / span.as_seconds_est() * rate;
-        Ok(Figure { value: total * per_day, se: libm::sqrt(variance * n) * per_day })
+        Figure { value: total * per_day, se: libm::sqrt(variance * n) * per_day }
     }
 
     /// Gives mids on the clock of a second as log returns by second.
@@ -258,6 +275,12 @@ impl RecordingFacts {
         for second in self.mids.chunk_by(|a, b| slot(a.0) == slot(b.0)) {
             let Some((at, mid)) = second.last() else { continue };
             let (now, price) = (slot(*at), libm::log(*mid));
+            let is_new = |(first, _): &(Timestamp, Timestamp)| {
+                before.is_some_and(|(then, _)| (then + 1..=now).contains(&slot(*first)))
+            };
+            if self.sessions.iter().any(is_new) {
+                before = None;
+            }
             if let Some((then, last)) = before {
                 // Seconds without a change of the book are seconds without a move.
                 for quiet in then + 1..now {

@@ -1,9 +1,9 @@
 //! From score cards to a universe: filters, diversification, hysteresis, drain.
 //!
 //! Greedy: of the pairs that pass every filter, next comes the one with the largest `score − penalty`, where the penalty is its own inventory
-//! risk once more for each pair already ranked, times their correlation (not below zero). A pair enters when its rank is at most `pairs_max` in
-//! two runs in a row, and leaves when it is above `pairs_max + slack` in two runs, or at once when a filter fails; it then drains: nothing new
-//! is opened. Without a universe before, the first ranks enter at once. Source: strategy facts, section 3.3.
+//! risk once more for each pair already chosen, times their correlation (not below zero). A pair enters when its rank is at most `pairs_max`
+//! and `score − penalty` above zero in two runs in a row, and leaves when its rank is above `pairs_max + slack` or nothing is left in two runs,
+//! or at once when a filter fails; it then drains: nothing new is opened. Without a universe before, the first ranks enter at once. Source: strategy facts, section 3.3.
 
 use super::card::Card;
 use super::filter::{Filter, FilterResult};
@@ -129,7 +129,9 @@ fn rank<'a>(
             .max_by(|a, b| net(*a).total_cmp(&net(*b)).then_with(|| name(*b).cmp(&name(*a))));
         let Some(best) = best else { break };
         let (chosen, cost) = (rest.remove(best), costs.remove(best));
-        for (card, cost) in rest.iter().zip(&mut costs) {
+        // What is not chosen burdens nobody.
+        let is_chosen = chosen.score_bps > cost && ranked.len() < settings.pairs_max;
+        for (card, cost) in rest.iter().zip(&mut costs).filter(|_| is_chosen) {
             let shared = correlation(card, chosen).max(0.0);
             *cost += settings.correlation_weight * shared * risk_bps(card, capital);
         }
@@ -161,8 +163,9 @@ fn ranked(
     was: Option<Option<&Place>>,
     settings: &SelectSettings,
 ) -> Place {
-    let (may_enter, must_leave) =
-        (rank <= settings.pairs_max, rank > settings.pairs_max + settings.slack);
+    let is_worth_it = card.score_bps > cost;
+    let may_enter = rank <= settings.pairs_max && is_worth_it;
+    let must_leave = rank > settings.pairs_max + settings.slack || !is_worth_it;
     let runs = |is_turning: bool, place: Option<&Place>| {
         if is_turning { place.map_or(0, |place| place.runs).saturating_add(1) } else { 0 }
     };
@@ -191,6 +194,9 @@ fn ranked(
     let mut reasons = vec![format!("rank {rank} of at most {}", settings.pairs_max)];
     if cost > 0.0 {
         reasons.push(format!("correlation with better ones costs {cost:.1} bps"));
+    }
+    if !is_worth_it {
+        reasons.push("nothing is left of its score".to_owned());
     }
     if runs > 0 {
         reasons.push(format!("run {runs} of {RUNS} towards a change"));

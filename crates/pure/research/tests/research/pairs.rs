@@ -181,9 +181,12 @@ fn a_pair_like_a_better_one_gives_way_to_a_different_one() {
         select(&cards, &one, 10_000.0, None)
     };
     assert_eq!(standing(&choose(0.0), "TWIN").0, &Membership::In);
-    let diverse = choose(1.0);
+    let diverse = choose(0.5);
     assert_eq!(standing(&diverse, "OTHER").0, &Membership::In);
     assert!(standing(&diverse, "TWIN").1.contains("correlation with better ones costs"));
+    // What correlation costs more than the score is not chosen, whatever the rank.
+    let dear = standing(&choose(9.0), "TWIN").1;
+    assert!(dear.contains("nothing is left of its score"), "{dear}");
 }
 
 /// Cards of ten pairs whose edges lie 0.1 bps apart, with noise of that size on top.
@@ -196,7 +199,7 @@ fn noisy(random: &mut SplitMix64, noise_bps: f64) -> Vec<Card> {
 
 #[test]
 fn noise_turns_the_universe_over_far_less_than_the_ranking() {
-    let settings = select_settings(Vec::new());
+    let settings = SelectSettings { correlation_weight: 0.0, ..select_settings(Vec::new()) };
     let mut random = SplitMix64::new(3);
     let (mut with, mut without) = (0.0, 0.0);
     let first = noisy(&mut random, 0.1);
@@ -310,6 +313,16 @@ fn recordings_tell_what_was_captured_and_what_went_against_the_maker() {
     let [five, _, wide] = got.depth.unwrap();
     assert!(five.abs() < 1e-9 && wide > 500.0);
     assert_eq!(got.coverage, 1.0);
+    // Another session a month later adds its own time only, and nothing is measured from one to the other.
+    facts.end_session();
+    let later = 30 * 86_400_000;
+    let sight = BookSight::of(&[(1.0, 5.0)], &[(1.1, 3.0)]);
+    facts.book(at(later), sight);
+    facts.book(at(later + 20_000), sight);
+    let both = facts.finish("A-USD", ("A", "USD"), 2.0, Some(0.01)).unwrap();
+    assert!((both.history_days - got.history_days - 20.0 / 86_400.0).abs() < 1e-9);
+    assert_eq!((both.coverage, both.kept_bps), (1.0, got.kept_bps));
+    assert!((both.volatility_day / got.volatility_day - 1.0).abs() < 0.01);
     assert!(matches!(
         RecordingFacts::default().finish("A", ("A", "USD"), 1.0, None),
         Err(FactsRefusal::NoBook)

@@ -1,0 +1,184 @@
+//! Facts of pairs from candle files and from recordings.
+
+use super::args::PairsArguments;
+use super::inputs::{self, Input};
+use super::pool;
+use anyhow::{Context, Result, bail};
+use remora_domain::{Instrument, InstrumentKey, Side, VenueId};
+use remora_research::CandleSeries;
+use remora_research::pairs::{
+    BookSight, FactsRefusal, PairFacts, RecordingFacts, candle_facts, in_currency,
+};
+use remora_venue_api::{FeedInput, FeedOutput, FeedSettings, MarketEvent};
+use remora_venue_link::Player;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Levels a side that are read of each book, where the recording has them.
+const LEVELS: usize = 25;
+
+/// Is what could be read, and what could not and why.
+pub(crate) type Facts = (Vec<PairFacts>, BTreeMap<String, String>);
+
+/// Reads everything that was named: recordings are told from candles by their ending.
+pub(crate) async fn read(arguments: &PairsArguments) -> Result<Facts> {
+    let endings = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
+    let files = inputs::list(&arguments.data, &endings)?;
+    let is_recording = |input: &Input| {
+        let name = input.path.to_string_lossy();
+        name.ends_with(".jsonl") || name.ends_with(".jsonl.gz")
+    };
+    let (recordings, candles): (Vec<Input>, Vec<Input>) = files.into_iter().partition(is_recording);
+    if recordings.is_empty() {
+        of_candles(candles, arguments).await
+    } else if candles.is_empty() {
+        let paths = recordings.into_iter().map(|input| input.path).collect();
+        let currency = arguments.currency.clone();
+        tokio::task::spawn_blocking(move || of_recordings(paths, &currency)).await?
+    } else {
+        bail!("recordings and candles of one pair would be compared: give one or the other")
+    }
+}
+
+/// Splits `BASE_QUOTE`, what stands before the last `/` left out.
+fn assets(name: &str) -> Result<(String, String)> {
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let (base, quote) = stem.rsplit_once(['_', '-']).with_context(|| {
+        format!("{stem:?} is not named BASE_QUOTE, so what it is paid in is unknown")
+    })?;
+    Ok((base.to_owned(), quote.to_owned()))
+}
+
+async fn of_candles(files: Vec<Input>, arguments: &PairsArguments) -> Result<Facts> {
+    let coverage_min = arguments.coverage_min;
+    let work = move |input: &Input| {
+        let assets = assets(&input.name)?;
+        Ok((assets, inputs::candles(&input.path, coverage_min)?))
+    };
+    let mut refused = BTreeMap::new();
+    let mut series: Vec<(String, (String, String), CandleSeries)> = Vec::new();
+    for (Input { name, .. }, read) in pool::each(files, "files", work).await? {
+        match read {
+            Ok((assets, candles)) => series.push((name, assets, candles)),
+            Err(cause) => drop(refused.insert(name, format!("{cause:#}"))),
+        }
+    }
+    let rates: BTreeMap<(String, String), f64> = series
+        .iter()
+        .filter_map(|(_, assets, candles)| Some((assets.clone(), candles.bars.last()?.close)))
+        .collect();
+    let mut facts = Vec::new();
+    for (name, (base, quote), candles) in &series {
+        let found = in_currency(quote, &arguments.currency, &rates)
+            .and_then(|rate| candle_facts(name, (base, quote), candles, rate));
+        match found {
+            Ok(found) => facts.push(found),
+            Err(cause) => drop(refused.insert(name.clone(), cause.to_string())),
+        }
+    }
+    Ok((facts, refused))
+}
+
+/// Plays recordings through the venue's own session: the books are those that would be quoted on, checksums and all.
+fn of_recordings(paths: Vec<PathBuf>, currency: &str) -> Result<Facts> {
+    let player = Player::open(&paths)?;
+    let entry = {
+        let names: BTreeSet<&str> = player.venues();
+        let is_its = |entry: &&remora_venue_registry::VenueEntry| {
+            names.iter().all(|name| entry.recording_names.contains(name))
+        };
+        let known = || remora_venue_registry::VENUES.iter().flat_map(|e| e.recording_names);
+        remora_venue_registry::VENUES.iter().find(is_its).with_context(|| {
+            let known: Vec<&str> = known().copied().collect();
+            format!(
+                "recordings of {names:?} together: no venue reads them; known are {}",
+                known.join(", ")
+            )
+        })?
+    };
+    let mut session = (entry.feed)(FeedSettings {
+        venue: VenueId::new(entry.id)?,
+        symbols: None,
+        shard: (0, 1),
+        depth: u32::try_from(LEVELS)?,
+        levels_published: LEVELS,
+        url: entry.public_url.to_owned(),
+        is_recorded: true,
+        is_synthetic: false,
+        seed: 0,
+    });
+    let mut seen = Seen::default();
+    let mut out = Vec::new();
+    for played in player {
+        let played = played?;
+        let is_end = matches!(played.input, FeedInput::SessionEnded);
+        session.handle(played.at, played.input, &mut out);
+        for output in out.drain(..) {
+            if let FeedOutput::Event(event) = output {
+                seen.take(event);
+            }
+        }
+        if is_end {
+            seen.facts.values_mut().for_each(RecordingFacts::end_session);
+        }
+    }
+    Ok(seen.finish(currency))
+}
+
+/// Gathers what a session tells, by instrument.
+#[derive(Default)]
+struct Seen {
+    instruments: BTreeMap<InstrumentKey, Instrument>,
+    facts: BTreeMap<InstrumentKey, RecordingFacts>,
+}
+
+impl Seen {
+    fn take(&mut self, event: MarketEvent) {
+        match event {
+            MarketEvent::Instrument(instrument) => {
+                self.instruments.insert(instrument.key.clone(), instrument);
+            }
+            MarketEvent::Book { top, receive_time, .. } => {
+                let levels = |levels: &[remora_domain::Level]| -> Vec<(f64, f64)> {
+                    levels.iter().map(|l| (l.price.to_est(), l.qty.to_est())).collect()
+                };
+                let sight = BookSight::of(&levels(&top.bids), &levels(&top.asks));
+                self.facts.entry(top.instrument).or_default().book(receive_time, sight);
+            }
+            MarketEvent::Trade { trade, receive_time, .. } => {
+                let is_buy = trade.taker_side == Side::Buy;
+                let facts = self.facts.entry(trade.instrument).or_default();
+                facts.trade(receive_time, trade.price.to_est(), trade.qty.to_est(), is_buy);
+            }
+            MarketEvent::Ticker { .. } | MarketEvent::Status(_) => {}
+        }
+    }
+
+    fn finish(self, currency: &str) -> Facts {
+        let rates: BTreeMap<(String, String), f64> = self
+            .facts
+            .iter()
+            .filter_map(|(key, facts)| {
+                let known = self.instruments.get(key)?;
+                Some(((known.base.to_string(), known.quote.to_string()), facts.last_mid()?))
+            })
+            .collect();
+        let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
+        for (key, facts) in &self.facts {
+            let name = key.instrument.to_string();
+            let Some(known) = self.instruments.get(key) else {
+                refused.insert(name, "the recording does not define it".to_owned());
+                continue;
+            };
+            let (base, quote) = (known.base.to_string(), known.quote.to_string());
+            let tick = Some(known.tick.to_est());
+            let result: Result<PairFacts, FactsRefusal> = in_currency(&quote, currency, &rates)
+                .and_then(|rate| facts.finish(&name, (&base, &quote), rate, tick));
+            match result {
+                Ok(facts) => found.push(facts),
+                Err(cause) => drop(refused.insert(name, cause.to_string())),
+            }
+        }
+        (found, refused)
+    }
+}
