@@ -252,7 +252,10 @@ fn a_key_that_the_exchange_refuses_is_named_with_its_reason() {
     std::fs::write(&wrong, "a key that nobody made").unwrap();
     std::fs::copy(stage.path("keys/maker-trading.secret"), stage.path("keys/wrong.secret"))
         .unwrap();
-    for (key, wanted) in [("wrong", "EAPI:Invalid key"), ("maker-reading", "Permission denied")] {
+    for (key, wanted) in [
+        ("wrong", "EAPI:Invalid key"),
+        ("maker-reading", "the API key lacks permissions: query-open-trades"),
+    ] {
         let output = stage.live(key).output().unwrap();
         let (_, log) = said(&output);
         assert!(!output.status.success(), "{log}");
