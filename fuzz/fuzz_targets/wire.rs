@@ -1,7 +1,8 @@
 //! Messages of the bus and flight recordings: any bytes give a value that is written back the same, or an error.
 #![no_main]
 
-use remora_wire::{FlightEntry, FlightHeader, decode, encode};
+use remora_wire::flight::{FlightEntry, FlightHeader};
+use remora_wire::{decode, encode};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(envelope) = decode(bytes) {
