@@ -167,10 +167,13 @@ fn written(kind: Kind, service: Service, venue: Option<&VenueId>) -> Vec<String>
         Kind::PairsUniverse | Kind::ControlState | Kind::SvcHeartbeat => {
             producers.map(|producer| format!("{start}.{producer}")).collect()
         }
-        // Commands are given by the shell around a core.
-        Kind::ControlCommand => {
-            producers.map(|producer| format!("{start}.{producer}-shell")).collect()
-        }
+        // Commands are given by the shell around a core; the gate's core halts by itself when a breaker trips.
+        Kind::ControlCommand => producers
+            .flat_map(|producer| {
+                let own = (service == Service::RiskGate).then(|| format!("{start}.{producer}"));
+                std::iter::once(format!("{start}.{producer}-shell")).chain(own)
+            })
+            .collect(),
         Kind::MdStatus => vec![format!("{start}.{venue}"), format!("{start}.{venue}.*")],
         Kind::AccountBalance | Kind::AccountFee => vec![format!("{start}.{venue}")],
         Kind::MdBook

@@ -64,7 +64,13 @@ fn subjects_of(kind: Kind, user: &BusUser) -> Vec<String> {
     let is_shell = kind == Kind::ControlCommand && *user != BusUser::Console;
     let shell = if is_shell { "-shell" } else { "" };
     let producer = format!("{}{shard}{shell}", user.name());
-    subjects(kind).iter().map(|subject| subject.replace("producer-0", &producer)).collect()
+    let own = |subject: &String| subject.replace("producer-0", &producer);
+    let mut all: Vec<String> = subjects(kind).iter().map(own).collect();
+    // The gate's core halts by itself when a breaker trips.
+    if is_shell && *user == BusUser::Service(Service::RiskGate) {
+        all.push(format!("remora.v1.{}.{}", kind.as_str(), user.name()));
+    }
+    all
 }
 
 /// Gives subjects of a kind as they occur at the venue under test, of a producer that nobody is.

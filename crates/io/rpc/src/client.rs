@@ -3,7 +3,7 @@
 use crate::error::RpcError;
 use crate::proto::{self, control_client};
 use crate::status::{self, Recorded, ServiceStatus};
-use remora_domain::ControlScope;
+use remora_domain::{ControlScope, LimitsChange};
 use std::fmt;
 use std::time::Duration;
 use tonic::Request;
@@ -63,6 +63,59 @@ impl ControlClient {
             .map_err(|cause| RpcError::Answer { method, cause })
     }
 
+    /// Changes limits of the gate; tells whether a second person must confirm the change.
+    ///
+    /// # Errors
+    /// Tells when the call fails or the change is refused.
+    pub async fn change_limits(
+        &mut self,
+        change: &LimitsChange,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(Option<Recorded>, bool), RpcError> {
+        let limit = |(key, value): (&String, &String)| proto::Limit {
+            key: key.clone(),
+            value: value.clone(),
+        };
+        let request = self.request(proto::ChangeLimitsRequest {
+            version: change.version,
+            limits: change.limits.iter().map(limit).collect(),
+            reason: reason.to_owned(),
+            actor: actor.to_owned(),
+        });
+        let answer = self.stub.change_limits(request).await;
+        let answer = answer.map_err(|cause| call("change_limits", cause))?.into_inner();
+        Ok((answer.recording().into(), answer.needs_second))
+    }
+
+    /// Confirms a change of limits that another person asked for.
+    ///
+    /// # Errors
+    /// Tells when the call fails or the word is refused.
+    pub async fn confirm_limits(
+        &mut self,
+        version: u64,
+        reason: &str,
+        actor: &str,
+    ) -> Result<Option<Recorded>, RpcError> {
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        let request = self.request(proto::ConfirmLimitsRequest { version, reason, actor });
+        let answer = self.stub.confirm_limits(request).await;
+        let answer = answer.map_err(|cause| call("confirm_limits", cause))?;
+        Ok(answer.into_inner().recording().into())
+    }
+
+    /// Asks what the gate would answer to an order, given as JSON; gives its answer as JSON.
+    ///
+    /// # Errors
+    /// Tells when the call fails or is refused.
+    pub async fn check_order(&mut self, order_json: &str) -> Result<String, RpcError> {
+        let order_json = order_json.to_owned();
+        let request = self.request(proto::CheckOrderRequest { order_json });
+        let answer = self.stub.check_order(request).await;
+        Ok(answer.map_err(|cause| call("check_order", cause))?.into_inner().answer_json)
+    }
+
     /// Stops new orders in a scope; tells how the command is kept, unless the service is of an older version.
     ///
     /// # Errors
@@ -77,6 +130,23 @@ impl ControlClient {
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         let request = self.request(proto::HaltRequest { scope, reason, actor });
         let answer = self.stub.halt(request).await.map_err(|cause| call("halt", cause))?;
+        Ok(answer.into_inner().recording().into())
+    }
+
+    /// Allows only orders that reduce a position in a scope; tells how the command is kept.
+    ///
+    /// # Errors
+    /// Tells when the call fails or is refused.
+    pub async fn reduce(
+        &mut self,
+        scope: &ControlScope,
+        reason: &str,
+        actor: &str,
+    ) -> Result<Option<Recorded>, RpcError> {
+        let scope = Some(status::scope_to_wire(scope));
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        let request = self.request(proto::ReduceRequest { scope, reason, actor });
+        let answer = self.stub.reduce(request).await.map_err(|cause| call("reduce", cause))?;
         Ok(answer.into_inner().recording().into())
     }
 

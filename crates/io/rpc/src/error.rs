@@ -124,4 +124,10 @@ pub enum CommandError {
         /// Which of both.
         problem: &'static str,
     },
+    /// The service does not understand the question, or knows no answer.
+    #[error("answer the question: {problem}")]
+    Refused {
+        /// Why.
+        problem: String,
+    },
 }

@@ -19,7 +19,8 @@ mod tokens;
 pub use client::ControlClient;
 pub use error::{CallProblem, CommandError, FieldError, RpcError};
 pub use server::{
-    CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Readiness, TlsIdentity,
+    CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Question, Readiness,
+    TlsIdentity,
 };
 pub use status::{DependencyStatus, Recorded, ServiceStatus};
 pub use tokens::{CallerToken, Role, TokenError, Tokens};

@@ -4,7 +4,7 @@ use crate::error::{CommandError, RpcError};
 use crate::proto::{self, control_server};
 use crate::status::{self, Recorded, ServiceStatus};
 use crate::tokens::{Role, Tokens};
-use remora_domain::{ControlAction, ControlCommand, ControlScope};
+use remora_domain::{ControlAction, ControlCommand, ControlScope, LimitsChange};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,31 @@ pub trait ControlHandler: Send + Sync + 'static {
     /// # Errors
     /// Refuses when the service takes no commands or its loop cannot take one now.
     async fn command(&self, command: ControlCommand) -> Result<Recorded, CommandError>;
+
+    /// Answers a question as JSON, from what the core knows; it changes nothing.
+    ///
+    /// # Errors
+    /// Refuses when the service answers no questions, cannot answer now, or does not understand this one.
+    async fn question(&self, question: Question) -> Result<String, CommandError> {
+        let _ = question;
+        Err(CommandError::NotSupported { service: self.status().service })
+    }
+}
+
+/// Is something an operator wants to know before asking for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// What would be answered to an order, given as JSON?
+    Order(String),
+    /// What would a change of the limits do? The answer holds `needs_second`.
+    Limits(LimitsChange),
+    /// Would a person's word for a version make it? The answer is empty.
+    Confirm {
+        /// Which version.
+        version: u64,
+        /// Who says so.
+        actor: String,
+    },
 }
 
 /// Is a certificate chain with its key, both PEM.
@@ -179,6 +204,7 @@ impl Control {
         scope: Option<proto::Scope>,
         reason: &str,
         actor: &str,
+        limits: Option<LimitsChange>,
     ) -> Result<Recorded, Status> {
         let invalid = |error: crate::FieldError| Status::invalid_argument(error.to_string());
         let scope: ControlScope = status::scope_from_wire(scope).map_err(invalid)?;
@@ -187,11 +213,16 @@ impl Control {
         // Whoever holds the token is what was proven; the actor is what was claimed. Both are recorded.
         let actor = format!("{actor} (token {token_name})");
         tracing::info!(?action, ?scope, reason, actor, "control command received");
-        let command = ControlCommand { action, scope, actor, reason };
-        self.handler.command(command).await.map_err(|error| match error {
-            CommandError::NotSupported { .. } => Status::unimplemented(error.to_string()),
-            CommandError::Unavailable { .. } => Status::unavailable(error.to_string()),
-        })
+        let command = ControlCommand { action, scope, actor, reason, limits };
+        self.handler.command(command).await.map_err(refused)
+    }
+}
+
+fn refused(error: CommandError) -> Status {
+    match error {
+        CommandError::NotSupported { .. } => Status::unimplemented(error.to_string()),
+        CommandError::Unavailable { .. } => Status::unavailable(error.to_string()),
+        CommandError::Refused { .. } => Status::invalid_argument(error.to_string()),
     }
 }
 
@@ -205,15 +236,73 @@ impl control_server::Control for Control {
         Ok(Response::new(self.handler.status().into()))
     }
 
+    async fn change_limits(
+        &self,
+        request: Request<proto::ChangeLimitsRequest>,
+    ) -> Result<Response<proto::ChangeLimitsResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::ChangeLimitsRequest { version, limits, reason, actor } = request.into_inner();
+        let limits = limits.into_iter().map(|limit| (limit.key, limit.value)).collect();
+        let change = LimitsChange { version, limits };
+        // Said before it is recorded: a change that the gate would refuse is not asked for.
+        let answer = self.handler.question(Question::Limits(change.clone())).await;
+        let needs_second = answer.map_err(refused)?.contains("\"needs_second\":true");
+        let action = ControlAction::ChangeLimits;
+        let (scope, limits) = (status::everything(), Some(change));
+        let recorded = self.command(action, &name, scope, &reason, &actor, limits).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::ChangeLimitsResponse { recording, needs_second }))
+    }
+
+    async fn confirm_limits(
+        &self,
+        request: Request<proto::ConfirmLimitsRequest>,
+    ) -> Result<Response<proto::ChangeLimitsResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::ConfirmLimitsRequest { version, reason, actor } = request.into_inner();
+        let question = Question::Confirm { version, actor: format!("{actor} (token {name})") };
+        self.handler.question(question).await.map_err(refused)?;
+        let action = ControlAction::ConfirmLimits;
+        let limits = Some(LimitsChange { version, limits: [].into() });
+        let scope = status::everything();
+        let recorded = self.command(action, &name, scope, &reason, &actor, limits).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::ChangeLimitsResponse { recording, needs_second: false }))
+    }
+
+    async fn check_order(
+        &self,
+        request: Request<proto::CheckOrderRequest>,
+    ) -> Result<Response<proto::CheckOrderResponse>, Status> {
+        self.tokens.authorise(request.metadata(), Role::Viewer)?;
+        let proto::CheckOrderRequest { order_json } = request.into_inner();
+        let answer_json =
+            self.handler.question(Question::Order(order_json)).await.map_err(refused)?;
+        Ok(Response::new(proto::CheckOrderResponse { answer_json }))
+    }
+
     async fn halt(
         &self,
         request: Request<proto::HaltRequest>,
     ) -> Result<Response<proto::HaltResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::HaltRequest { scope, reason, actor } = request.into_inner();
-        let recorded = self.command(ControlAction::Halt, &name, scope, &reason, &actor).await?;
+        let recorded =
+            self.command(ControlAction::Halt, &name, scope, &reason, &actor, None).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::HaltResponse { recording }))
+    }
+
+    async fn reduce(
+        &self,
+        request: Request<proto::ReduceRequest>,
+    ) -> Result<Response<proto::ReduceResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::ReduceRequest { scope, reason, actor } = request.into_inner();
+        let recorded =
+            self.command(ControlAction::Reduce, &name, scope, &reason, &actor, None).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::ReduceResponse { recording }))
     }
 
     async fn resume(
@@ -222,7 +311,8 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::ResumeResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::ResumeRequest { scope, reason, actor } = request.into_inner();
-        let recorded = self.command(ControlAction::Resume, &name, scope, &reason, &actor).await?;
+        let recorded =
+            self.command(ControlAction::Resume, &name, scope, &reason, &actor, None).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::ResumeResponse { recording }))
     }

@@ -3,7 +3,8 @@
 use crate::error::FieldError;
 use crate::proto;
 use remora_domain::{
-    ControlScope, DurationNs, InstrumentId, InstrumentKey, ServiceState, Timestamp, VenueId,
+    ControlScope, DurationNs, InstrumentId, InstrumentKey, ServiceState, StrategyId, Timestamp,
+    VenueId,
 };
 
 /// The longest reason accepted, in characters.
@@ -144,8 +145,16 @@ pub(crate) fn scope_to_wire(scope: &ControlScope) -> proto::Scope {
             venue: key.venue.as_str().to_owned(),
             instrument: key.instrument.as_str().to_owned(),
         }),
+        ControlScope::Strategy(strategy) => {
+            proto::scope::Of::Strategy(proto::Strategy { strategy: strategy.as_str().to_owned() })
+        }
     };
     proto::Scope { of: Some(of) }
+}
+
+/// Gives the scope of commands that are about everything.
+pub(crate) const fn everything() -> Option<proto::Scope> {
+    Some(proto::Scope { of: Some(proto::scope::Of::Global(proto::Global {})) })
 }
 
 /// Reads a scope; a missing one is refused, never taken for "everything".
@@ -153,7 +162,7 @@ pub(crate) fn scope_from_wire(scope: Option<proto::Scope>) -> Result<ControlScop
     let missing = || FieldError {
         field: "scope",
         value: String::new(),
-        allowed: "global, venue or instrument",
+        allowed: "global, venue, instrument or strategy",
     };
     match scope.and_then(|scope| scope.of).ok_or_else(missing)? {
         proto::scope::Of::Global(proto::Global {}) => Ok(ControlScope::Global),
@@ -165,6 +174,14 @@ pub(crate) fn scope_from_wire(scope: Option<proto::Scope>) -> Result<ControlScop
                 allowed: "1 to 48 characters from A-Z a-z 0-9 - _",
             })?;
             Ok(ControlScope::Instrument(InstrumentKey::new(venue(&of.venue)?, instrument)))
+        }
+        proto::scope::Of::Strategy(of) => {
+            let strategy = StrategyId::new(&of.strategy).map_err(|_| FieldError {
+                field: "scope.strategy",
+                value: shortened(&of.strategy),
+                allowed: "1 to 32 characters from a-z 0-9 -",
+            })?;
+            Ok(ControlScope::Strategy(strategy))
         }
     }
 }
@@ -218,6 +235,7 @@ mod tests {
             ControlScope::Global,
             ControlScope::Venue(venue.clone()),
             ControlScope::Instrument(InstrumentKey::new(venue, instrument)),
+            ControlScope::Strategy(StrategyId::new("glft").unwrap()),
         ] {
             assert_eq!(scope_from_wire(Some(scope_to_wire(&scope))), Ok(scope));
         }

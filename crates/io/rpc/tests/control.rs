@@ -6,11 +6,11 @@
 )]
 
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, DurationNs, ServiceState, VenueId,
+    ControlAction, ControlCommand, ControlScope, DurationNs, LimitsChange, ServiceState, VenueId,
 };
 use remora_rpc::{
     CONTROL_SERVICE, CommandError, ControlClient, ControlHandler, ControlServer, DependencyStatus,
-    ListenSettings, Recorded, Role, RpcError, ServiceStatus, TlsIdentity, Tokens,
+    ListenSettings, Question, Recorded, Role, RpcError, ServiceStatus, TlsIdentity, Tokens,
 };
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -51,6 +51,20 @@ impl ControlHandler for Gate {
         }
         self.commands.lock().unwrap().push(command);
         Ok(Recorded::OnDisk)
+    }
+
+    async fn question(&self, question: Question) -> Result<String, CommandError> {
+        match question {
+            Question::Order(text) => Ok(format!(r#"{{"asked":{text}}}"#)),
+            Question::Limits(change) if change.version == 2 => {
+                Ok(r#"{"needs_second":true}"#.to_owned())
+            }
+            Question::Limits(_) => Err(CommandError::Refused { problem: "old".to_owned() }),
+            Question::Confirm { actor, .. } if actor.ends_with("(token night)") => {
+                Ok("{}".to_owned())
+            }
+            Question::Confirm { .. } => Err(CommandError::Refused { problem: "same".to_owned() }),
+        }
     }
 }
 
@@ -106,14 +120,45 @@ async fn an_operator_halts_and_resumes_and_is_recorded_with_the_token() {
         scope,
         actor: actor.clone(),
         reason: "news".to_owned(),
+        limits: None,
     };
     let resume = ControlCommand {
         action: ControlAction::Resume,
         scope: ControlScope::Global,
         actor,
         reason: "over".to_owned(),
+        limits: None,
     };
     assert_eq!(commands, [halt, resume]);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_of_limits_is_asked_about_before_it_is_recorded() {
+    let gate = Arc::new(Gate::default());
+    let (server, uri) = start(&gate).await;
+    let mut viewer = ControlClient::connect(&uri, VIEWER, None).await.unwrap();
+    assert_eq!(viewer.check_order("{}").await.unwrap(), r#"{"asked":{}}"#);
+    let limits =
+        |version| LimitsChange { version, limits: [("k".to_owned(), "1".to_owned())].into() };
+    let refused = viewer.change_limits(&limits(2), "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::PermissionDenied));
+
+    let mut desk = ControlClient::connect(&uri, OPERATOR, None).await.unwrap();
+    let refused = desk.change_limits(&limits(3), "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    let refused = desk.confirm_limits(2, "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    assert!(gate.commands.lock().unwrap().is_empty(), "what is refused is not recorded");
+
+    let (kept, needs_second) = desk.change_limits(&limits(2), "why", "ann").await.unwrap();
+    assert_eq!((kept, needs_second), (Some(Recorded::OnDisk), true));
+    desk.reduce(&ControlScope::Global, "why", "ann").await.unwrap();
+    let commands = gate.commands.lock().unwrap().clone();
+    let actions: Vec<ControlAction> = commands.iter().map(|command| command.action).collect();
+    assert_eq!(actions, [ControlAction::ChangeLimits, ControlAction::Reduce]);
+    assert_eq!(commands[0].limits, Some(limits(2)));
+    assert_eq!(commands[0].actor, "ann (token desk)");
     server.stop().await.unwrap();
 }
 

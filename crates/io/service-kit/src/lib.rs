@@ -56,6 +56,7 @@ pub use host::{About, Host, HostError, Inputs};
 pub use http::{HttpError, HttpServer, StatusGuard};
 pub use main_fn::{ServiceArgs, run_main};
 pub use publish::{PublishError, Publisher};
+pub use remora_rpc::Question;
 pub use secret::Secret;
 pub use shutdown::Shutdown;
 pub use telemetry::{Telemetry, TelemetryError};

@@ -35,7 +35,7 @@ async fn active(bus: &AwayBus, session: u64) {
 async fn give_halt(running: &Running) -> Recorded {
     let (told, kept) = oneshot::channel();
     let command = halt(ControlScope::Global);
-    running.commands.send(Given { command, told: Some(told) }).await.unwrap();
+    running.commands.send(Given::Command { command, told: Some(told) }).await.unwrap();
     kept.await.unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! Halt, resume, state and heartbeats.
 
-use crate::{AccountId, DurationNs, InstrumentKey, VenueId};
+use crate::{AccountId, DurationNs, InstrumentKey, Notional, StrategyId, Timestamp, VenueId};
+use std::collections::BTreeMap;
 
 /// Says what a control command is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +12,8 @@ pub enum ControlScope {
     Venue(VenueId),
     /// One instrument.
     Instrument(InstrumentKey),
+    /// One strategy.
+    Strategy(StrategyId),
 }
 
 /// Says what an operator (or a breaker) wants.
@@ -18,8 +21,14 @@ pub enum ControlScope {
 pub enum ControlAction {
     /// No new orders, cancel all, keep reading reports.
     Halt,
+    /// Only orders that reduce a position; ends a halt of the same scope.
+    Reduce,
     /// Quote again.
     Resume,
+    /// Change limits of the gate; where a limit is raised, a second person may have to confirm.
+    ChangeLimits,
+    /// Confirm a change of limits that another person asked for.
+    ConfirmLimits,
 }
 
 /// Is an instruction with who and why.
@@ -33,6 +42,17 @@ pub struct ControlCommand {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// Which limits, for commands about limits.
+    pub limits: Option<LimitsChange>,
+}
+
+/// Is a change of the gate's limits: the document it makes differs from the one in force in these keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsChange {
+    /// The version it makes: one more than the one in force.
+    pub version: u64,
+    /// Keys as in the profile, with their new values as TOML; amounts need no quotes.
+    pub limits: BTreeMap<String, String>,
 }
 
 /// Says in which condition a service is.
@@ -66,6 +86,36 @@ pub struct ControlState {
     /// For routers that take orders back (halted, stopping, left alone): how many of them may still be open, by the
     /// venue's last list; 0 says that the venue confirmed none. `None` otherwise, and until the venue has answered.
     pub orders_open: Option<u64>,
+    /// Gate: scopes in which only orders that reduce a position are allowed.
+    pub restricted: Vec<ControlScope>,
+    /// Routers: whether the venue's timer that cancels our orders when we fall silent is armed; `None` when not told.
+    pub is_guarded: Option<bool>,
+    /// Routers: differences between the venue's account and ours that are not resolved yet.
+    pub breaks: Vec<ReconciliationBreak>,
+    /// Gate: what losses of the day and falls from the peak are measured from.
+    pub equity: Option<EquityMarks>,
+}
+
+/// Is a difference between what the venue says and what we booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReconciliationBreak {
+    /// In which instrument; `None` for everything at the venue.
+    pub instrument: Option<InstrumentKey>,
+    /// Since when.
+    pub since: Timestamp,
+    /// What differs, in words.
+    pub what: String,
+}
+
+/// Is what equity is compared with: its value at the start of a day, and its highest. In the reporting currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EquityMarks {
+    /// The UTC day, counted from 1970-01-01.
+    pub day: i64,
+    /// Equity when that day began, or when it was first known on it.
+    pub day_open: Notional,
+    /// The highest equity.
+    pub peak: Notional,
 }
 
 /// Tells that a service lives.

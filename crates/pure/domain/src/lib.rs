@@ -27,7 +27,8 @@ mod universe;
 pub use account::{AccountFees, Balance, Balances, PositionSnapshot};
 pub use amount::{Amount, AmountError, Bps, Lots, Notional, Position, Price, Qty, Rate, Ticks};
 pub use control::{
-    ControlAction, ControlCommand, ControlScope, ControlState, Heartbeat, ServiceState,
+    ControlAction, ControlCommand, ControlScope, ControlState, EquityMarks, Heartbeat,
+    LimitsChange, ReconciliationBreak, ServiceState,
 };
 pub use decision::{DecisionReason, DecisionRecord, QuoteTarget};
 pub use fee::{Fee, FeeSchedule};

@@ -97,6 +97,8 @@ impl Service {
             ],
             Self::RiskGate => &[
                 Kind::MdBook,
+                Kind::MdTrade,
+                Kind::MdTicker,
                 Kind::MdStatus,
                 Kind::MdInstrument,
                 Kind::OrderRequest,

@@ -1,15 +1,17 @@
 //! Control and signs of life.
 
 use crate::WireError;
-use crate::amounts::{enum_map, id, key_from, key_to, need, text};
+use crate::amounts::{amount, dec, enum_map, id, key_from, key_to, need, text};
 use crate::generated::operations;
 use operations::control_scope::Scope;
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, ControlState, DurationNs, Heartbeat, ServiceState,
+    ControlAction, ControlCommand, ControlScope, ControlState, DurationNs, EquityMarks, Heartbeat,
+    LimitsChange, ReconciliationBreak, ServiceState, Timestamp,
 };
 
 enum_map!(action_to, action_from, ControlAction, operations::ControlAction, {
-    Halt = Halt, Resume = Resume,
+    Halt = Halt, Resume = Resume, Reduce = Reduce,
+    ChangeLimits = ChangeLimits, ConfirmLimits = ConfirmLimits,
 });
 enum_map!(state_to, state_from, ServiceState, operations::ServiceState, {
     Starting = Starting, Active = Active, Halted = Halted,
@@ -20,6 +22,7 @@ fn scope_to(scope: &ControlScope) -> operations::ControlScope {
         ControlScope::Global => Some(Scope::Global(operations::GlobalScope {})),
         ControlScope::Venue(venue) => Some(Scope::Venue(venue.to_string())),
         ControlScope::Instrument(key) => key_to(key).map(Scope::Instrument),
+        ControlScope::Strategy(strategy) => Some(Scope::Strategy(strategy.to_string())),
     };
     operations::ControlScope { scope }
 }
@@ -32,6 +35,7 @@ fn scope_from(
         Scope::Global(operations::GlobalScope {}) => ControlScope::Global,
         Scope::Venue(venue) => ControlScope::Venue(id(field, &venue)?),
         Scope::Instrument(key) => ControlScope::Instrument(key_from(field, Some(key))?),
+        Scope::Strategy(strategy) => ControlScope::Strategy(id(field, &strategy)?),
     })
 }
 
@@ -41,7 +45,27 @@ pub(crate) fn command_to(m: &ControlCommand) -> operations::ControlCommand {
         scope: Some(scope_to(&m.scope)),
         actor: m.actor.clone(),
         reason: m.reason.clone(),
+        limits: m.limits.as_ref().map(limits_to),
     }
+}
+
+fn limits_to(m: &LimitsChange) -> operations::LimitsChange {
+    let limit = |(key, value): (&String, &String)| operations::Limit {
+        key: key.clone(),
+        value: value.clone(),
+    };
+    operations::LimitsChange { version: m.version, limits: m.limits.iter().map(limit).collect() }
+}
+
+fn limits_from(m: operations::LimitsChange) -> Result<LimitsChange, WireError> {
+    let limit = |limit: operations::Limit| {
+        let key = text("control_command.limits.key", limit.key)?;
+        Ok((key, text("control_command.limits.value", limit.value)?))
+    };
+    Ok(LimitsChange {
+        version: m.version,
+        limits: m.limits.into_iter().map(limit).collect::<Result<_, WireError>>()?,
+    })
 }
 
 pub(crate) fn command_from(m: operations::ControlCommand) -> Result<ControlCommand, WireError> {
@@ -51,6 +75,7 @@ pub(crate) fn command_from(m: operations::ControlCommand) -> Result<ControlComma
         scope: scope_from(field, need(field, m.scope)?)?,
         actor: text("control_command.actor", m.actor)?,
         reason: text("control_command.reason", m.reason)?,
+        limits: m.limits.map(limits_from).transpose()?,
     })
 }
 
@@ -64,7 +89,40 @@ pub(crate) fn control_state_to(m: &ControlState) -> operations::ControlState {
         halted: m.halted.iter().map(scope_to).collect(),
         reason: m.reason.clone(),
         orders_open: m.orders_open,
+        restricted: m.restricted.iter().map(scope_to).collect(),
+        is_guarded: m.is_guarded,
+        breaks: m.breaks.iter().map(break_to).collect(),
+        equity: m.equity.as_ref().map(equity_to),
     }
+}
+
+fn break_to(m: &ReconciliationBreak) -> operations::ReconciliationBreak {
+    operations::ReconciliationBreak {
+        instrument: m.instrument.as_ref().and_then(key_to),
+        since_ns: m.since.as_ns(),
+        what: m.what.clone(),
+    }
+}
+
+fn break_from(m: operations::ReconciliationBreak) -> Result<ReconciliationBreak, WireError> {
+    let key = |key| key_from("control_state.breaks.instrument", Some(key));
+    Ok(ReconciliationBreak {
+        instrument: m.instrument.map(key).transpose()?,
+        since: Timestamp::from_ns(m.since_ns),
+        what: text("control_state.breaks.what", m.what)?,
+    })
+}
+
+fn equity_to(m: &EquityMarks) -> operations::EquityMarks {
+    operations::EquityMarks { day: m.day, day_open: dec(m.day_open), peak: dec(m.peak) }
+}
+
+fn equity_from(m: operations::EquityMarks) -> Result<EquityMarks, WireError> {
+    Ok(EquityMarks {
+        day: m.day,
+        day_open: amount("control_state.equity.day_open", m.day_open)?,
+        peak: amount("control_state.equity.peak", m.peak)?,
+    })
 }
 
 pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlState, WireError> {
@@ -79,6 +137,10 @@ pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlS
         halted: m.halted.into_iter().map(scope).collect::<Result<_, _>>()?,
         reason: text("control_state.reason", m.reason)?,
         orders_open: m.orders_open,
+        restricted: m.restricted.into_iter().map(scope).collect::<Result<_, _>>()?,
+        is_guarded: m.is_guarded,
+        breaks: m.breaks.into_iter().map(break_from).collect::<Result<_, _>>()?,
+        equity: m.equity.map(equity_from).transpose()?,
     })
 }
 

@@ -10,13 +10,14 @@ use proptest::prelude::*;
 use remora_domain::{
     AccountFees, AccountId, Amount, ApprovalFields, Asset, Balance, Balances, Bar, Body, BookState,
     BookTop, Bps, CancelReason, ClOrdId, ContractKind, ControlAction, ControlCommand, ControlScope,
-    ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, ExecId, ExecType, Fee,
-    FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, Instrument, InstrumentId,
-    InstrumentKey, InstrumentStatus, InvalidBook, Level, Liquidity, MarketStatus, MarketTrade,
-    MessageId, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
-    OrderId, OrderRefusal, OrderRequest, PairReason, PairScore, Position, PositionSnapshot, Price,
-    ProducerId, Qty, QuoteTarget, RefusalReason, ServiceState, SessionId, Side, StrategyId,
-    SystemStatus, Ticker, TimeInForce, Timestamp, Universe, VenueId,
+    ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, EquityMarks, ExecId,
+    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, Instrument,
+    InstrumentId, InstrumentKey, InstrumentStatus, InvalidBook, Level, LimitsChange, Liquidity,
+    MarketStatus, MarketTrade, MessageId, Notional, OrdStatus, OrderApproval, OrderCancel,
+    OrderEvent, OrderEventReason, OrderId, OrderRefusal, OrderRequest, PairReason, PairScore,
+    Position, PositionSnapshot, Price, ProducerId, Qty, QuoteTarget, ReconciliationBreak,
+    RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus, Ticker, TimeInForce,
+    Timestamp, Universe, VenueId,
 };
 use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
 use remora_wire::{WireError, decode, encode};
@@ -253,6 +254,7 @@ fn others() -> Vec<Body> {
             scope: ControlScope::Instrument(key()),
             actor: "ops".to_owned(),
             reason: "drill".to_owned(),
+            limits: None,
         }),
         Body::ControlState(ControlState {
             service: "order-router".to_owned(),
@@ -263,6 +265,10 @@ fn others() -> Vec<Body> {
             halted: vec![ControlScope::Global, ControlScope::Venue(venue)],
             reason: "drill".to_owned(),
             orders_open: None,
+            restricted: Vec::new(),
+            is_guarded: None,
+            breaks: Vec::new(),
+            equity: None,
         }),
         Body::Heartbeat(Heartbeat {
             service: "decision".to_owned(),
@@ -332,6 +338,57 @@ fn stored_bytes_of_the_previous_version_still_decode() {
             .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
             .collect();
         assert_eq!(decode(&bytes).unwrap(), sample);
+    }
+}
+
+/// Gives the sample of a kind with another body.
+fn survives(body: Body) {
+    let sample = samples().remove(0);
+    let message = Envelope { body, ..sample };
+    assert_eq!(decode(&encode(&message)).unwrap(), message);
+}
+
+#[test]
+fn a_change_of_limits_survives_the_wire() {
+    let limits =
+        std::collections::BTreeMap::from([("order_notional_usd_max".to_owned(), "500".to_owned())]);
+    for action in [ControlAction::ChangeLimits, ControlAction::ConfirmLimits, ControlAction::Reduce]
+    {
+        survives(Body::ControlCommand(ControlCommand {
+            action,
+            scope: ControlScope::Strategy(StrategyId::new("glft").unwrap()),
+            actor: "ops".to_owned(),
+            reason: "drill".to_owned(),
+            limits: Some(LimitsChange { version: 7, limits: limits.clone() }),
+        }));
+    }
+}
+
+#[test]
+fn restrictions_guards_breaks_and_equity_survive_the_wire() {
+    for (is_guarded, instrument) in [(Some(true), Some(key())), (Some(false), None)] {
+        survives(Body::ControlState(ControlState {
+            service: "risk-gate".to_owned(),
+            account: account(),
+            venue: None,
+            state: ServiceState::Active,
+            epoch: 3,
+            halted: Vec::new(),
+            reason: String::new(),
+            orders_open: None,
+            restricted: vec![ControlScope::Global],
+            is_guarded,
+            breaks: vec![ReconciliationBreak {
+                instrument,
+                since: Timestamp::from_ns(5),
+                what: "a balance".to_owned(),
+            }],
+            equity: Some(EquityMarks {
+                day: 20_000,
+                day_open: Notional::parse("-1.5").unwrap(),
+                peak: Notional::parse("2").unwrap(),
+            }),
+        }));
     }
 }
 

@@ -182,7 +182,10 @@ fn fees_and_rebates_are_in_the_balances_to_the_last_digit() {
 fn tight_limits_refuse_and_are_kept() {
     let overrides = [
         ("REMORA_RISK_GATE__PAIR_POSITION_USD_MAX", "400"),
+        ("REMORA_RISK_GATE__ASSET_POSITION_USD_MAX", "900"),
         ("REMORA_RISK_GATE__TOTAL_POSITION_USD_MAX", "900"),
+        ("REMORA_RISK_GATE__NET_POSITION_USD_MAX", "900"),
+        ("REMORA_RISK_GATE__VENUE_POSITION_USD_MAX", "900"),
         ("REMORA_RISK_GATE__ORDER_NOTIONAL_USD_MAX", "249.99"),
     ];
     let run = play(&Run { overrides: &overrides, ..Run::of("demo", &[shipped()]) });

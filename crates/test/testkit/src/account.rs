@@ -43,8 +43,15 @@ pub fn resume(scope: ControlScope) -> ControlCommand {
     command(ControlAction::Resume, scope)
 }
 
+/// Makes the command that allows only reducing orders in a scope.
+#[must_use]
+pub fn reduce(scope: ControlScope) -> ControlCommand {
+    command(ControlAction::Reduce, scope)
+}
+
 fn command(action: ControlAction, scope: ControlScope) -> ControlCommand {
-    ControlCommand { action, scope, actor: "tester".to_owned(), reason: "a test".to_owned() }
+    let (actor, reason) = ("tester".to_owned(), "a test".to_owned());
+    ControlCommand { action, scope, actor, reason, limits: None }
 }
 
 /// Makes the state a service publishes, nothing halted.
@@ -59,6 +66,10 @@ pub fn control_state(service: Service, state: ServiceState, epoch: u64) -> Contr
         halted: Vec::new(),
         reason: String::new(),
         orders_open: None,
+        restricted: Vec::new(),
+        is_guarded: None,
+        breaks: Vec::new(),
+        equity: None,
     }
 }
 

@@ -23,7 +23,7 @@ mod orders;
 mod shared;
 
 pub use account::{
-    balances, control_state, fees, halt, heartbeat, resume, router_ready, router_state,
+    balances, control_state, fees, halt, heartbeat, reduce, resume, router_ready, router_state,
 };
 pub use amounts::{amount, at_ms, bps, notional, position, px, qty, rate, usd};
 pub use driver::{Driver, drain, published};

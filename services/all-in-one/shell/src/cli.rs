@@ -1,6 +1,6 @@
 //! The command line, in words a trader understands.
 
-use crate::ctl::CtlCommand;
+use crate::ctl::{CtlCommand, RiskCommand};
 use crate::research::{EdgeCommand, PairsCommand, TemporalCommand};
 use clap::{Args, Parser, Subcommand};
 use remora_venue_sim::SimArguments;
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Prepare, watch, halt and resume a distributed deployment; look at its dead letters.
     #[command(subcommand)]
     Ctl(CtlCommand),
+    /// Look at the controls of a running risk gate, and ask what it would answer to an order.
+    #[command(subcommand)]
+    Risk(RiskCommand),
 }
 
 /// How a run is shown and what it leaves behind.

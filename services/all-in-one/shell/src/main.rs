@@ -40,6 +40,7 @@ fn main() -> Result<()> {
             Command::Temporal(command) => research::temporal(command).await,
             Command::Edge(command) => research::edge(command).await,
             Command::Ctl(command) => ctl::run(command).await,
+            Command::Risk(command) => ctl::run_risk(command).await,
         }
     })
 }

@@ -4,7 +4,7 @@
 use remora_domain::{
     AccountId, Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope,
     ControlState, DurationNs, FeeSchedule, Header, InstrumentKey, ProducerId, Service,
-    ServiceState, SessionId, SystemStatus, Timestamp, Universe, VenueId,
+    ServiceState, SessionId, StrategyId, SystemStatus, Timestamp, Universe, VenueId,
 };
 use remora_machine::Liveness;
 use std::collections::BTreeMap;
@@ -204,17 +204,27 @@ impl Facts {
     }
 
     pub(crate) fn set_command(&mut self, header: &Header, command: &ControlCommand) -> bool {
+        match command.action {
+            ControlAction::Halt | ControlAction::Reduce | ControlAction::Resume => {}
+            ControlAction::ChangeLimits | ControlAction::ConfirmLimits => return false,
+        }
         let slot = self.commands.entry(command.scope.clone()).or_default();
         slot.set(header, command.action)
     }
 
     /// Tells whether gate, router and operators let the pair be quoted. A gate or router that never spoke forbids it, and
     /// so does one that has given no sign of life for too long, whatever its last word was.
-    pub(crate) fn permission(&self, now: Timestamp, key: &InstrumentKey) -> Permission {
+    pub(crate) fn permission(
+        &self,
+        now: Timestamp,
+        strategy: &StrategyId,
+        key: &InstrumentKey,
+    ) -> Permission {
         let covers = |scope: &ControlScope| match scope {
             ControlScope::Global => true,
             ControlScope::Venue(venue) => *venue == key.venue,
             ControlScope::Instrument(instrument) => instrument == key,
+            ControlScope::Strategy(held) => held == strategy,
         };
         let by_command = self
             .commands

@@ -169,7 +169,7 @@ impl DecisionCore {
         key: &InstrumentKey,
         instrument: &Instrument,
     ) -> Result<(), DecisionReason> {
-        match self.facts.permission(now, key) {
+        match self.facts.permission(now, &self.config.strategy, key) {
             Permission::Open => {}
             Permission::GateSilent => return Err(DecisionReason::GateSilent),
             Permission::RouterSilent => return Err(DecisionReason::RouterSilent),

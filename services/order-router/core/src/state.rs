@@ -29,6 +29,8 @@ impl Halts {
         self.scopes.keys().any(|scope| match scope {
             ControlScope::Global | ControlScope::Venue(_) => true,
             ControlScope::Instrument(key) => key == instrument,
+            // The gate refuses the strategy, and the strategy takes its orders back.
+            ControlScope::Strategy(_) => false,
         })
     }
 
@@ -41,7 +43,7 @@ impl Halts {
     pub(crate) fn is_total(&self) -> bool {
         self.scopes.keys().any(|scope| match scope {
             ControlScope::Global | ControlScope::Venue(_) => true,
-            ControlScope::Instrument(_) => false,
+            ControlScope::Instrument(_) | ControlScope::Strategy(_) => false,
         })
     }
 
@@ -52,20 +54,22 @@ impl Halts {
             ControlScope::Global => true,
             ControlScope::Venue(other) => other == venue,
             ControlScope::Instrument(key) => key.venue == *venue,
+            ControlScope::Strategy(_) => false,
         };
         match command.action {
             ControlAction::Halt if is_ours => {
                 self.reason_last = format!("{}: {}", command.actor, command.reason);
                 self.scopes.insert(command.scope.clone(), self.reason_last.clone());
             }
-            ControlAction::Resume => {
+            // What reduces must be able to leave, so a halt of the scope ends here; the gate tells which orders do.
+            ControlAction::Resume | ControlAction::Reduce => {
                 self.scopes.remove(&command.scope);
                 if !self.scopes.values().any(|reason| *reason == self.reason_last) {
                     self.reason_last =
                         self.scopes.values().next_back().cloned().unwrap_or_default();
                 }
             }
-            ControlAction::Halt => {}
+            ControlAction::Halt | ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {}
         }
     }
 }
@@ -140,6 +144,10 @@ impl OrderRouterCore {
             halted: self.halts.scopes.keys().cloned().collect(),
             reason: self.reason(),
             orders_open: self.link.orders_open,
+            restricted: Vec::new(),
+            is_guarded: None,
+            breaks: Vec::new(),
+            equity: None,
         };
         if self.published.state.as_ref() != Some(&state) {
             self.published.state = Some(state.clone());

@@ -1,13 +1,18 @@
 //! What the gate says: approvals, refusals, its own state.
 
-use crate::checks;
+use crate::ask::Ask;
+use crate::control::Changed;
+use crate::controls;
 use crate::core::{Out, RiskGateCore};
+use crate::denial::Denial;
+use crate::explain::Asked;
+use crate::limits::LimitsOutcome;
 use crate::orders::{IdState, Reservation};
-use crate::refused::Refused;
 use crate::seen::Stamp;
+use crate::status::Trigger;
 use remora_domain::{
-    ApprovalFields, Body, ControlCommand, ControlState, Header, Heartbeat, OrderRefusal,
-    OrderRequest, Service, ServiceState, Timestamp,
+    ApprovalFields, Body, ControlAction, ControlCommand, ControlState, Header, Heartbeat,
+    OrderRefusal, OrderRequest, Service, ServiceState, Timestamp,
 };
 use remora_machine::{HEARTBEAT_INTERVAL, STOP_WAIT_MAX, ServiceOutput};
 
@@ -20,16 +25,19 @@ impl RiskGateCore {
         request: &OrderRequest,
         out: &mut Out,
     ) {
-        let body = match checks::check(&self.facts, now, request) {
+        let signal_at = header.receive_time.unwrap_or(header.publish_time);
+        let ask = Ask::of_order(&self.facts, now, request, signal_at);
+        let body = match controls::check(&ask) {
             Ok(()) => self.approve(now, request),
-            Err(refused) => self.refuse(request, refused),
+            Err(denial) => self.refuse(now, request, denial),
         };
+        self.asked = Some(Asked { order: request.clone(), signal_age: now.since(signal_at) });
         out.push(ServiceOutput::publish(self.sequencer.reply(now, header, body)));
     }
 
     fn approve(&mut self, now: Timestamp, request: &OrderRequest) -> Body {
         self.reserve(request);
-        self.facts.rate.note(now);
+        self.facts.note_sent(now, request);
         self.approvals = self.approvals.saturating_add(1);
         Body::OrderApproval(self.signer.sign(ApprovalFields {
             request: request.clone(),
@@ -45,28 +53,77 @@ impl RiskGateCore {
         self.facts.ids.insert(id.clone(), IdState::Open);
         let orders = &mut self.facts.traded_pair(&request.instrument).orders;
         orders.insert(id.clone(), Reservation::of_request(request));
+        self.facts.revalue(&request.instrument);
     }
 
-    fn refuse(&mut self, request: &OrderRequest, refused: Refused) -> Body {
+    fn refuse(&mut self, now: Timestamp, request: &OrderRequest, denial: Denial) -> Body {
         if request.account == self.facts.config.account {
             self.facts.ids.entry(request.cl_ord_id.clone()).or_insert(IdState::Refused);
         }
-        let count = self.refusals.entry(refused.reason).or_default();
+        let count = self.refusals.entry(denial.reason).or_default();
         *count = count.saturating_add(1);
+        if let Some(control) = denial.control() {
+            self.triggers.insert(control, Trigger { at: now, denial: denial.clone() });
+        }
         Body::OrderRefusal(OrderRefusal {
             cl_ord_id: request.cl_ord_id.clone(),
             account: request.account.clone(),
             instrument: request.instrument.clone(),
-            reason: refused.reason,
-            limit: refused.limit,
-            value: refused.value,
+            reason: denial.reason,
+            limit: denial.limit,
+            value: denial.value,
         })
     }
 
-    pub(crate) fn on_command(&mut self, now: Timestamp, command: &ControlCommand, out: &mut Out) {
-        if self.facts.halts.apply(command) && self.is_live {
+    /// Applies a command told at `at`.
+    pub(crate) fn on_command(
+        &mut self,
+        now: Timestamp,
+        at: Timestamp,
+        command: &ControlCommand,
+        out: &mut Out,
+    ) {
+        match command.action {
+            ControlAction::Halt | ControlAction::Reduce | ControlAction::Resume => {}
+            ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {
+                self.on_limits(now, at, command);
+                return;
+            }
+        }
+        match self.facts.halts.apply(command) {
+            Changed::Nothing => return,
+            Changed::Held => {}
+            Changed::Resumed { is_for_loss } => self.facts.resume(at, &command.scope, is_for_loss),
+        }
+        if self.is_live {
+            self.facts.tell_equity(now);
             self.tell_state(now, out);
         }
+    }
+
+    /// Applies a change of the limits, or remembers why it was not made. One of the log that the profile stands for already
+    /// is nothing new; one that lies beyond it says that the profile is old.
+    fn on_limits(&mut self, now: Timestamp, at: Timestamp, command: &ControlCommand) {
+        let version = command.limits.as_ref().map_or(0, |limits| limits.version);
+        let in_force = self.facts.config.version;
+        if !self.is_live && version <= in_force {
+            return;
+        }
+        let outcome = match command.action {
+            ControlAction::ConfirmLimits => self.facts.confirm_limits(at, command),
+            ControlAction::ChangeLimits
+            | ControlAction::Halt
+            | ControlAction::Reduce
+            | ControlAction::Resume => self.facts.change_limits(at, command),
+        };
+        if !self.is_live && version > in_force.saturating_add(1) {
+            let newer = format!("limits of version {version} were asked for, these are {in_force}");
+            self.facts.limits_fault = Some(newer);
+        }
+        if outcome == Ok(LimitsOutcome::InForce) {
+            self.facts.revalue_all(now);
+        }
+        self.limits_last = Some((version, outcome));
     }
 
     pub(crate) fn on_control_state(
@@ -77,7 +134,7 @@ impl RiskGateCore {
         out: &mut Out,
     ) {
         if state.service == Service::RiskGate.name() {
-            self.on_other_gate(header, state.epoch);
+            self.on_other_gate(header, state);
         } else if let Some(venue) = &state.venue
             && state.service == Service::OrderRouter.name()
         {
@@ -93,7 +150,11 @@ impl RiskGateCore {
     }
 
     /// Takes the word of a gate that is not this run. Of two with one epoch the later session stays.
-    fn on_other_gate(&mut self, header: &Header, epoch: u64) {
+    fn on_other_gate(&mut self, header: &Header, state: &ControlState) {
+        let epoch = state.epoch;
+        if !self.is_live && state.equity.is_some() {
+            self.facts.equity.marks = state.equity;
+        }
         self.epoch_highest = self.epoch_highest.max(epoch);
         let theirs = (epoch, header.session);
         if self.is_live && theirs > (self.facts.epoch, self.sequencer.session()) {
@@ -131,6 +192,10 @@ impl RiskGateCore {
             halted: self.facts.halts.scopes(),
             reason,
             orders_open: None,
+            restricted: self.facts.halts.restricted(),
+            is_guarded: None,
+            breaks: Vec::new(),
+            equity: self.facts.equity.told,
         };
         if self.told.as_ref() != Some(&state) {
             self.told = Some(state.clone());

@@ -1,80 +1,173 @@
 //! What is halted, which routers know our epoch and live.
 
-use crate::refused::Refused;
+use crate::denial::Denial;
 use crate::seen::Stamp;
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, ControlState, InstrumentKey, RefusalReason,
-    ServiceState, Timestamp,
+    ControlAction, ControlCommand, ControlScope, ControlState, InstrumentKey, ReconciliationBreak,
+    RefusalReason, ServiceState, StrategyId, Timestamp,
 };
 use remora_machine::Liveness;
 use std::collections::BTreeMap;
 
-/// Holds what operators and breakers halted. Order of the log decides; a resume lifts exactly its own scope.
+/// Who a breaker of the gate says it is, in the commands it records.
+pub(crate) const BREAKER: &str = "risk-gate";
+
+/// Holds what operators and breakers halted or restricted. Order of the log decides; a resume lifts exactly its own
+/// scope.
 #[derive(Debug, Default)]
 pub(crate) struct Halts {
-    scopes: BTreeMap<ControlScope, Halt>,
+    scopes: BTreeMap<ControlScope, Held>,
     count: u64,
 }
 
 #[derive(Debug)]
-struct Halt {
+struct Held {
     number: u64,
     why: String,
+    is_halt: bool,
+    /// Which breaker held it, where one did last.
+    breaker: Option<RefusalReason>,
+    /// Whether a breaker of a loss is among those who halted the scope since it was last resumed.
+    is_for_loss: bool,
+}
+
+/// Says what a command changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    Nothing,
+    Held,
+    /// A scope was resumed; whether a loss had halted it.
+    Resumed {
+        is_for_loss: bool,
+    },
 }
 
 impl Halts {
-    /// Applies a command; gives whether anything changed.
-    pub(crate) fn apply(&mut self, command: &ControlCommand) -> bool {
-        match command.action {
-            ControlAction::Halt => {
-                self.count = self.count.saturating_add(1);
-                let why = format!("{}: {}", command.actor, command.reason);
-                let halt = Halt { number: self.count, why };
-                self.scopes.insert(command.scope.clone(), halt);
-                true
+    /// Applies a command.
+    pub(crate) fn apply(&mut self, command: &ControlCommand) -> Changed {
+        let is_halt = match command.action {
+            ControlAction::Halt => true,
+            ControlAction::Reduce => false,
+            ControlAction::Resume => {
+                let held = self.scopes.remove(&command.scope);
+                let resumed = |held: Held| Changed::Resumed { is_for_loss: held.is_for_loss };
+                return held.map_or(Changed::Nothing, resumed);
             }
-            ControlAction::Resume => self.scopes.remove(&command.scope).is_some(),
-        }
+            ControlAction::ChangeLimits | ControlAction::ConfirmLimits => return Changed::Nothing,
+        };
+        self.count = self.count.saturating_add(1);
+        let breaker = breaker_of(command);
+        let was_for_loss = self.scopes.get(&command.scope).is_some_and(|held| held.is_for_loss);
+        let held = Held {
+            number: self.count,
+            why: format!("{}: {}", command.actor, command.reason),
+            is_halt,
+            breaker,
+            is_for_loss: was_for_loss
+                || breaker.is_some_and(|of| of != RefusalReason::ExecutionsAboveMax),
+        };
+        self.scopes.insert(command.scope.clone(), held);
+        Changed::Held
     }
 
     /// Gives the scopes that are halted, sorted.
     pub(crate) fn scopes(&self) -> Vec<ControlScope> {
-        self.scopes.keys().cloned().collect()
+        self.named(true)
+    }
+
+    /// Gives the scopes in which only reducing is allowed, sorted.
+    pub(crate) fn restricted(&self) -> Vec<ControlScope> {
+        self.named(false)
+    }
+
+    fn named(&self, is_halt: bool) -> Vec<ControlScope> {
+        let found = self.scopes.iter().filter(|(_, held)| held.is_halt == is_halt);
+        found.map(|(scope, _)| scope.clone()).collect()
     }
 
     pub(crate) fn is_global(&self) -> bool {
-        self.scopes.contains_key(&ControlScope::Global)
+        self.is_halted(&ControlScope::Global)
     }
 
-    /// Gives who halted last and why, among what is halted now; empty when nothing is.
+    pub(crate) fn is_halted(&self, scope: &ControlScope) -> bool {
+        self.scopes.get(scope).is_some_and(|held| held.is_halt)
+    }
+
+    /// Gives who halted or restricted last and why, among what is in force now; empty when nothing is.
     pub(crate) fn last_why(&self) -> String {
-        let last = self.scopes.values().max_by_key(|halt| halt.number);
-        last.map(|halt| halt.why.clone()).unwrap_or_default()
+        let last = self.scopes.values().max_by_key(|held| held.number);
+        last.map(|held| held.why.clone()).unwrap_or_default()
     }
 
-    /// G36: nothing may be halted that holds the instrument.
-    pub(crate) fn check(&self, instrument: &InstrumentKey) -> Result<(), Refused> {
-        let found = self.scopes.iter().find(|(scope, _)| holds(scope, instrument));
-        found.map_or(Ok(()), |(scope, halt)| {
-            let value = format!("{} by {}", name(scope), halt.why);
-            Err(Refused::new(RefusalReason::Halted, "", value))
+    /// G36: nothing may be halted that holds the order.
+    pub(crate) fn check(
+        &self,
+        instrument: &InstrumentKey,
+        strategy: &StrategyId,
+    ) -> Result<(), Denial> {
+        self.found(true, instrument, strategy).map_or(Ok(()), |(scope, held)| {
+            let value = format!("{} halted by {}", name(scope), held.why);
+            let limit = held.breaker.map_or("", |_| "until a person resumes it");
+            Err(Denial::new(held.breaker.unwrap_or(RefusalReason::Halted), limit, value))
         })
+    }
+
+    /// G36: says what restricts the order to reducing, if anything does.
+    pub(crate) fn restricts(
+        &self,
+        instrument: &InstrumentKey,
+        strategy: &StrategyId,
+    ) -> Option<String> {
+        let (scope, held) = self.found(false, instrument, strategy)?;
+        Some(format!("{} restricted by {}", name(scope), held.why))
+    }
+
+    fn found(
+        &self,
+        is_halt: bool,
+        instrument: &InstrumentKey,
+        strategy: &StrategyId,
+    ) -> Option<(&ControlScope, &Held)> {
+        let mut all = self.scopes.iter();
+        all.find(|(scope, held)| held.is_halt == is_halt && holds(scope, instrument, strategy))
     }
 }
 
-fn holds(scope: &ControlScope, instrument: &InstrumentKey) -> bool {
+/// Gives the reason of the breaker that gave a command, when one did.
+fn breaker_of(command: &ControlCommand) -> Option<RefusalReason> {
+    let control = command.reason.split(' ').next().filter(|_| command.actor == BREAKER)?;
+    match control {
+        "G25" => Some(RefusalReason::ExecutionsAboveMax),
+        "G27" => Some(RefusalReason::DayLossAboveMax),
+        "G28" => Some(RefusalReason::DrawdownAboveMax),
+        _ => None,
+    }
+}
+
+fn holds(scope: &ControlScope, instrument: &InstrumentKey, strategy: &StrategyId) -> bool {
+    match scope {
+        ControlScope::Strategy(held) => held == strategy,
+        ControlScope::Global | ControlScope::Venue(_) | ControlScope::Instrument(_) => {
+            holds_instrument(scope, instrument)
+        }
+    }
+}
+
+fn holds_instrument(scope: &ControlScope, instrument: &InstrumentKey) -> bool {
     match scope {
         ControlScope::Global => true,
         ControlScope::Venue(venue) => *venue == instrument.venue,
         ControlScope::Instrument(key) => key == instrument,
+        ControlScope::Strategy(_) => false,
     }
 }
 
 fn name(scope: &ControlScope) -> String {
     match scope {
-        ControlScope::Global => "everything halted".to_owned(),
-        ControlScope::Venue(venue) => format!("{venue} halted"),
-        ControlScope::Instrument(key) => format!("{key} halted"),
+        ControlScope::Global => "everything".to_owned(),
+        ControlScope::Venue(venue) => venue.to_string(),
+        ControlScope::Instrument(key) => key.to_string(),
+        ControlScope::Strategy(strategy) => format!("strategy {strategy}"),
     }
 }
 
@@ -96,6 +189,20 @@ impl Router {
         self.told.as_ref().map(|(_, state)| state.epoch)
     }
 
+    /// Gives the first break it tells of that touches an instrument.
+    pub(crate) fn break_of(&self, instrument: &InstrumentKey) -> Option<&ReconciliationBreak> {
+        let (_, state) = self.told.as_ref()?;
+        let touches = |found: &&ReconciliationBreak| {
+            found.instrument.as_ref().is_none_or(|key| key == instrument)
+        };
+        state.breaks.iter().find(touches)
+    }
+
+    /// Tells whether the venue's dead-man's switch is armed, as far as the router told.
+    pub(crate) fn is_guarded(&self) -> Option<bool> {
+        self.told.as_ref().and_then(|(_, state)| state.is_guarded)
+    }
+
     pub(crate) fn is_ready(&self, epoch: u64) -> bool {
         let state = self.told.as_ref().map(|(_, state)| state);
         state.is_some_and(|state| state.epoch == epoch && state.state == ServiceState::Active)
@@ -109,9 +216,9 @@ impl Router {
         epoch: u64,
         instrument: &InstrumentKey,
         liveness: &Liveness,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Denial> {
         let not_ready = |value: String| {
-            Err(Refused::new(RefusalReason::RouterNotReady, format!("epoch {epoch}"), value))
+            Err(Denial::new(RefusalReason::RouterNotReady, format!("epoch {epoch}"), value))
         };
         let Some((stamp, state)) = &self.told else {
             return not_ready(format!("no word from the router of {}", instrument.venue));
@@ -122,15 +229,15 @@ impl Router {
         if liveness.is_silent(now, stamp.producer()) {
             let limit = format!("a sign of life within {} ms", liveness.silence_max().as_ms());
             let value = format!("{} is silent", stamp.producer());
-            return Err(Refused::new(RefusalReason::RouterNotReady, limit, value));
+            return Err(Denial::new(RefusalReason::RouterNotReady, limit, value));
         }
-        let is_held = state.halted.iter().any(|scope| holds(scope, instrument));
+        let is_held = state.halted.iter().any(|scope| holds_instrument(scope, instrument));
         match state.state {
             ServiceState::Active if !is_held => Ok(()),
             ServiceState::Starting => not_ready("the router is starting".to_owned()),
             ServiceState::Active | ServiceState::Halted => {
                 let value = format!("halted at the router: {}", state.reason);
-                Err(Refused::new(RefusalReason::Halted, "", value))
+                Err(Denial::new(RefusalReason::Halted, "", value))
             }
         }
     }

@@ -1,14 +1,18 @@
 //! The gate as a machine: which message goes where, what is told when.
 
+use crate::catalogue::Control;
+use crate::config::RiskGateConfig;
+use crate::explain::Asked;
 use crate::facts::{Facts, Pair};
+use crate::limits::{LimitsError, LimitsOutcome};
+use crate::portfolio::Value;
 use crate::recovery::Unanswered;
 use crate::seen::{Seen, Stamp};
-use crate::settings::RiskGateConfig;
-use crate::status::{Exposure, GateStatus, PairExposure};
+use crate::status::{Exposure, GateStatus, PairExposure, Trigger};
 use remora_approval::Signer;
 use remora_domain::{
-    AccountId, Body, ControlState, Envelope, Header, InstrumentKey, Kind, Notional, RefusalReason,
-    Sequencer, Side, Timestamp,
+    AccountId, Body, ControlState, Envelope, Header, InstrumentKey, Kind, LimitsChange, Notional,
+    RefusalReason, Sequencer, Side, Timestamp,
 };
 use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
 use std::collections::BTreeMap;
@@ -33,6 +37,11 @@ pub struct RiskGateCore {
     pub(crate) told: Option<ControlState>,
     pub(crate) approvals: u64,
     pub(crate) refusals: BTreeMap<RefusalReason, u64>,
+    /// The last refusal of each control.
+    pub(crate) triggers: BTreeMap<Control, Trigger>,
+    pub(crate) asked: Option<Asked>,
+    /// What became of the last command about limits.
+    pub(crate) limits_last: Option<(u64, Result<LimitsOutcome, LimitsError>)>,
 }
 
 impl RiskGateCore {
@@ -53,7 +62,39 @@ impl RiskGateCore {
             told: None,
             approvals: 0,
             refusals: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+            asked: None,
+            limits_last: None,
         }
+    }
+
+    /// Gives the account it guards.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        &self.facts.config.account
+    }
+
+    /// Tells what a change of the limits would do, without making it.
+    ///
+    /// # Errors
+    /// Tells why it would be refused.
+    pub fn consider_limits(&self, change: &LimitsChange) -> Result<LimitsOutcome, LimitsError> {
+        let (_, is_raising) = self.facts.made_of(change)?;
+        let needs_second = is_raising && self.facts.config.raising_needs_two;
+        Ok(if needs_second { LimitsOutcome::NeedsSecond } else { LimitsOutcome::InForce })
+    }
+
+    /// Tells whether a person's word would put the limits of a version in force.
+    ///
+    /// # Errors
+    /// Tells why it would be refused.
+    pub fn consider_confirmation(
+        &self,
+        now: Timestamp,
+        version: u64,
+        actor: &str,
+    ) -> Result<(), LimitsError> {
+        self.facts.confirmed(now, version, actor).map(drop)
     }
 
     /// Gives the condition of the gate.
@@ -70,6 +111,9 @@ impl RiskGateCore {
                 .collect(),
             approvals: self.approvals,
             refusals: self.refusals.clone(),
+            limits_version: self.facts.config.version,
+            limits_waiting: self.facts.waiting_version(),
+            limits_last: self.limits_last.clone(),
         }
     }
 
@@ -92,7 +136,7 @@ impl RiskGateCore {
             open_buys: open(Side::Buy),
             open_sells: open(Side::Sell),
             orders: pair.orders.len(),
-            worst: self.facts.worst(key, pair).ok(),
+            worst: self.facts.worth(key, pair).value.ok().map(Value::worst),
             limit: self.facts.config.pair_position_max(key),
         }
     }
@@ -104,11 +148,18 @@ impl RiskGateCore {
         }
         let stamp = Stamp::of(header);
         match &envelope.body {
-            Body::Book(m) => self.facts.pair(&m.instrument).set_book(now, header, m),
+            Body::Book(m) => {
+                self.facts.pair(&m.instrument).set_book(now, header, m);
+                self.revalue(now, &m.instrument);
+            }
+            Body::Trade(m) => self.facts.pair(&m.instrument).set_last_trade(header, m.price),
+            Body::Ticker(m) => self.facts.pair(&m.instrument).set_ticker(header, m),
             Body::MarketStatus(m) => self.facts.venue(&m.venue).set_status(stamp, m.status),
             Body::Instrument(m) => {
                 if self.facts.pair(&m.key).set_instrument(stamp, m) {
+                    self.facts.index(m);
                     self.book_waiting(&m.key, out);
+                    self.revalue(now, &m.key);
                 }
             }
             Body::OrderRequest(m) if self.seen.is_new(header, Kind::OrderRequest) => {
@@ -127,10 +178,11 @@ impl RiskGateCore {
                 self.on_refusal(header, m);
             }
             Body::OrderCancel(m) if self.is_news(header, Kind::OrderCancel, &m.account) => {
-                self.facts.rate.note(header.publish_time.min(now));
+                self.on_cancel(header.publish_time.min(now), m);
             }
             Body::OrderEvent(m) if self.is_news(header, Kind::OrderEvent, &m.account) => {
                 self.on_event(stamp, m, out);
+                self.revalue(now, &m.instrument);
             }
             Body::Balances(m) if self.is_news(header, Kind::AccountBalance, &m.account) => {
                 self.on_balances(stamp, m, out);
@@ -139,7 +191,7 @@ impl RiskGateCore {
                 self.facts.venue(&m.venue).set_fees(stamp, m.schedule);
             }
             Body::ControlCommand(m) if self.seen.is_new(header, Kind::ControlCommand) => {
-                self.on_command(now, m, out);
+                self.on_command(now, header.publish_time, m, out);
             }
             Body::ControlState(m) if self.is_news(header, Kind::ControlState, &m.account) => {
                 self.on_control_state(now, header, m, out);
@@ -155,14 +207,18 @@ impl RiskGateCore {
             | Body::AccountFees(_)
             | Body::ControlCommand(_)
             | Body::ControlState(_)
-            | Body::Trade(_)
-            | Body::Ticker(_)
             | Body::FeedStatus(_)
             | Body::Bar(_)
             | Body::Universe(_)
             | Body::Position(_)
             | Body::DecisionRecord(_) => {}
         }
+    }
+
+    /// Values a pair anew after anything of it changed.
+    fn revalue(&mut self, now: Timestamp, key: &InstrumentKey) {
+        self.facts.revalue(key);
+        self.facts.revalue_equity(now, key);
     }
 
     /// Tells whether we published the message in this run: its effect is in our state already.
@@ -186,7 +242,10 @@ impl RiskGateCore {
             return;
         }
         self.is_live = true;
+        self.facts.live_at = Some(now);
+        self.facts.revalue_all(now);
         self.facts.epoch = self.epoch_highest.saturating_add(1);
+        self.facts.tell_equity(now);
         self.tell_state(now, out);
         self.beat(now, out);
         for envelope in self.unanswered.take() {
@@ -209,12 +268,18 @@ impl Machine for RiskGateCore {
             ServiceInput::Stopping => self.on_stopping(now, out),
             ServiceInput::Local(never) => match never {},
         }
+        self.guard(now, out);
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {
         self.facts.liveness.served(now);
         if self.beat_at.is_some_and(|at| at <= now) {
             self.beat(now, out);
+            self.facts.revalue_all(now);
+        }
+        self.guard(now, out);
+        if self.is_live && !self.is_superseded && self.facts.tell_equity(now) {
+            self.tell_state(now, out);
         }
         self.leave_at.take_if(|at| *at <= now);
     }

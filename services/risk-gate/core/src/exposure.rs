@@ -3,12 +3,13 @@
 //! With position P, open buys B and open sells S it ends anywhere in [P − S, P + B]. The worst case is the end
 //! further from zero, valued at the mark: `max(|P + B|, |P − S|) × mark × multiplier × rate`.
 
+use crate::denial::Denial;
 use crate::facts::{Facts, Pair};
 use crate::orders::SideSum;
-use crate::refused::Refused;
+use crate::portfolio::Worth;
 use remora_domain::{
-    AmountError, Asset, Bps, DurationNs, Instrument, InstrumentKey, Notional, OrderRequest,
-    Position, Qty, RefusalReason, Side, Timestamp,
+    AmountError, Asset, Bps, Instrument, InstrumentKey, Notional, OrderRequest, Position, Qty,
+    RefusalReason, Side,
 };
 
 /// Is the range in which a position can end.
@@ -56,20 +57,20 @@ impl Ends {
 impl Facts {
     /// Converts an amount of the quote currency to the reporting currency. A rate of zero is no rate: it would
     /// switch every limit off.
-    pub(crate) fn convert(&self, quote: &Asset, amount: Notional) -> Result<Notional, Refused> {
+    pub(crate) fn convert(&self, quote: &Asset, amount: Notional) -> Result<Notional, Denial> {
         let unknown = || {
             let what = format!("no rate from {quote} to {}", self.config.reporting.currency);
-            Refused::unknown(RefusalReason::ConversionUnknown, what)
+            Denial::unknown(RefusalReason::ConversionUnknown, what)
         };
         let rate = self.config.reporting.rates.get(quote).filter(|rate| !rate.is_zero());
         Ok(amount.checked_convert(*rate.ok_or_else(unknown)?)?)
     }
 
     /// Gives the range of a pair; refuses while an execution of it could not be booked.
-    pub(crate) fn ends(&self, key: &InstrumentKey, pair: &Pair) -> Result<Ends, Refused> {
+    pub(crate) fn ends(&self, key: &InstrumentKey, pair: &Pair) -> Result<Ends, Denial> {
         if !pair.unbooked.is_empty() {
             let what = format!("executions of {key} that could not be booked");
-            return Err(Refused::unknown(RefusalReason::InstrumentUnknown, what));
+            return Err(Denial::unknown(RefusalReason::InstrumentUnknown, what));
         }
         let position = self.ledger.position(&self.config.account, key);
         let (buys, sells) = (pair.orders.sum(Side::Buy)?, pair.orders.sum(Side::Sell)?);
@@ -82,63 +83,16 @@ impl Facts {
         pair: &Pair,
         instrument: &Instrument,
         qty: Qty,
-    ) -> Result<Notional, Refused> {
+    ) -> Result<Notional, Denial> {
         if qty.is_zero() {
             return Ok(Notional::ZERO);
         }
         let unknown = || {
             let what = format!("no mid of {} was seen", instrument.key);
-            Refused::unknown(RefusalReason::BookUnknown, what)
+            Denial::unknown(RefusalReason::BookUnknown, what)
         };
         let mark = pair.mark.ok_or_else(unknown)?;
         self.convert(&instrument.quote, mark.price.checked_notional(qty, instrument.multiplier)?)
-    }
-
-    /// Values the worst case of a pair as it stands.
-    pub(crate) fn worst(&self, key: &InstrumentKey, pair: &Pair) -> Result<Notional, Refused> {
-        let worst = self.ends(key, pair)?.worst();
-        if worst.is_zero() {
-            return Ok(Notional::ZERO);
-        }
-        let unknown = || {
-            let what = format!("no definition of {key}, which holds a position or orders");
-            Refused::unknown(RefusalReason::InstrumentUnknown, what)
-        };
-        let (_, instrument) = pair.instrument.as_ref().ok_or_else(unknown)?;
-        self.value(pair, instrument, worst)
-    }
-
-    /// Sums the worst cases of all pairs but one; refuses while the mark of one that counts is too old to value it.
-    pub(crate) fn worst_of_others(
-        &self,
-        now: Timestamp,
-        but: &InstrumentKey,
-    ) -> Result<Notional, Refused> {
-        let mut sum = Notional::ZERO;
-        for (key, pair) in self.traded_pairs().filter(|(key, _)| *key != but) {
-            let worst = self.worst(key, pair)?;
-            if !worst.is_zero() {
-                self.check_mark_age(now, key, pair)?;
-            }
-            sum = sum.checked_add(worst)?;
-        }
-        Ok(sum)
-    }
-
-    fn check_mark_age(
-        &self,
-        now: Timestamp,
-        key: &InstrumentKey,
-        pair: &Pair,
-    ) -> Result<(), Refused> {
-        let (age, age_max) =
-            (pair.mark.map(|mark| now.since(mark.known_at)), self.config.mark_age_max);
-        if age.is_none_or(|age| age <= age_max) {
-            return Ok(()); // without any mark nothing could be valued in the first place
-        }
-        let limit = format!("marks up to {} ms old", age_max.as_ms());
-        let value = format!("{key}: {} ms", age.map_or(0, DurationNs::as_ms));
-        Err(Refused::new(RefusalReason::BookStale, limit, value))
     }
 
     /// Sums what is reserved at a venue in one asset, the new order included: the cost with its fee of every open buy
@@ -150,7 +104,7 @@ impl Facts {
         base: &Asset,
         quote: &Asset,
         fee: Bps,
-    ) -> Result<Notional, Refused> {
+    ) -> Result<Notional, Denial> {
         let asset = match request.side {
             Side::Buy => quote,
             Side::Sell => base,
@@ -158,22 +112,25 @@ impl Facts {
         let new = SideSum::default().with(request.price, request.qty)?;
         let mut sum = bound(request.side, new, fee)?;
         let venue = &request.instrument.venue;
-        for (key, pair) in self.traded_pairs().filter(|(key, _)| key.venue == *venue) {
-            let (buys, sells) = (pair.orders.sum(Side::Buy)?, pair.orders.sum(Side::Sell)?);
-            if buys.qty.is_zero() && sells.qty.is_zero() {
-                continue;
-            }
-            let Some((_, instrument)) = &pair.instrument else {
+        let is_open = |worth: &&Worth| worth.orders > 0;
+        let at_venue = self.traded.iter().filter(|(key, _)| key.venue == *venue);
+        let (mut bought, mut sold) = (SideSum::default(), SideSum::default());
+        for (key, worth) in at_venue.filter(|(_, worth)| is_open(worth)) {
+            let buys = worth.buys.as_ref().map_err(Clone::clone)?;
+            let sells = worth.sells.as_ref().map_err(Clone::clone)?;
+            let Some((of_base, of_quote)) = &worth.terms else {
                 let what = format!("no definition of {key}, which holds orders");
-                return Err(Refused::unknown(RefusalReason::BalanceUnknown, what));
+                return Err(Denial::unknown(RefusalReason::BalanceUnknown, what));
             };
-            if instrument.quote == *asset {
-                sum = sum.checked_add(bound(Side::Buy, buys, fee)?)?;
+            if of_quote == asset {
+                bought.cost = bought.cost.checked_add(buys.cost)?;
             }
-            if instrument.base == *asset {
-                sum = sum.checked_add(bound(Side::Sell, sells, fee)?)?;
+            if of_base == asset {
+                sold.qty = sold.qty.checked_add(sells.qty)?;
             }
         }
+        sum = sum.checked_add(bound(Side::Buy, bought, fee)?)?;
+        sum = sum.checked_add(bound(Side::Sell, sold, fee)?)?;
         Ok(sum)
     }
 }

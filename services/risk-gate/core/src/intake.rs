@@ -5,7 +5,7 @@ use crate::facts::Unbooked;
 use crate::orders::{IdState, Progress, Reservation};
 use crate::seen::Stamp;
 use remora_domain::{
-    Balances, ExecType, Header, Instrument, InstrumentKey, OrderApproval, OrderEvent,
+    Balances, ExecType, Header, Instrument, InstrumentKey, OrderApproval, OrderCancel, OrderEvent,
     OrderEventReason, OrderRefusal, Qty, Timestamp,
 };
 use remora_ledger::Booking;
@@ -26,8 +26,8 @@ impl RiskGateCore {
         self.unanswered.answered(header);
         // It was signed under its epoch even where no statement of a gate tells of that.
         self.epoch_highest = self.epoch_highest.max(approval.fields.epoch);
-        self.facts.rate.note(header.publish_time.min(now));
         let request = &approval.fields.request;
+        self.facts.note_sent(header.publish_time.min(now), request);
         match self.facts.ids.get(&request.cl_ord_id) {
             None | Some(IdState::Refused) => self.reserve(request),
             Some(IdState::Open | IdState::NeverSent | IdState::Closed) => {}
@@ -49,9 +49,20 @@ impl RiskGateCore {
         }
     }
 
+    /// Takes a cancel: it is counted, whoever wants it.
+    pub(crate) fn on_cancel(&mut self, at: Timestamp, cancel: &OrderCancel) {
+        self.facts.rate.note(at);
+        self.facts.cancels.note(at);
+        self.facts.spend(&cancel.instrument.venue, at);
+    }
+
     /// Takes a router's statement about an order.
     pub(crate) fn on_event(&mut self, stamp: Stamp, event: &OrderEvent, out: &mut Out) {
         self.facts.traded_pair(&event.instrument);
+        if event.reason == OrderEventReason::RateLimited {
+            let window = self.facts.config.venue_budget_window;
+            self.facts.venue(&event.instrument.venue).budget.exhaust(stamp.time(), window);
+        }
         if event.exec_type == ExecType::RouterRefused {
             self.on_router_refused(event);
             return;
@@ -151,6 +162,7 @@ impl RiskGateCore {
     fn book_one(&mut self, instrument: &Instrument, waiting: Unbooked, out: &mut Out) {
         let Unbooked { stamp, cl_ord_id, side, fill } = &waiting;
         let account = self.facts.config.account.clone();
+        let before = self.facts.ledger.holding(&account, &instrument.key).cloned();
         match self.facts.ledger.book(&account, instrument, *side, fill) {
             Ok(Booking::Booked) => {}
             Ok(Booking::Duplicate) => return,
@@ -160,6 +172,7 @@ impl RiskGateCore {
                 return;
             }
         }
+        self.facts.note_fill(stamp.time(), instrument, before.as_ref(), *side, fill);
         let funds = &mut self.facts.venue(&instrument.key.venue).funds;
         if funds.fill(stamp, instrument, *side, fill).is_err() {
             out.push(ServiceOutput::Fault(FUNDS_FAULT));

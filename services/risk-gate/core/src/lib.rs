@@ -22,21 +22,38 @@
 #![deny(missing_docs)]
 
 mod answers;
-mod checks;
+mod ask;
+mod breakers;
+mod catalogue;
+mod config;
+mod consistency;
 mod control;
+mod controls;
 mod core;
+mod day;
+mod denial;
+mod explain;
 mod exposure;
 mod facts;
+mod flow;
 mod funds;
 mod intake;
+mod limits;
+mod loss;
 mod orders;
+mod portfolio;
 mod rate;
 mod recovery;
-mod refused;
 mod seen;
 mod settings;
 mod status;
+mod validate;
 
+pub use catalogue::{Control, Group, Level};
+pub use config::{AssetGroup, Permitted, RiskGateConfig};
 pub use core::RiskGateCore;
-pub use settings::{RiskGateConfig, RiskGateSettings};
-pub use status::{Exposure, GateStatus, PairExposure};
+pub use denial::Denial;
+pub use explain::{Considered, ControlLine};
+pub use limits::{LimitsError, LimitsOutcome};
+pub use settings::{GroupSettings, RiskGateSettings};
+pub use status::{Exposure, GateStatus, PairExposure, Trigger};

@@ -1,4 +1,4 @@
-//! How many orders and cancels left in the window before now.
+//! How many messages left in the window before now.
 
 use remora_domain::{DurationNs, Timestamp};
 use std::collections::VecDeque;
@@ -17,23 +17,29 @@ impl OrderRate {
         Self { count_max, window, times: VecDeque::new() }
     }
 
+    /// Follows other limits from now on; what was counted stays, as far as there is room.
+    pub(crate) fn resize(&mut self, count_max: usize, window: DurationNs) {
+        (self.count_max, self.window) = (count_max, window);
+        self.cut();
+    }
+
     /// Counts a message sent at `at`, or at the last one counted when clocks disagree.
     pub(crate) fn note(&mut self, at: Timestamp) {
         let at = self.times.back().map_or(at, |last| at.max(*last));
         self.times.push_back(at);
+        self.cut();
+    }
+
+    /// Gives how many messages are younger than the window, up to the most that are remembered.
+    pub(crate) fn count(&self, now: Timestamp) -> usize {
+        let is_old = |at: &Timestamp| now.since(*at) >= self.window;
+        self.times.len().saturating_sub(self.times.partition_point(is_old))
+    }
+
+    fn cut(&mut self) {
         while self.times.len() > self.count_max {
             self.times.pop_front();
         }
-    }
-
-    /// Tells whether as many messages as allowed are younger than the window.
-    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
-        let is_young = |at: &Timestamp| now.since(*at) < self.window;
-        self.times.len() >= self.count_max && self.times.front().is_none_or(is_young)
-    }
-
-    pub(crate) const fn count_max(&self) -> usize {
-        self.count_max
     }
 }
 
@@ -47,11 +53,11 @@ mod tests {
         let mut rate = OrderRate::new(2, DurationNs::from_ms(100));
         rate.note(at_ms(0));
         rate.note(at_ms(50));
-        assert!(rate.is_full(at_ms(99)));
-        assert!(!rate.is_full(at_ms(100)));
+        assert_eq!(rate.count(at_ms(99)), 2);
+        assert_eq!(rate.count(at_ms(100)), 1);
         rate.note(at_ms(100));
-        assert!(rate.is_full(at_ms(149)));
-        assert!(!rate.is_full(at_ms(150)));
+        assert_eq!(rate.count(at_ms(149)), 2);
+        assert_eq!(rate.count(at_ms(150)), 1);
     }
 
     #[test]
@@ -59,6 +65,6 @@ mod tests {
         let mut rate = OrderRate::new(2, DurationNs::from_ms(100));
         (0..1_000).for_each(|ms| rate.note(at_ms(ms)));
         assert_eq!(rate.times.len(), 2);
-        assert!(rate.is_full(at_ms(1_000)));
+        assert_eq!(rate.count(at_ms(1_000)), 2);
     }
 }

@@ -50,6 +50,11 @@ impl Stamp {
         }
     }
 
+    /// Gives when it was published.
+    pub(crate) const fn time(&self) -> Timestamp {
+        self.time
+    }
+
     pub(crate) const fn producer(&self) -> &ProducerId {
         &self.producer
     }

@@ -1,282 +1,136 @@
-//! The gate's section of a profile. Every limit must be given; nothing has a default.
+//! The limits as written: the `[risk_gate]` section of a profile. Every limit must be given; nothing has a default.
+//!
+//! The same document travels as protobuf when it is changed at run time; `limits.rs` says how.
 
-use remora_domain::{
-    AccountId, Bps, DurationNs, InstrumentId, InstrumentKey, Notional, Reporting, SettingCheck,
-    SettingProblem, StrategyId, VenueId,
-};
-use remora_machine::HEARTBEAT_INTERVAL;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Is the `[risk_gate]` section as written. Keys that end in `_usd_max` are in USD, which the reporting currency
-/// must be for now.
+/// Is the `[risk_gate]` section as written: one versioned document. Keys that hold `_usd` are in USD, which the
+/// reporting currency must be for now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RiskGateSettings {
+    /// The how-manieth version of the limits this is, from 1. The highest that was ever in force is the one in force.
+    pub version: u64,
+    /// The last UTC day on which these limits may be used, such as `2027-12-31`.
+    pub valid_until: String,
+    /// Whether a change at run time that raises a limit needs a second person to say so.
+    pub raising_needs_two: bool,
     /// Strategies that may ask for orders, at least one.
     pub strategies: Vec<String>,
+    /// Instruments that may be traded, at least one: `venue/INSTRUMENT`, or `venue/*` for all of a venue.
+    pub instruments: Vec<String>,
+    /// Largest quantity of one order, in smallest orders of its instrument, 1 to 1,000,000,000.
+    pub order_qty_mins_max: u32,
     /// Largest value of one order, above 0.
     pub order_notional_usd_max: String,
+    /// Largest quantity of one order as a share of what the thinner side of the book shows, 1 to 1,000,000 bps.
+    pub order_depth_share_bps_max: u32,
+    /// Largest quantity of one order as a share of the volume of 24 hours, 0 to 1,000,000 bps; 0 demands no volume, where
+    /// none is told: then the share of the book holds alone.
+    pub order_volume_share_bps_max: u32,
+    /// Largest distance of a price from the mid, above 0 and at most 5,000 bps.
+    pub price_collar_bps: String,
+    /// Largest distance of a price from the last trade, above 0 and at most 5,000 bps.
+    pub last_trade_band_bps: String,
+    /// Smallest edge against the mid, after its fee, of an order that can open a position; -5,000 to 5,000 bps.
+    pub edge_bps_min: String,
     /// Largest worst case of one pair, long or short, 0 or more; 0 allows no opening order.
     pub pair_position_usd_max: String,
     /// Other limits for single pairs, by `venue/INSTRUMENT`.
     #[serde(default)]
     pub pair_position_usd_max_overrides: BTreeMap<String, String>,
+    /// Largest sum of the worst cases of all pairs of one base asset, 0 or more.
+    pub asset_position_usd_max: String,
+    /// Other limits for single base assets.
+    #[serde(default)]
+    pub asset_position_usd_max_overrides: BTreeMap<String, String>,
     /// Largest sum of the worst cases of all pairs, 0 or more.
     pub total_position_usd_max: String,
-    /// Largest distance of a price from the mid, above 0 and at most 5,000 bps.
-    pub price_collar_bps: String,
-    /// Largest age of a book that orders are checked against, 1 to 60,000 ms.
-    pub book_age_ms_max: i64,
+    /// Largest difference between longs and shorts in the worst case, 0 or more.
+    pub net_position_usd_max: String,
+    /// Largest sum of the worst cases of all pairs of one venue, 0 or more.
+    pub venue_position_usd_max: String,
+    /// Other limits for single venues.
+    #[serde(default)]
+    pub venue_position_usd_max_overrides: BTreeMap<String, String>,
+    /// Base assets that move together, by a name for them.
+    #[serde(default)]
+    pub groups: BTreeMap<String, GroupSettings>,
     /// Orders and cancels in the window after which new orders are refused, 1 to 100,000.
     pub orders_per_window_max: u32,
+    /// Cancels in the same window above which new orders are refused, 1 to 100,000.
+    pub cancels_per_window_max: u32,
     /// Length of that window, 1 to 3,600,000 ms.
     pub order_window_ms: i64,
+    /// Orders that may be open at once, 1 to 100,000.
+    pub open_orders_max: u32,
+    /// Orders that may be open at once in one pair, 1 to 100,000.
+    pub open_orders_pair_max: u32,
+    /// Orders of a UTC day that need no execution, 1 to 1,000,000,000.
+    pub unfilled_orders_max: u32,
+    /// Further orders of that day for each execution, 0 to 1,000,000.
+    pub orders_per_fill_max: u32,
+    /// Orders of one pair, side, price and quantity in the window, 1 to 100,000.
+    pub duplicates_max: u32,
+    /// Length of that window, 1 ms to `order_window_ms`.
+    pub duplicate_window_ms: i64,
+    /// Executions of one pair in the window above which the pair is halted until a person resumes it, 1 to 100,000.
+    pub executions_per_window_max: u32,
+    /// Length of that window, 1 to 86,400,000 ms.
+    pub execution_window_ms: i64,
+    /// Messages a venue takes in one go, 1 to 100,000.
+    pub venue_budget_messages: u32,
+    /// Time in which a venue forgets that many, 1 to 3,600,000 ms.
+    pub venue_budget_window_ms: i64,
+    /// Loss of a UTC day above which all is halted until a person resumes it, above 0.
+    pub loss_day_usd_max: String,
+    /// Loss of a UTC day above which only reducing orders pass, above 0.
+    pub loss_day_reduce_usd: String,
+    /// Fall from the highest equity above which all is halted until a person resumes it, above 0.
+    pub drawdown_usd_max: String,
+    /// How much worse than its last mid a holding counts once that mid is too old, 0 to 10,000 bps.
+    pub stale_mark_haircut_bps: u32,
+    /// Closing executions of a pair that lost in a row above which it pauses, 1 to 10,000.
+    pub loss_streak_max: u32,
+    /// How long it pauses after the last of them, 1 to 86,400,000 ms.
+    pub loss_streak_pause_ms: i64,
+    /// Fees of a UTC day above which only reducing orders pass, above 0.
+    pub fees_day_usd_max: String,
+    /// Largest age of a book that orders are checked against, 1 to 60,000 ms.
+    pub book_age_ms_max: i64,
+    /// Largest difference of the clocks of venue, ingestor and gate, 1 to 600,000 ms.
+    pub clock_skew_ms_max: i64,
+    /// Venues that must tell a fresh mid of the pair, 1 to 100: 1 is content with the one that the order is for.
+    pub reference_venues_min: u32,
+    /// Largest distance between the mids of two venues, 1 to 5,000 bps.
+    pub reference_disagreement_bps_max: u32,
+    /// Largest age of the market event behind a request, 1 to 600,000 ms.
+    pub signal_age_ms_max: i64,
+    /// Largest age of the last mid at which a held pair is valued for the limits of positions, 1 ms to 20 years. An order
+    /// that raises them is refused beyond it.
+    pub mark_age_ms_max: i64,
     /// How long an approval may be used, 1 to 60,000 ms.
     pub approval_ttl_ms: i64,
-    /// Largest age of the last mid at which a held pair is valued for the total limit, 1 ms to 20 years. An order that
-    /// raises the total is refused beyond it.
-    pub mark_age_ms_max: i64,
     /// Silence of a venue's router from which orders for it are refused, 2,000 to 60,000 ms: at least two heartbeats.
     pub router_silence_ms_max: i64,
+    /// Venues whose timer that cancels our orders must be armed before an order.
+    pub dead_man_venues: Vec<String>,
+    /// How long after the start of the gate the limit of all pairs together grows to its full size, 0 to 86,400,000 ms.
+    pub ramp_ms: i64,
+    /// With which share of it the gate starts, 1 to 10,000 bps.
+    pub ramp_start_bps: u32,
 }
 
-/// Twenty years: one run may play recordings that lie years apart.
-const MARK_AGE_MS_MOST: i64 = 631_152_000_000;
-
-/// Is the checked configuration of a gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RiskGateConfig {
-    /// The account it guards.
-    pub account: AccountId,
-    /// The currency of the limits, and how other assets convert to it.
-    pub reporting: Reporting,
-    /// Strategies that may ask.
-    pub strategies: BTreeSet<StrategyId>,
-    /// Largest value of one order.
-    pub order_notional_max: Notional,
-    /// Largest worst case of a pair without a limit of its own.
-    pub pair_position_max: Notional,
-    /// Pairs with a limit of their own.
-    pub pair_position_max_overrides: BTreeMap<InstrumentKey, Notional>,
-    /// Largest sum of the worst cases.
-    pub total_position_max: Notional,
-    /// Largest distance of a price from the mid.
-    pub price_collar: Bps,
-    /// Largest age of a book.
-    pub book_age_max: DurationNs,
-    /// Orders and cancels in the window.
-    pub orders_per_window_max: usize,
-    /// Length of that window.
-    pub order_window: DurationNs,
-    /// How long an approval may be used.
-    pub approval_ttl: DurationNs,
-    /// Largest age of a mid that values what is held.
-    pub mark_age_max: DurationNs,
-    /// Silence of a router from which orders for its venue are refused.
-    pub router_silence_max: DurationNs,
-}
-
-impl RiskGateConfig {
-    /// Gives the limit of a pair.
-    #[must_use]
-    pub fn pair_position_max(&self, instrument: &InstrumentKey) -> Notional {
-        let own = self.pair_position_max_overrides.get(instrument);
-        own.copied().unwrap_or(self.pair_position_max)
-    }
-}
-
-impl RiskGateSettings {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// Gives all problems at once.
-    pub fn validate(
-        &self,
-        account: &AccountId,
-        reporting: &Reporting,
-    ) -> Result<RiskGateConfig, Vec<SettingProblem>> {
-        // Not of this section, so the helper's prefix would name the wrong key.
-        let currency = (reporting.currency.as_str() != "USD").then(|| SettingProblem {
-            key: "reporting_currency".to_owned(),
-            value: reporting.currency.to_string(),
-            allowed: "USD: the limits of risk_gate are in USD".to_owned(),
-        });
-        let mut check = SettingCheck::new("risk_gate");
-        let config = self.config(&mut check, account, reporting);
-        match (currency, check.finish(config)) {
-            (None, checked) => checked,
-            (Some(first), Ok(_)) => Err(vec![first]),
-            (Some(first), Err(others)) => Err(std::iter::once(first).chain(others).collect()),
-        }
-    }
-
-    fn config(
-        &self,
-        check: &mut SettingCheck,
-        account: &AccountId,
-        reporting: &Reporting,
-    ) -> Option<RiskGateConfig> {
-        let strategies = self.strategies(check);
-        let order = limit(check, "order_notional_usd_max", &self.order_notional_usd_max, false);
-        let pair = limit(check, "pair_position_usd_max", &self.pair_position_usd_max, true);
-        let overrides = self.overrides(check);
-        let total = limit(check, "total_position_usd_max", &self.total_position_usd_max, true);
-        let is_collar =
-            |bps: &Bps| *bps > Bps::ZERO && Bps::parse("5000").is_ok_and(|most| *bps <= most);
-        let allowed = "above 0, at most 5000";
-        let collar = check.text("price_collar_bps", &self.price_collar_bps, allowed, is_collar);
-        let book_age_max = check.ms("book_age_ms_max", self.book_age_ms_max, 1, 60_000);
-        check.range("orders_per_window_max", self.orders_per_window_max, 1, 100_000);
-        let order_window = check.ms("order_window_ms", self.order_window_ms, 1, 3_600_000);
-        let approval_ttl = check.ms("approval_ttl_ms", self.approval_ttl_ms, 1, 60_000);
-        let mark_age_max = check.ms("mark_age_ms_max", self.mark_age_ms_max, 1, MARK_AGE_MS_MOST);
-        let silence_min = HEARTBEAT_INTERVAL.saturating_mul(2).as_ms();
-        let silence = self.router_silence_ms_max;
-        let router_silence_max = check.ms("router_silence_ms_max", silence, silence_min, 60_000);
-        Some(RiskGateConfig {
-            account: account.clone(),
-            reporting: reporting.clone(),
-            strategies,
-            order_notional_max: order?,
-            pair_position_max: pair?,
-            pair_position_max_overrides: overrides,
-            total_position_max: total?,
-            price_collar: collar?,
-            book_age_max,
-            orders_per_window_max: usize::try_from(self.orders_per_window_max).ok()?,
-            order_window,
-            approval_ttl,
-            mark_age_max,
-            router_silence_max,
-        })
-    }
-
-    fn strategies(&self, check: &mut SettingCheck) -> BTreeSet<StrategyId> {
-        if self.strategies.is_empty() {
-            check.problem("strategies", "[]", "at least one strategy");
-        }
-        let names = self.strategies.iter();
-        let allowed = "1 to 32 characters from a-z 0-9 -";
-        names.filter_map(|name| check.text("strategies", name, allowed, |_| true)).collect()
-    }
-
-    fn overrides(&self, check: &mut SettingCheck) -> BTreeMap<InstrumentKey, Notional> {
-        let mut overrides = BTreeMap::new();
-        for (name, text) in &self.pair_position_usd_max_overrides {
-            let key = format!("pair_position_usd_max_overrides.{name}");
-            let limit = limit(check, &key, text, true);
-            match (key_of(name), limit) {
-                (Some(instrument), Some(limit)) => {
-                    overrides.insert(instrument, limit);
-                }
-                (Some(_), None) => {}
-                (None, _) => check.problem(&key, name, "a key such as kraken-spot/BTC-USD"),
-            }
-        }
-        overrides
-    }
-}
-
-fn key_of(name: &str) -> Option<InstrumentKey> {
-    let (venue, instrument) = name.split_once('/')?;
-    Some(InstrumentKey::new(VenueId::new(venue).ok()?, InstrumentId::new(instrument).ok()?))
-}
-
-fn limit(check: &mut SettingCheck, key: &str, text: &str, may_be_zero: bool) -> Option<Notional> {
-    let allowed = match may_be_zero {
-        true => "an amount of USD, 0 or more, such as \"500\"",
-        false => "an amount of USD above 0, such as \"500\"",
-    };
-    check.text(key, text, allowed, |limit: &Notional| {
-        *limit > Notional::ZERO || (may_be_zero && limit.is_zero())
-    })
+/// Is one group of base assets that move together.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSettings {
+    /// Which, at least one.
+    pub assets: Vec<String>,
+    /// Largest sum of the worst cases of their pairs, 0 or more.
+    pub position_usd_max: String,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use remora_testkit::{account, asset, key, notional, usd};
-
-    const SOUND: &str = r#"
-        strategies = ["glft"]
-        order_notional_usd_max = "100"
-        pair_position_usd_max = "500"
-        pair_position_usd_max_overrides = { "sim-spot/BTC-USD" = "250" }
-        total_position_usd_max = "1000"
-        price_collar_bps = "100"
-        book_age_ms_max = 3000
-        orders_per_window_max = 20
-        order_window_ms = 1000
-        approval_ttl_ms = 500
-        mark_age_ms_max = 60000
-        router_silence_ms_max = 5000
-    "#;
-
-    fn sound() -> RiskGateSettings {
-        toml::from_str(SOUND).unwrap()
-    }
-
-    #[test]
-    fn sound_settings_become_limits() {
-        let config = sound().validate(&account(), &usd(&[])).unwrap();
-        assert_eq!(config.pair_position_max(&key("BTC-USD")), notional("250"));
-        assert_eq!(config.pair_position_max(&key("ETH-USD")), notional("500"));
-        assert_eq!(config.router_silence_max, DurationNs::from_s(5));
-    }
-
-    #[test]
-    fn no_limit_has_a_default() {
-        let lines: Vec<&str> = SOUND.lines().filter(|line| line.contains('=')).collect();
-        for absent in lines.iter().filter(|line| !line.contains("overrides")) {
-            let rest: Vec<&str> = lines.iter().filter(|line| line != &absent).copied().collect();
-            assert!(toml::from_str::<RiskGateSettings>(&rest.join("\n")).is_err(), "{absent}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused() {
-        let text = format!("{SOUND}\nbypass = true");
-        assert!(toml::from_str::<RiskGateSettings>(&text).is_err());
-    }
-
-    #[test]
-    fn all_problems_are_reported_at_once() {
-        let settings = RiskGateSettings {
-            strategies: vec!["GLFT".to_owned()],
-            order_notional_usd_max: "0".to_owned(),
-            pair_position_usd_max: "-1".to_owned(),
-            pair_position_usd_max_overrides: BTreeMap::from([("BTC".to_owned(), "x".to_owned())]),
-            total_position_usd_max: "1e6".to_owned(),
-            price_collar_bps: "5000.1".to_owned(),
-            book_age_ms_max: 0,
-            orders_per_window_max: 0,
-            order_window_ms: 0,
-            approval_ttl_ms: 60_001,
-            mark_age_ms_max: 0,
-            router_silence_ms_max: 1_999,
-        };
-        let mut reporting = usd(&[]);
-        reporting.currency = asset("EUR");
-        let problems = settings.validate(&account(), &reporting).unwrap_err();
-        let keys: Vec<&str> = problems.iter().map(|p| p.key.as_str()).collect();
-        assert_eq!(
-            keys,
-            [
-                "reporting_currency",
-                "risk_gate.strategies",
-                "risk_gate.order_notional_usd_max",
-                "risk_gate.pair_position_usd_max",
-                "risk_gate.pair_position_usd_max_overrides.BTC",
-                "risk_gate.pair_position_usd_max_overrides.BTC",
-                "risk_gate.total_position_usd_max",
-                "risk_gate.price_collar_bps",
-                "risk_gate.book_age_ms_max",
-                "risk_gate.orders_per_window_max",
-                "risk_gate.order_window_ms",
-                "risk_gate.approval_ttl_ms",
-                "risk_gate.mark_age_ms_max",
-                "risk_gate.router_silence_ms_max",
-            ]
-        );
-    }
-}
+#[path = "settings_tests.rs"]
+mod tests;

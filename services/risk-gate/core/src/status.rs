@@ -1,7 +1,10 @@
 //! What the gate tells a person: exposure, halts, answers.
 
+use crate::denial::Denial;
+use crate::limits::{LimitsError, LimitsOutcome};
 use remora_domain::{
-    ControlScope, InstrumentKey, Notional, Position, Qty, RefusalReason, ServiceState, VenueId,
+    ControlScope, InstrumentKey, Notional, Position, Qty, RefusalReason, ServiceState, Timestamp,
+    VenueId,
 };
 use std::collections::BTreeMap;
 
@@ -35,6 +38,15 @@ pub struct Exposure {
     pub limit: Notional,
 }
 
+/// Is the last time a control refused an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// When.
+    pub at: Timestamp,
+    /// What it said.
+    pub denial: Denial,
+}
+
 /// Is the condition of the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateStatus {
@@ -52,4 +64,10 @@ pub struct GateStatus {
     pub approvals: u64,
     /// Refusals of this run, by reason.
     pub refusals: BTreeMap<RefusalReason, u64>,
+    /// Version of the limits in force.
+    pub limits_version: u64,
+    /// Version of a change that waits for a second person.
+    pub limits_waiting: Option<u64>,
+    /// The last command about limits: which version it was to make, and what became of it.
+    pub limits_last: Option<(u64, Result<LimitsOutcome, LimitsError>)>,
 }

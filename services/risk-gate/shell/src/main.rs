@@ -3,14 +3,19 @@
 //! In: the profile, the signing key from a file that only this process can read; requests, order events, market data,
 //! balances and commands. Out: approvals, refusals, its state. Wiring only. Test: `remora-deployment` runs it.
 
+mod check;
+mod controls;
+
 use anyhow::{Context as _, Result};
 use remora_approval::Signer;
-use remora_domain::{Sequencer, Service, Timestamp};
+use remora_domain::{DurationNs, Sequencer, Service, Timestamp};
 use remora_machine::NoLocal;
 use remora_risk_gate_core::{RiskGateCore, RiskGateSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::{Effects, Plan};
-use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, TraceContext, run_main};
+use remora_service_kit::{
+    About, Clock, Host, Inputs, Publisher, Question, ServiceArgs, TraceContext, run_main,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,12 +68,36 @@ async fn run(args: Arguments) -> Result<()> {
     let id = host.identity();
     let plan = Plan::of(Service::RiskGate, &core.account, None);
     let core = RiskGateCore::new(core, signer, Sequencer::new(id.producer().clone(), id.session()));
+    let facts = Facts { clock: host.clock().clone(), controls: None };
     let publisher = Publisher::start(Arc::clone(&bus));
-    Ok(host.drive(bus, publisher, core, Box::new(Facts), plan, Inputs::none()).await?)
+    Ok(host.drive(bus, publisher, core, Box::new(facts), plan, Inputs::none()).await?)
 }
 
 /// Performs nothing; tells the gate's condition.
-struct Facts;
+struct Facts {
+    clock: Clock,
+    /// What the controls said, and when: reading all of them takes longer than one decision, so it is done seldom.
+    controls: Option<(Timestamp, Value)>,
+}
+
+/// How old what the controls say may be in status and metrics.
+const CONTROLS_READ_EVERY: DurationNs = DurationNs::from_s(2);
+
+impl Facts {
+    fn controls(&mut self, core: &RiskGateCore) -> Value {
+        let now = self.clock.now();
+        if let Some((at, told)) = &self.controls
+            && now.since(*at) < CONTROLS_READ_EVERY
+        {
+            return told.clone();
+        }
+        let lines = core.explain(now);
+        controls::gauge(&lines);
+        let told = controls::to_json(&lines);
+        self.controls = Some((now, told.clone()));
+        told
+    }
+}
 
 impl Effects<RiskGateCore> for Facts {
     fn perform(
@@ -78,6 +107,15 @@ impl Effects<RiskGateCore> for Facts {
         _: &TraceContext,
     ) -> Result<(), &'static str> {
         match output {}
+    }
+
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        core: &RiskGateCore,
+        question: &Question,
+    ) -> Result<Value, String> {
+        check::answer(now, core, question)
     }
 
     fn details(&mut self, core: &RiskGateCore) -> Value {
@@ -107,6 +145,10 @@ impl Effects<RiskGateCore> for Facts {
             "exposure_total": text(exposure.total),
             "exposure_limit": exposure.limit.to_string(),
             "pairs": pairs.collect::<Vec<_>>(),
+            "controls": self.controls(core),
+            "limits_version": status.limits_version,
+            "limits_waiting": status.limits_waiting,
+            "limits_last": status.limits_last.as_ref().map(check::limits_to_json),
         })
     }
 }

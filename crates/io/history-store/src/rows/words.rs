@@ -50,15 +50,19 @@ words! {
         Online = "online", CancelOnly = "cancel_only", PostOnly = "post_only",
         LimitOnly = "limit_only", ReduceOnly = "reduce_only", Closed = "closed",
     }
-    control_action(ControlAction) { Halt = "halt", Resume = "resume" }
+    control_action(ControlAction) {
+        Halt = "halt", Resume = "resume", Reduce = "reduce", ChangeLimits = "change_limits",
+        ConfirmLimits = "confirm_limits",
+    }
     service_state(ServiceState) { Starting = "starting", Active = "active", Halted = "halted" }
 }
 
-/// Gives `global`, `venue:<venue>` or `instrument:<venue>/<instrument>`.
+/// Gives `global`, `venue:<venue>`, `instrument:<venue>/<instrument>` or `strategy:<strategy>`.
 pub(super) fn scope(scope: &ControlScope) -> String {
     match scope {
         ControlScope::Global => "global".to_owned(),
         ControlScope::Venue(venue) => format!("venue:{venue}"),
         ControlScope::Instrument(key) => format!("instrument:{key}"),
+        ControlScope::Strategy(strategy) => format!("strategy:{strategy}"),
     }
 }

@@ -14,10 +14,12 @@ use remora_domain::{
     Timestamp,
 };
 use remora_machine::{LocalCodec, ServiceCore, ServiceInput};
+use remora_rpc::Recorded;
 use remora_wire::flight::FlightEvent;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 /// The reason in a halt of the shell is short; the log has the rest.
@@ -71,9 +73,13 @@ impl<C: ServiceCore> Runner<C> {
 
     /// Takes a command an operator gave to this service directly: it works at once, and is told to everybody when the
     /// bus can be reached.
-    pub(super) fn command(&mut self, given: Given, replaces: Option<PathBuf>) {
+    pub(super) fn command(
+        &mut self,
+        command: ControlCommand,
+        told: Option<oneshot::Sender<Recorded>>,
+        replaces: Option<PathBuf>,
+    ) {
         let now = self.clock.now();
-        let Given { command, told } = given;
         let is_halt = command.action == ControlAction::Halt;
         let envelope = self.shell.wrap(now, Body::ControlCommand(command));
         if self.tells_commands {
@@ -88,7 +94,19 @@ impl<C: ServiceCore> Runner<C> {
     /// Gives the core an order to stop that comes from its own shell.
     pub(super) fn halt(&mut self, reason: &str) {
         let command = self.own_halt(reason);
-        self.command(command.into(), None);
+        self.command(command, None, None);
+    }
+
+    /// Takes what an operator gave to this service directly.
+    pub(super) fn given(&mut self, given: Given) {
+        match given {
+            Given::Command { command, told } => self.command(command, told, None),
+            Given::Question { question, told } => {
+                let answer = self.effects.answer(self.clock.now(), &self.core, &question);
+                // Nobody may wait for it any more.
+                let _ = told.send(answer.map(|answer| answer.to_string()));
+            }
+        }
     }
 
     fn own_halt(&self, reason: &str) -> ControlCommand {
@@ -97,6 +115,7 @@ impl<C: ServiceCore> Runner<C> {
             scope: ControlScope::Global,
             actor: self.identity.shell().to_string(),
             reason: reason.chars().take(HALT_REASON_LENGTH_MAX).collect(),
+            limits: None,
         }
     }
 
@@ -109,10 +128,10 @@ impl<C: ServiceCore> Runner<C> {
                 Some(_) | None => self.own_halt("a halt of an earlier run cannot be read"),
             };
             tracing::warn!(reason = command.reason, "halt of an earlier run still in force");
-            self.command(command.into(), Some(file));
+            self.command(command, None, Some(file));
         }
         while let Some(given) = self.commands.as_mut().and_then(|queue| queue.try_recv().ok()) {
-            self.command(given, None);
+            self.given(given);
         }
         while let Some(event) = self.pending.pop_front() {
             self.apply(event);

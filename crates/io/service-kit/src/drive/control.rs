@@ -2,7 +2,7 @@
 
 use crate::Health;
 use remora_domain::ControlCommand;
-use remora_rpc::{CommandError, ControlHandler, Recorded, ServiceStatus};
+use remora_rpc::{CommandError, ControlHandler, Question, Recorded, ServiceStatus};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,18 +11,28 @@ const COMMANDS_WAITING_MAX: usize = 64;
 /// How long a caller waits to hear how its command is kept; the command works meanwhile.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
-/// Is a command on its way to the loop.
+/// Is something from an operator on its way to the loop.
 #[derive(Debug)]
-pub struct Given {
-    /// Which.
-    pub command: ControlCommand,
-    /// Hears how the command is kept.
-    pub told: Option<oneshot::Sender<Recorded>>,
+pub enum Given {
+    /// Something to do.
+    Command {
+        /// Which.
+        command: ControlCommand,
+        /// Hears how the command is kept.
+        told: Option<oneshot::Sender<Recorded>>,
+    },
+    /// Something to tell; it changes nothing and is not recorded.
+    Question {
+        /// What is asked.
+        question: Question,
+        /// Hears the answer as JSON, or why there is none.
+        told: oneshot::Sender<Result<String, String>>,
+    },
 }
 
 impl From<ControlCommand> for Given {
     fn from(command: ControlCommand) -> Self {
-        Self { command, told: None }
+        Self::Command { command, told: None }
     }
 }
 
@@ -60,15 +70,30 @@ impl ControlHandler for ControlPort {
             return Err(CommandError::NotSupported { service: self.service.clone() });
         };
         let (told, kept) = oneshot::channel();
-        commands.try_send(Given { command, told: Some(told) }).map_err(|error| {
-            let problem = match error {
-                mpsc::error::TrySendError::Full(_) => "too many wait already",
-                mpsc::error::TrySendError::Closed(_) => "the service is stopping",
-            };
-            CommandError::Unavailable { problem }
-        })?;
+        give(commands, Given::Command { command, told: Some(told) })?;
         // A loop that still reads history takes the command before it acts, but cannot say so yet.
         let kept = tokio::time::timeout(TOLD_WITHIN, kept).await;
         Ok(kept.ok().and_then(Result::ok).unwrap_or(Recorded::InMemory))
     }
+
+    async fn question(&self, question: Question) -> Result<String, CommandError> {
+        let Some(commands) = &self.commands else {
+            return Err(CommandError::NotSupported { service: self.service.clone() });
+        };
+        let (told, answer) = oneshot::channel();
+        give(commands, Given::Question { question, told })?;
+        let late = || CommandError::Unavailable { problem: "no answer in time" };
+        let answer = tokio::time::timeout(TOLD_WITHIN, answer).await.map_err(|_| late())?;
+        answer.map_err(|_| late())?.map_err(|problem| CommandError::Refused { problem })
+    }
+}
+
+fn give(commands: &mpsc::Sender<Given>, given: Given) -> Result<(), CommandError> {
+    commands.try_send(given).map_err(|error| {
+        let problem = match error {
+            mpsc::error::TrySendError::Full(_) => "too many wait already",
+            mpsc::error::TrySendError::Closed(_) => "the service is stopping",
+        };
+        CommandError::Unavailable { problem }
+    })
 }

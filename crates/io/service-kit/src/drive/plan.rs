@@ -6,6 +6,7 @@ use remora_domain::{
     AccountId, Header, IdError, Kind, ProducerId, Service, SessionId, Timestamp, VenueId,
 };
 use remora_machine::{NoLocal, ServiceCore};
+use remora_rpc::Question;
 use std::collections::BTreeMap;
 
 /// Unread market data kept for a slow core; a second of a busy venue. The oldest are dropped first.
@@ -242,6 +243,20 @@ pub trait Effects<C: ServiceCore>: Send {
     /// order in which they were sent.
     fn applied(&mut self, core: &C, is_local: bool) {
         let _ = (core, is_local);
+    }
+
+    /// Answers a question of an operator from what the core knows, as JSON; it changes nothing.
+    ///
+    /// # Errors
+    /// Tells in words why there is no answer.
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        core: &C,
+        question: &Question,
+    ) -> Result<serde_json::Value, String> {
+        let _ = (now, core, question);
+        Err("this service answers no questions".to_owned())
     }
 
     /// Tells the facts only this service has, as a JSON object; asked about twice a second.

@@ -351,7 +351,7 @@ impl<C: ServiceCore> Runner<C> {
             // Twice a second, so it holds nothing up; below what may never pause it would never come.
             _ = sources.upkeep.tick() => self.upkeep(sources.market_data.as_ref()),
             () = self.clock.sleep_until(deadline) => self.tick(),
-            given = recv(&mut self.commands) => self.command(given, None),
+            given = recv(&mut self.commands) => self.given(given),
             local = recv(&mut self.locals) => {
                 let LocalEvent { input, context } = local;
                 if self.effects.is_market_data(&input) {

@@ -87,6 +87,10 @@ impl TestCore {
             halted: Vec::new(),
             reason: String::new(),
             orders_open: None,
+            restricted: Vec::new(),
+            is_guarded: None,
+            breaks: Vec::new(),
+            equity: None,
         };
         self.sequencer.wrap(now, Body::ControlState(body))
     }

@@ -2,29 +2,24 @@
 
 use super::*;
 use remora_domain::{
-    BookTop, CancelReason, DurationNs, ExecType, InvalidBook, OrdStatus, OrderEvent, OrderRefusal,
+    BookTop, CancelReason, ExecType, InvalidBook, OrdStatus, OrderEvent, OrderRefusal,
     OrderRequest, Qty, RefusalReason, Side, Timestamp,
 };
+use remora_risk_gate_core::RiskGateSettings;
+use remora_service_kit::config::Config;
 use remora_testkit as kit;
 use remora_testkit::{Producer, account, at_ms, key, notional, px, qty, usd};
-use std::collections::BTreeSet;
 
+/// Gives the limits of the demo, with those that are watched here of their own.
 fn limits() -> RiskGateConfig {
+    let profile = include_str!("../../../../../profiles/demo.toml");
+    let mut config = Config::parse("demo", profile, std::iter::empty()).unwrap();
+    let settings = config.section::<RiskGateSettings>("risk_gate").unwrap();
     RiskGateConfig {
-        account: account(),
-        reporting: usd(&[]),
-        strategies: BTreeSet::from([kit::strategy()]),
         order_notional_max: notional("600"),
         pair_position_max: notional("1000"),
-        pair_position_max_overrides: BTreeMap::new(),
         total_position_max: notional("1500"),
-        price_collar: kit::bps("500"),
-        book_age_max: DurationNs::from_s(1),
-        orders_per_window_max: 10,
-        order_window: DurationNs::from_s(1),
-        approval_ttl: DurationNs::from_s(1),
-        router_silence_max: DurationNs::from_s(5),
-        mark_age_max: DurationNs::from_s(60),
+        ..settings.validate(&account(), &usd(&[])).unwrap()
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::output;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
-use remora_domain::{ControlScope, DurationNs, InstrumentId, InstrumentKey, ServiceState, VenueId};
+use remora_domain::{
+    ControlScope, DurationNs, InstrumentId, InstrumentKey, ServiceState, StrategyId, VenueId,
+};
 use remora_rpc::{
     CallProblem, CallerToken, ControlClient, Recorded, Role, RpcError, ServiceStatus, Tokens,
 };
@@ -37,7 +39,8 @@ pub(crate) struct StatusArguments {
 pub(crate) struct CommandArguments {
     #[command(flatten)]
     peer: Peer,
-    /// What it is about: `all`, a venue (`kraken-spot`) or an instrument (`kraken-spot/BTC-USD`).
+    /// What it is about: `all`, a venue (`kraken-spot`), an instrument (`kraken-spot/BTC-USD`) or a strategy
+    /// (`strategy:glft`).
     #[arg(long, value_name = "SCOPE", default_value = "all", value_parser = scope)]
     scope: ControlScope,
     /// Why; it is recorded.
@@ -72,6 +75,17 @@ pub(super) async fn halt(arguments: CommandArguments) -> Result<()> {
     Ok(())
 }
 
+/// Allows only orders that reduce a position in a scope.
+pub(super) async fn reduce(arguments: CommandArguments) -> Result<()> {
+    let CommandArguments { peer, scope, reason, actor } = arguments;
+    let (mut client, token) = peer.connect(Role::Operator).await?;
+    let actor = actor.unwrap_or_else(|| token.name.clone());
+    let kept = client.reduce(&scope, &reason, &actor).await;
+    let kept = kept.map_err(|error| peer.explain(error, &token))?;
+    output::line(&format!("only reducing in {}: {}", words(&scope), kept_words(kept)));
+    Ok(())
+}
+
 /// Allows quoting again in a scope.
 pub(super) async fn resume(arguments: CommandArguments) -> Result<()> {
     let CommandArguments { peer, scope, reason, actor } = arguments;
@@ -84,7 +98,7 @@ pub(super) async fn resume(arguments: CommandArguments) -> Result<()> {
 }
 
 impl Peer {
-    async fn connect(&self, needed: Role) -> Result<(ControlClient, CallerToken)> {
+    pub(super) async fn connect(&self, needed: Role) -> Result<(ControlClient, CallerToken)> {
         let is_http = self.url.starts_with("http://") || self.url.starts_with("https://");
         if !is_http {
             bail!("--url {}: want http://HOST:PORT or https://HOST:PORT", self.url);
@@ -97,7 +111,7 @@ impl Peer {
     }
 
     /// Says what a refused or lost call means for the person who made it.
-    fn explain(&self, error: RpcError, token: &CallerToken) -> Error {
+    pub(super) fn explain(&self, error: RpcError, token: &CallerToken) -> Error {
         let (url, file, name) = (&self.url, self.token_file.display(), &token.name);
         let Some((problem, said)) = error.call_problem() else { return error.into() };
         match problem {
@@ -130,6 +144,10 @@ fn scope(text: &str) -> Result<ControlScope, String> {
     if text == "all" {
         return Ok(ControlScope::Global);
     }
+    if let Some(strategy) = text.strip_prefix("strategy:") {
+        let strategy = StrategyId::new(strategy).map_err(|error| error.to_string())?;
+        return Ok(ControlScope::Strategy(strategy));
+    }
     let venue = |venue: &str| VenueId::new(venue).map_err(|error| error.to_string());
     match text.split_once('/') {
         None => Ok(ControlScope::Venue(venue(text)?)),
@@ -145,10 +163,11 @@ fn words(scope: &ControlScope) -> String {
         ControlScope::Global => "everything".to_owned(),
         ControlScope::Venue(venue) => venue.to_string(),
         ControlScope::Instrument(key) => key.to_string(),
+        ControlScope::Strategy(strategy) => format!("strategy {strategy}"),
     }
 }
 
-const fn kept_words(kept: Option<Recorded>) -> &'static str {
+pub(super) const fn kept_words(kept: Option<Recorded>) -> &'static str {
     match kept {
         Some(Recorded::InStream) => "recorded on the bus",
         Some(Recorded::OnDisk) => "in force; a file keeps it until the bus can record it",

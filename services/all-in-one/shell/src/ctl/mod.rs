@@ -3,6 +3,7 @@
 mod control;
 mod dead;
 mod init;
+mod risk;
 
 use crate::output;
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub(crate) use risk::{RiskCommand, run as run_risk};
 
 /// How long a health check waits.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,6 +50,8 @@ pub(crate) enum CtlCommand {
     Status(StatusArguments),
     /// Stop new orders and take back those that rest; works while NATS is down. Ask the gate, or a router.
     Halt(CommandArguments),
+    /// Allow only orders that reduce a position; ends a halt of the same scope. Ask the gate.
+    Reduce(CommandArguments),
     /// Allow quoting again.
     Resume(CommandArguments),
     /// Messages that a service could not read or keep, kept for a person to look at.
@@ -81,6 +86,7 @@ pub(crate) async fn run(command: CtlCommand) -> Result<()> {
         CtlCommand::Health { url } => health(&url),
         CtlCommand::Status(arguments) => control::status(arguments).await,
         CtlCommand::Halt(arguments) => control::halt(arguments).await,
+        CtlCommand::Reduce(arguments) => control::reduce(arguments).await,
         CtlCommand::Resume(arguments) => control::resume(arguments).await,
         CtlCommand::Dead(command) => dead::run(command).await,
     }

@@ -277,6 +277,7 @@ fn a_halt_of_any_scope_that_covers_the_pair_takes_everything_back() {
         ControlScope::Global,
         ControlScope::Venue(key("BTC-USD").venue),
         ControlScope::Instrument(key("BTC-USD")),
+        ControlScope::Strategy(remora_testkit::strategy()),
     ];
     for scope in scopes {
         let (mut scene, requests) = standing();
@@ -294,6 +295,20 @@ fn a_halt_of_any_scope_that_covers_the_pair_takes_everything_back() {
     let (mut scene, _) = standing();
     scene.tell(Body::ControlCommand(halt(ControlScope::Instrument(key("ETH-USD")))));
     assert_eq!(scene.cancels(), []);
+    let other = "other".parse().unwrap();
+    scene.tell(Body::ControlCommand(halt(ControlScope::Strategy(other))));
+    assert_eq!(scene.cancels(), []);
+}
+
+#[test]
+fn a_change_of_limits_lifts_no_halt() {
+    let (mut scene, _) = standing();
+    scene.tell(Body::ControlCommand(halt(ControlScope::Global)));
+    let action = remora_domain::ControlAction::ChangeLimits;
+    let change = remora_domain::ControlCommand { action, ..halt(ControlScope::Global) };
+    scene.tell(Body::ControlCommand(change));
+    scene.pass(300);
+    assert_eq!(scene.requests(), []);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use remora_domain::{
     Body, CancelReason, ControlScope, ExecType, OrdStatus, OrderApproval, OrderEventReason,
     OrderRequest, Qty,
 };
-use remora_testkit::{approval, cancel, halt, px, qty, request, resume};
+use remora_testkit::{approval, cancel, halt, px, qty, reduce, request, resume};
 
 /// The router says once why nothing is sent, and nothing is.
 fn check_refused(said: &Said, reason: OrderEventReason) {
@@ -126,6 +126,17 @@ fn nothing_is_sent_while_halted_and_orders_flow_again_after_the_resumption() {
     check_refused(&rig.approve(2_001, good(&request("r-1"))), OrderEventReason::Halted);
     rig.gate_says(2_002, Body::ControlCommand(resume(ControlScope::Global)));
     rig.send(2_003, &request("r-2"));
+}
+
+#[test]
+fn a_restriction_to_reducing_ends_a_halt_and_a_strategy_is_the_gates_to_hold() {
+    let mut rig = Rig::ready();
+    rig.gate_says(2_000, Body::ControlCommand(halt(ControlScope::Global)));
+    rig.gate_says(2_001, Body::ControlCommand(reduce(ControlScope::Global)));
+    rig.send(2_002, &request("r-1"));
+    let scope = ControlScope::Strategy(remora_testkit::strategy());
+    assert!(rig.gate_says(2_003, Body::ControlCommand(halt(scope))).is_silent());
+    rig.send(2_004, &request("r-2"));
 }
 
 #[test]

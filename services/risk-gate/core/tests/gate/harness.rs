@@ -2,25 +2,71 @@
 
 use remora_domain::{
     AccountFees, Balances, Body, BookTop, ControlCommand, ControlState, DurationNs, Envelope,
-    Instrument, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Qty, RefusalReason,
-    Sequencer, Service, SessionId, SystemStatus, Timestamp,
+    Instrument, InstrumentKey, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Price, Qty,
+    RefusalReason, Sequencer, Service, SessionId, SystemStatus, Ticker, Timestamp,
 };
 use remora_machine::{NoLocal, ServiceInput, ServiceOutput};
-use remora_risk_gate_core::{PairExposure, RiskGateConfig, RiskGateCore};
+use remora_risk_gate_core::{PairExposure, Permitted, RiskGateConfig, RiskGateCore};
 use remora_testkit::{
     Driver, Producer, account, at_ms, balances, book, bps, fees, heartbeat, instrument, key,
-    notional, published, router_ready, signer, strategy, usd, venue_status,
+    notional, published, qty, router_ready, signer, strategy, usd, venue, venue_status,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Sound limits as a profile holds them.
+pub(crate) const DOCUMENT: &str = include_str!("sound.toml");
+
 pub(crate) type Answer = Result<OrderApproval, OrderRefusal>;
 
-/// Gives limits that single tests tighten: 1,000 an order, 1,000 a pair, 1,500 in total, collar 100 bps.
+/// Gives limits that single tests tighten: 1,000 an order, 1,000 a pair, 1,500 in total, collar 100 bps; the others are
+/// far away.
 pub(crate) fn config() -> RiskGateConfig {
+    let far = notional("1000000000");
     RiskGateConfig {
         account: account(),
         reporting: usd(&[]),
+        document: Arc::new(toml::from_str(DOCUMENT).unwrap()),
+        version: 1,
+        valid_until: Timestamp::MAX,
+        raising_needs_two: false,
+        permitted: Permitted { venues: BTreeSet::from([venue()]), ..Permitted::default() },
+        order_qty_mins_max: 1_000_000_000.into(),
+        order_depth_share_max: bps("1000000"),
+        order_volume_share_max: bps("1000000"),
+        last_trade_band: bps("5000"),
+        edge_min: bps("-5000"),
+        asset_position_max: far,
+        asset_position_max_overrides: BTreeMap::new(),
+        net_position_max: far,
+        venue_position_max: far,
+        venue_position_max_overrides: BTreeMap::new(),
+        groups: Vec::new(),
+        cancels_per_window_max: 100_000,
+        open_orders_max: 100_000,
+        open_orders_pair_max: 100_000,
+        unfilled_orders_max: 1_000_000,
+        orders_per_fill_max: 0,
+        duplicates_max: 100_000,
+        duplicate_window: DurationNs::from_ms(1_000),
+        executions_per_window_max: 100_000,
+        execution_window: DurationNs::from_ms(1_000),
+        venue_budget_messages: 100_000,
+        venue_budget_window: DurationNs::from_ms(1_000),
+        loss_day_max: far,
+        loss_day_reduce: far,
+        drawdown_max: far,
+        stale_mark_haircut: bps("0"),
+        loss_streak_max: 10_000,
+        loss_streak_pause: DurationNs::from_s(60),
+        fees_day_max: far,
+        clock_skew_max: DurationNs::from_ms(500),
+        reference_venues_min: 1,
+        reference_disagreement_max: bps("5000"),
+        signal_age_max: DurationNs::from_s(600),
+        dead_man_venues: BTreeSet::new(),
+        ramp: DurationNs::from_ns(0),
+        ramp_start: bps("10000"),
         strategies: BTreeSet::from([strategy()]),
         order_notional_max: notional("1000"),
         pair_position_max: notional("1000"),
@@ -39,6 +85,10 @@ pub(crate) fn config() -> RiskGateConfig {
 pub(crate) fn core(config: RiskGateConfig, session: u64) -> RiskGateCore {
     let producer = "risk-gate-0".parse().unwrap();
     RiskGateCore::new(config, signer(), Sequencer::new(producer, SessionId::new(session)))
+}
+
+fn is_open(top: &BookTop) -> bool {
+    top.best_bid().zip(top.best_ask()).is_some_and(|(bid, ask)| bid.price < ask.price)
 }
 
 /// Holds a gate and everybody who speaks to it.
@@ -143,7 +193,30 @@ impl Gate {
         self.say(said);
     }
 
+    /// Tells a book, and where it has a mid a summary with a last trade there and a volume of a million.
     pub(crate) fn book(&mut self, top: BookTop) {
+        if let Some(mid) = top.mid().filter(|_| is_open(&top)) {
+            self.ticker(&top.instrument, mid);
+        }
+        self.book_alone(top);
+    }
+
+    pub(crate) fn ticker(&mut self, instrument: &InstrumentKey, last: Price) {
+        let body = Body::Ticker(Ticker {
+            instrument: instrument.clone(),
+            bid: last,
+            ask: last,
+            last,
+            volume_24h: qty("1000000"),
+            vwap_24h: last,
+            low_24h: last,
+            high_24h: last,
+        });
+        let said = self.ingestor.market(self.now, body);
+        self.say(said);
+    }
+
+    pub(crate) fn book_alone(&mut self, top: BookTop) {
         let said = self.ingestor.market(self.now, Body::Book(top));
         self.say(said);
     }

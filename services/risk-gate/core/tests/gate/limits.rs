@@ -312,7 +312,8 @@ fn a_book_may_be_as_old_as_the_limit_and_no_older() {
 
 #[test]
 fn a_book_stamped_ahead_of_us_grows_old_from_its_arrival() {
-    let mut gate = Gate::ready(config());
+    let clock_skew_max = DurationNs::from_s(3_600);
+    let mut gate = Gate::ready(RiskGateConfig { clock_skew_max, ..config() });
     let mut skewed = Producer::new("ingestor-sim-1", 2);
     let ahead = gate.now.saturating_add(DurationNs::from_s(3_600));
     let said = skewed.market(ahead, Body::Book(book("BTC-USD", "99", "101")));

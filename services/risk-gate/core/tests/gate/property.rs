@@ -9,7 +9,7 @@ use remora_domain::{
     Body, BookState, BookTop, DurationNs, Envelope, Level, Notional, OrderEvent, OrderEventReason,
     OrderRequest, Price, Qty, RefusalReason as Why, Side, Timestamp,
 };
-use remora_risk_gate_core::RiskGateConfig;
+use remora_risk_gate_core::{Control, RiskGateConfig};
 use remora_testkit::{
     accepted, balances, cancelled, filled, key, rejected, request, router_ready, router_refused,
     sending, submit_unknown,
@@ -298,6 +298,13 @@ impl World {
             let found = exposure.pairs.iter().find(|pair| pair.instrument == key(name));
             let value = found.map_or(Notional::ZERO, |pair| pair.worst.unwrap());
             assert_eq!(value.to_decimal(), worst(model, number) * self.mids[number], "{name}");
+        }
+        // What decisions add up is kept ready; it must equal what is computed from the start.
+        let gross = self.gate.driver.machine.explain(self.gate.now).swap_remove(14);
+        assert_eq!(gross.control, Control::G15);
+        if gross.refuses.is_none() {
+            let total = exposure.total.unwrap().to_decimal().normalize();
+            assert_eq!(gross.value, format!("{total} USD"));
         }
     }
 

@@ -200,7 +200,7 @@ fn an_execution_number_with_other_economics_is_a_fault_and_stops_the_pair() {
     let said = gate.router.wrap(gate.now, body);
     let out = gate.say_raw(said);
     assert!(matches!(out.as_slice(), [ServiceOutput::Fault(_)]), "{out:?}");
-    gate.refused(&request("a-2"), Why::InstrumentUnknown);
+    gate.refused(&request("a-2"), Why::ReconciliationBreak);
     assert_eq!(gate.driver.machine.exposure().total, None);
 }
 
