@@ -73,7 +73,7 @@ mod tests {
             denials: 3,
             last: None,
         };
-        let told = to_json(&[line.clone()]);
+        let told = to_json(std::slice::from_ref(&line));
         assert_eq!(told[0]["control"], "G15");
         assert_eq!(told[0]["headroom"], "10499.5 USD");
         assert_eq!(told[0]["denials"], 3);
