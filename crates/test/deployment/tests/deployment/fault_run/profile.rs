@@ -49,7 +49,14 @@ pub(crate) fn write(folder: &Path, invented: u32) -> PathBuf {
         ("decision", "volatility_sample_ms", 250),
         ("risk_gate", "approval_ttl_ms", 3_000),
         ("risk_gate", "router_silence_ms_max", 10_000),
+        // The shipped limits are those of two pairs.
         ("risk_gate", "orders_per_window_max", 20_000),
+        ("risk_gate", "cancels_per_window_max", 20_000),
+        ("risk_gate", "venue_budget_messages", 20_000),
+        ("risk_gate", "executions_per_window_max", 2_000),
+        ("risk_gate", "open_orders_max", pairs * 4),
+        // What is tested is trading; without a full budget the first ten minutes would be half of it.
+        ("risk_gate", "ramp_ms", 0),
         ("order_router", "owner_silence_ms_max", 10_000),
         ("live", "dead_man_ms", DEAD_MAN_MS),
     ] {
@@ -57,7 +64,13 @@ pub(crate) fn write(folder: &Path, invented: u32) -> PathBuf {
     }
     set("decision", "volatility_n_eff_min", Value::Float(1.0));
     set("decision", "adverse_selection_bps", text("0"));
-    set("risk_gate", "total_position_usd_max", text(&(pairs * 60).to_string()));
+    for key in ["total_position_usd_max", "net_position_usd_max", "venue_position_usd_max"] {
+        set("risk_gate", key, text(&(pairs * 60).to_string()));
+    }
+    // Fees of ten thousand orders are no breaker's business here.
+    for key in ["loss_day_usd_max", "loss_day_reduce_usd", "drawdown_usd_max", "fees_day_usd_max"] {
+        set("risk_gate", key, text(&(pairs * 100).to_string()));
+    }
     set("live", "rate_tier", text("pro"));
     let path = folder.join("fault-run.toml");
     std::fs::write(&path, toml::to_string(&profile).unwrap()).unwrap();
