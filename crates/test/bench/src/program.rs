@@ -43,7 +43,7 @@ impl Program {
             child,
             rest: address("REST             http://", "\n")?,
             websocket: address("(public)\n                 ws://", "/v2 (private")?,
-            admin: Some(address("Faults, control  http://", "/sim/")?),
+            admin: Some(address("Operator         http://", "/sim/")?),
             key: Some(Key::new(&public, &secret)?),
         })
     }

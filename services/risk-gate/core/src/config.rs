@@ -102,7 +102,7 @@ pub struct RiskGateConfig {
     pub fees_day_max: Notional,
     /// Largest age of a book.
     pub book_age_max: DurationNs,
-    /// Largest difference of two clocks.
+    /// Largest difference of two clocks; zero compares none.
     pub clock_skew_max: DurationNs,
     /// Venues that must tell a fresh mid.
     pub reference_venues_min: usize,

@@ -98,7 +98,8 @@ pub struct RiskGateSettings {
     pub fees_day_usd_max: String,
     /// Largest age of a book that orders are checked against, 1 to 60,000 ms.
     pub book_age_ms_max: i64,
-    /// Largest difference of the clocks of venue, ingestor and gate, 1 to 600,000 ms.
+    /// Largest difference of the clocks of venue, ingestor and gate, to 600,000 ms; 0 compares none, which only a played
+    /// recording needs: its frames tell the venue's time of then.
     pub clock_skew_ms_max: i64,
     /// Venues that must tell a fresh mid of the pair, 1 to 100: 1 is content with the one that the order is for.
     pub reference_venues_min: u32,

@@ -97,7 +97,7 @@ fn every_key_is_held_to_its_range() {
         ("loss_streak_pause_ms = 0", "loss_streak_pause_ms"),
         ("fees_day_usd_max = \"0\"", "fees_day_usd_max"),
         ("book_age_ms_max = 0", "book_age_ms_max"),
-        ("clock_skew_ms_max = 0", "clock_skew_ms_max"),
+        ("clock_skew_ms_max = -1", "clock_skew_ms_max"),
         ("reference_venues_min = 0", "reference_venues_min"),
         ("reference_disagreement_bps_max = 0", "reference_disagreement_bps_max"),
         ("signal_age_ms_max = 0", "signal_age_ms_max"),

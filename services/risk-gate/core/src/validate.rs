@@ -326,7 +326,7 @@ impl Counts {
         count(check, "venue_budget_messages", s.venue_budget_messages);
         check.ms("venue_budget_window_ms", s.venue_budget_window_ms, 1, HOUR_MS);
         check.ms("book_age_ms_max", s.book_age_ms_max, 1, 60_000);
-        check.ms("clock_skew_ms_max", s.clock_skew_ms_max, 1, 600_000);
+        check.ms("clock_skew_ms_max", s.clock_skew_ms_max, 0, 600_000);
         check.range("reference_venues_min", s.reference_venues_min, 1, 100);
         let key = "reference_disagreement_bps_max";
         let disagreement = bps(check, key, s.reference_disagreement_bps_max, 1, 5_000);

@@ -43,6 +43,21 @@ pub(super) fn clocks_agree() {
 }
 
 #[test]
+fn clocks_are_not_compared_where_the_limits_say_so() {
+    let mut gate = gate(|c| c.clock_skew_max = remora_domain::DurationNs::ZERO);
+    gate.define(instrument("XRP", "USD"));
+    let xrp = book("XRP-USD", "99", "101");
+    gate.ticker(&xrp.instrument, xrp.mid().unwrap());
+    let said = gate.ingestor.wrap(gate.now, Body::Book(xrp));
+    gate.say(said);
+    let order = remora_domain::OrderRequest {
+        instrument: remora_testkit::key("XRP-USD"),
+        ..request("a-1")
+    };
+    gate.approved(&order);
+}
+
+#[test]
 fn a_pair_whose_venue_never_told_the_time_is_refused() {
     let mut gate = gate(|_| {});
     gate.define(instrument("XRP", "USD"));
