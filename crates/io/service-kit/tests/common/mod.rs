@@ -195,7 +195,8 @@ impl Effects<TestCore> for Tell {
     }
 
     fn details(&mut self, core: &TestCore) -> serde_json::Value {
-        serde_json::json!({ "seen": core.seen.len() })
+        let order_events = core.seen.iter().filter(|kind| *kind == "order.event").count();
+        serde_json::json!({ "seen": core.seen.len(), "order_events": order_events })
     }
 }
 
