@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// How often the exchange is asked before a test gives up, and the pause in between.
-const ASKED_MAX: u32 = 1_200;
+const ASKED_MAX: u32 = 4_800;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What turns the shipped profile into one that quotes within a second of a simulated market.
@@ -131,6 +131,17 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     assert!(is_so(), "waited in vain: {what}");
 }
 
+/// Runs it until the exchange's state is such, then interrupts it and gives what it said.
+fn interrupted(command: &mut Command, is_so: impl FnMut() -> bool) -> Output {
+    let process = command.spawn().unwrap();
+    let id = process.id();
+    #[expect(clippy::disallowed_methods, reason = "a full pipe would stop the process")]
+    let ended = std::thread::spawn(|| process.wait_with_output());
+    until("the exchange is in the wanted state", is_so);
+    signal("INT", id);
+    ended.join().unwrap().unwrap()
+}
+
 fn said(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
@@ -140,8 +151,9 @@ fn said(output: &Output) -> (String, String) {
 fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
     let stage = Stage::set("3");
     let out = stage.path("out.json");
-    let mut command = stage.live("maker-trading");
-    let output = command.args(["--seconds", "15", "--json"]).arg(&out).output().unwrap();
+    let output = interrupted(stage.live("maker-trading").arg("--json").arg(&out), || {
+        stage.books()["executions"].as_u64().unwrap() > 0
+    });
     let (results, log) = said(&output);
     assert!(output.status.success() && !log.contains("panicked"), "{results}\n{log}");
     stage.wants_no_secret_in(&[&results, &log, &std::fs::read_to_string(&out).unwrap()]);
@@ -166,12 +178,14 @@ fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
 #[test]
 fn balances_that_our_books_do_not_explain_make_the_run_fail() {
     let stage = Stage::set("4");
-    let process = stage.live("maker-trading").spawn().unwrap();
-    until("an order is open", || stage.has_open_orders());
-    let money = r#"{"asset":"USD","amount":"0.0001"}"#;
-    operator(&stage.exchange, "POST", "accounts/maker/deposit", money);
-    signal("INT", process.id());
-    let output = process.wait_with_output().unwrap();
+    let output = interrupted(&mut stage.live("maker-trading"), || {
+        let is_so = stage.has_open_orders();
+        if is_so {
+            let money = r#"{"asset":"USD","amount":"0.0001"}"#;
+            operator(&stage.exchange, "POST", "accounts/maker/deposit", money);
+        }
+        is_so
+    });
     let (results, log) = said(&output);
     assert!(!output.status.success(), "{results}\n{log}");
     assert!(results.contains("our orders open at the venue: none"), "{results}");
@@ -181,10 +195,7 @@ fn balances_that_our_books_do_not_explain_make_the_run_fail() {
 #[test]
 fn an_interrupt_takes_everything_back_before_the_end() {
     let stage = Stage::set("10");
-    let process = stage.live("maker-trading").spawn().unwrap();
-    until("an order is open", || stage.has_open_orders());
-    signal("INT", process.id());
-    let output = process.wait_with_output().unwrap();
+    let output = interrupted(&mut stage.live("maker-trading"), || stage.has_open_orders());
     let (results, log) = said(&output);
     assert!(output.status.success(), "{results}\n{log}");
     assert!(results.contains("our orders open at the venue: none"), "{results}");
