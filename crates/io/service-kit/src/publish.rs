@@ -1,36 +1,30 @@
 //! Publishing in order without ever holding up the loop.
 //!
-//! Durable messages go through bounded lanes, each with a worker of its own that stores them one after the other and
-//! tries again while the bus is away: cancels; `control.*`; the other messages of orders and accounts; and the rest
-//! (definitions, bars, universes, decision records). So a cancel or a halt never waits for the answer to anything else,
-//! and within a lane the order in the stream is the order of publishing. States are coalesced: of one that waits and one
-//! that comes the newer is stored. Only the last lane sheds, the newest when it is full, and counts it; when another is full
+//! Durable messages go through bounded lanes, each with a worker of its own that stores them and tries again while the bus
+//! is away: cancels, many at once; `control.*`; the other messages of orders and accounts; and the rest (definitions,
+//! bars, universes, decision records). So a cancel or a halt never waits for the answer to anything else, and but for
+//! cancels the order in the stream is the order of publishing. States are coalesced: of one that waits and one that comes
+//! the newer is stored; of two cancels of one order the first. Only the last lane sheds, the newest when it is full, and counts it; when another is full
 //! or a message in it is refused for good, the process must halt and end. Core messages are given to the bus at once or
 //! dropped.
+
+mod lane;
+mod worker;
 
 use crate::TraceContext;
 use bytes::Bytes;
 use futures::FutureExt;
-use remora_bus::{Bus, BusError, Call, OutMessage, StoredAt};
-use remora_domain::{Envelope, Kind, Subject};
+use lane::{Entry, Job, Lane, OnRefusal};
+use remora_bus::{Bus, OutMessage, StoredAt};
+use remora_domain::{Body, ClOrdId, Envelope, Kind, Subject};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-/// Messages that may wait in each lane while the bus is away: at 100 orders a second, 40 s. Beyond that the process
-/// cannot keep its promises and ends; what is no promise is shed.
-const LANE_QUEUE_MAX: usize = 4_096;
-/// Pauses between tries.
-const RETRY_FIRST: Duration = Duration::from_millis(20);
-const RETRY_MAX: Duration = Duration::from_secs(2);
-/// No answer in this time counts as a failed try; the bus has its own, shorter one.
-const TRY_TIMEOUT_MS: u64 = 10_000;
-const TRY_TIMEOUT: Duration = Duration::from_millis(TRY_TIMEOUT_MS);
-/// Tries of a report that a connected bus does not store, so that it does not hold up the commands behind it.
-const REPORT_TRIES_MAX: u32 = 3;
+/// Cancels that are stored at the same time: each is about one order, so their order among themselves means nothing.
+const CANCELS_AT_ONCE: usize = 32;
 /// A message that has waited for longer than this means that what this process says is not heard.
 const UNSTORED_AGE_MAX: Duration = Duration::from_secs(3);
 
@@ -72,55 +66,6 @@ pub struct Publisher {
     failure: watch::Sender<Option<PublishError>>,
 }
 
-#[derive(Clone)]
-struct Lane {
-    jobs: mpsc::Sender<Job>,
-    condition: Arc<Condition>,
-}
-
-/// Is what a lane and its worker both know.
-struct Condition {
-    name: &'static str,
-    waiting: AtomicUsize,
-    facts: Mutex<Facts>,
-}
-
-#[derive(Default)]
-struct Facts {
-    /// Since when the message being stored has waited: it is the oldest of its lane.
-    oldest: Option<Instant>,
-    /// Why it is not stored yet.
-    problem: Option<String>,
-    /// The newest state, while it waits.
-    latest: Option<Entry>,
-}
-
-enum Job {
-    Store(Entry),
-    /// The newest state, whichever that is by then.
-    StoreLatest,
-    Flush(oneshot::Sender<()>),
-}
-
-struct Entry {
-    message: OutMessage,
-    kind: Kind,
-    on_refusal: OnRefusal,
-    stored: Option<oneshot::Sender<StoredAt>>,
-    since: Instant,
-}
-
-/// Says what a refusal for good means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnRefusal {
-    /// The process cannot go on.
-    End,
-    /// It is counted and reported.
-    Report,
-    /// It is counted and reported, and gives way to what is behind it when a connected bus does not store it.
-    GiveWay,
-}
-
 /// Is how far publishing is behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
@@ -145,21 +90,9 @@ impl Publisher {
     #[must_use]
     pub fn start(bus: Arc<dyn Bus>) -> Self {
         let failure = watch::Sender::new(None);
-        let lane = |name| {
-            let (jobs, queue) = mpsc::channel(LANE_QUEUE_MAX);
-            let (waiting, facts) = (AtomicUsize::new(0), Mutex::default());
-            let condition = Arc::new(Condition { name, waiting, facts });
-            let worker = Worker {
-                bus: Arc::clone(&bus),
-                queue,
-                condition: Arc::clone(&condition),
-                failure: failure.clone(),
-            };
-            tokio::spawn(worker.run());
-            Lane { jobs, condition }
-        };
-        let (cancels, control) = (lane("cancels"), lane("control"));
-        let (orders, other) = (lane("orders"), lane("other"));
+        let lane = |name, at_once| Lane::start(name, at_once, Arc::clone(&bus), failure.clone());
+        let (cancels, control) = (lane("cancels", CANCELS_AT_ONCE), lane("control", 1));
+        let (orders, other) = (lane("orders", 1), lane("other", 1));
         Self { bus, cancels, control, orders, other, failure }
     }
 
@@ -184,8 +117,8 @@ impl Publisher {
     ) -> Result<oneshot::Receiver<StoredAt>, PublishError> {
         let (stored, receiver) = oneshot::channel();
         let bytes = remora_wire::encode(envelope);
-        let (kind, message) = outgoing(envelope, bytes, context);
-        self.store(kind, message, OnRefusal::End, Some(stored))?;
+        let outgoing = Outgoing::of(envelope, bytes, context);
+        self.store(outgoing, OnRefusal::End, Some(stored))?;
         Ok(receiver)
     }
 
@@ -218,7 +151,7 @@ impl Publisher {
     /// Gives how many durable messages wait to be stored.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let waiting = self.lanes().map(|lane| lane.condition.waiting.load(Ordering::Relaxed));
+        let waiting = self.lanes().map(|lane| lane.condition.waiting());
         waiting.into_iter().fold(0, usize::saturating_add)
     }
 
@@ -228,10 +161,10 @@ impl Publisher {
         let now = Instant::now();
         let mut worst = Backlog { waiting: self.waiting(), age: Duration::ZERO, problem: None };
         for lane in self.lanes() {
-            let facts = lane.condition.facts();
-            let age = facts.oldest.map(|since| now.saturating_duration_since(since));
-            if let Some(age) = age.filter(|age| *age >= worst.age) {
-                (worst.age, worst.problem) = (age, facts.problem.clone());
+            let Some((since, problem)) = lane.condition.oldest() else { continue };
+            let age = now.saturating_duration_since(since);
+            if age >= worst.age {
+                (worst.age, worst.problem) = (age, problem);
             }
         }
         worst
@@ -248,11 +181,11 @@ impl Publisher {
         bytes: Bytes,
         context: &TraceContext,
     ) -> Result<(), PublishError> {
-        let (kind, message) = outgoing(envelope, bytes, context);
-        if kind.is_durable() {
-            return self.store(kind, message, OnRefusal::End, None);
+        let outgoing = Outgoing::of(envelope, bytes, context);
+        if outgoing.kind.is_durable() {
+            return self.store(outgoing, OnRefusal::End, None);
         }
-        self.publish_core(kind.as_str(), message);
+        self.publish_core(outgoing.kind.as_str(), outgoing.message);
         Ok(())
     }
 
@@ -264,11 +197,11 @@ impl Publisher {
         envelope: &Envelope,
         is_halt: bool,
     ) -> oneshot::Receiver<StoredAt> {
-        let (kind, message) =
-            outgoing(envelope, remora_wire::encode(envelope), &TraceContext::none());
+        let bytes = remora_wire::encode(envelope);
+        let outgoing = Outgoing::of(envelope, bytes, &TraceContext::none());
         let (stored, receiver) = oneshot::channel();
         let on_refusal = if is_halt { OnRefusal::Report } else { OnRefusal::GiveWay };
-        if let Err(error) = self.store(kind, message, on_refusal, Some(stored)) {
+        if let Err(error) = self.store(outgoing, on_refusal, Some(stored)) {
             tracing::error!(%error, "control command not recorded on the bus");
         }
         receiver
@@ -292,11 +225,11 @@ impl Publisher {
 
     fn store(
         &self,
-        kind: Kind,
-        message: OutMessage,
+        outgoing: Outgoing,
         on_refusal: OnRefusal,
         stored: Option<oneshot::Sender<StoredAt>>,
     ) -> Result<(), PublishError> {
+        let Outgoing { kind, cancels, message } = outgoing;
         let is_essential = is_essential(kind);
         let lane = if kind == Kind::OrderCancel {
             &self.cancels
@@ -307,55 +240,11 @@ impl Publisher {
         } else {
             &self.other
         };
-        let entry = Entry { message, kind, on_refusal, stored, since: Instant::now() };
+        let entry = Entry { message, kind, cancels, on_refusal, stored, since: Instant::now() };
         match lane.push(entry) {
             Err(error) if is_essential => Err(error),
             Err(_) | Ok(()) => Ok(()),
         }
-    }
-}
-
-impl Lane {
-    /// Puts a message at the end of the queue, or a state in the place of the one that still waits.
-    fn push(&self, mut entry: Entry) -> Result<(), PublishError> {
-        let kind = entry.kind;
-        let job = if kind == Kind::ControlState {
-            let mut facts = self.condition.facts();
-            if let Some(older) = facts.latest.take() {
-                entry.since = older.since;
-                facts.latest = Some(entry);
-                metrics::counter!("remora_bus_coalesced_total").increment(1);
-                return Ok(());
-            }
-            facts.latest = Some(entry);
-            Job::StoreLatest
-        } else {
-            Job::Store(entry)
-        };
-        let waiting = self.condition.waiting.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        self.condition.show(waiting);
-        let kind = kind.as_str();
-        let error = match self.jobs.try_send(job) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => PublishError::QueueFull { kind, waiting },
-            Err(mpsc::error::TrySendError::Closed(_)) => PublishError::Stopped { kind },
-        };
-        let left = self.condition.waiting.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
-        self.condition.show(left);
-        metrics::counter!("remora_bus_shed_total", "kind" => kind).increment(1);
-        Err(error)
-    }
-}
-
-impl Condition {
-    fn show(&self, waiting: usize) {
-        let depth = f64::from(u32::try_from(waiting).unwrap_or(u32::MAX));
-        metrics::gauge!("remora_bus_publish_queue_messages", "lane" => self.name).set(depth);
-    }
-
-    fn facts(&self) -> MutexGuard<'_, Facts> {
-        // Nothing can fail while the lock is held, so a poisoned lock holds good facts.
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -384,103 +273,31 @@ const fn is_essential(kind: Kind) -> bool {
     }
 }
 
-fn outgoing(envelope: &Envelope, payload: Bytes, context: &TraceContext) -> (Kind, OutMessage) {
-    let subject = Subject::of(envelope);
-    let mut headers = BTreeMap::new();
-    context.inject(&mut headers);
-    let message = OutMessage {
-        subject: subject.to_string(),
-        message_id: envelope.header.message_id().to_string(),
-        headers,
-        payload,
-    };
-    (subject.kind, message)
+/// Is a message on its way out.
+struct Outgoing {
+    kind: Kind,
+    /// The order that it takes back.
+    cancels: Option<ClOrdId>,
+    message: OutMessage,
 }
 
-struct Worker {
-    bus: Arc<dyn Bus>,
-    queue: mpsc::Receiver<Job>,
-    condition: Arc<Condition>,
-    failure: watch::Sender<Option<PublishError>>,
-}
-
-impl Worker {
-    /// Stores one message after the other: the order in a stream is the order of publishing, also across failures.
-    async fn run(mut self) {
-        while let Some(job) = self.queue.recv().await {
-            let entry = match job {
-                Job::Store(entry) => Some(entry),
-                Job::StoreLatest => self.condition.facts().latest.take(),
-                Job::Flush(flushed) => {
-                    // Whoever waited may have given up.
-                    let _ = flushed.send(());
-                    continue;
-                }
-            };
-            if let Some(entry) = entry {
-                self.condition.facts().oldest = Some(entry.since);
-                self.work(entry).await;
-                let mut facts = self.condition.facts();
-                (facts.oldest, facts.problem) = (None, None);
-            }
-            let waiting = self.condition.waiting.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
-            self.condition.show(waiting);
-        }
-    }
-
-    async fn work(&self, entry: Entry) {
-        let Entry { message, kind, on_refusal, stored, since: _ } = entry;
-        let subject = message.subject.clone();
-        match self.store(message, on_refusal).await {
-            Ok(at) => {
-                metrics::counter!("remora_bus_published_total", "kind" => kind.as_str())
-                    .increment(1);
-                if let Some(stored) = stored {
-                    // Whoever waited may have given up.
-                    let _ = stored.send(at);
-                }
-            }
-            Err(error) => {
-                let problem = chain(&error);
-                tracing::error!(error = problem, subject, "durable message refused");
-                metrics::counter!("remora_bus_refused_total", "kind" => kind.as_str()).increment(1);
-                if on_refusal == OnRefusal::End && is_essential(kind) {
-                    self.failure.send_replace(Some(PublishError::Refused { subject, problem }));
-                }
-            }
-        }
-    }
-
-    /// Tries until the stream has it or refuses it for good. The number of tries is bounded by the queue behind: when
-    /// that is full, the process ends.
-    async fn store(
-        &self,
-        message: OutMessage,
-        on_refusal: OnRefusal,
-    ) -> Result<StoredAt, BusError> {
-        let mut pause = RETRY_FIRST;
-        let mut unanswered = 0_u32;
-        loop {
-            let publish = self.bus.publish_durable(message.clone());
-            let error = match tokio::time::timeout(TRY_TIMEOUT, publish).await {
-                Ok(Ok(at)) => return Ok(at),
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    BusError::Timeout { call: Call::PublishDurable, after_ms: TRY_TIMEOUT_MS }
-                }
-            };
-            let is_away = matches!(error, BusError::Disconnected { .. });
-            unanswered = unanswered.saturating_add(u32::from(!is_away));
-            let gives_way = on_refusal == OnRefusal::GiveWay && unanswered >= REPORT_TRIES_MAX;
-            if !error.is_transient() || gives_way {
-                return Err(error);
-            }
-            tracing::debug!(%error, "publish tried again");
-            self.condition.facts().problem = Some(chain(&error));
-            metrics::counter!("remora_bus_publish_retries_total").increment(1);
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(RETRY_MAX);
-        }
+impl Outgoing {
+    fn of(envelope: &Envelope, payload: Bytes, context: &TraceContext) -> Self {
+        let subject = Subject::of(envelope);
+        let mut headers = BTreeMap::new();
+        context.inject(&mut headers);
+        let cancels = if let Body::OrderCancel(cancel) = &envelope.body {
+            Some(cancel.cl_ord_id.clone())
+        } else {
+            None
+        };
+        let message = OutMessage {
+            subject: subject.to_string(),
+            message_id: envelope.header.message_id().to_string(),
+            headers,
+            payload,
+        };
+        Self { kind: subject.kind, cancels, message }
     }
 }
 

@@ -124,6 +124,46 @@ async fn a_request_that_the_bus_never_answers_holds_up_no_cancel_and_no_halt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cancels_repeated_while_the_bus_is_away_wait_once_and_may_be_repeated_afterwards() {
+    let bus = AwayBus::new();
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    bus.set_away(true);
+    // More than may wait, of fewer orders.
+    for number in (10..110).cycle().take(6_000) {
+        running.poke(number).await;
+    }
+    bus.set_away(false);
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    let mut stored = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let Body::OrderCancel(cancel) = orders.next().await.body else { panic!("not a cancel") };
+        assert!(stored.insert(cancel.cl_ord_id.clone()), "{} twice", cancel.cl_ord_id);
+    }
+    running.poke(10).await;
+    let Body::OrderCancel(cancel) = orders.next().await.body else { panic!("not a cancel") };
+    assert_eq!(cancel.cl_ord_id.as_str(), "c-10");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_the_bus_never_answers_holds_up_no_other() {
+    let bus = AwayBus::new();
+    let (running, _) = started(&bus, TestCore::new("core", 1), 1).await;
+    let mut orders = Log::open(&bus, Stream::Orders).await;
+    bus.set_stuck(Some("order.cancel"));
+    running.poke(1).await;
+    // Virtual time passes only when everything has been done that can be; what was asked meanwhile stays unanswered.
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    bus.set_stuck(None);
+    running.poke(2).await;
+    for number in [2, 1] {
+        let Body::OrderCancel(cancel) = orders.next().await.body else { panic!("not a cancel") };
+        assert_eq!(cancel.cl_ord_id.as_str(), format!("c-{number}"));
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_states_that_wait_for_the_bus_only_the_newest_is_stored() {
     let bus = AwayBus::new();
     let (mut running, _) = started(&bus, TestCore::new("core", 1), 1).await;

@@ -1,4 +1,4 @@
-//! Real servers for tests and `cargo xtask up`: nats-server, redis-server and PostgreSQL.
+//! Real servers for tests and `cargo xtask up`: nats-server, redis-server, PostgreSQL, and our own simulated exchange.
 //!
 //! What it is: each server runs on a free loopback port with its data in a private temporary folder. It is
 //! killed, and its folder removed, when its value is dropped or when this process ends in any way.
@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 mod clients;
+mod exchange;
 mod nats;
 mod postgres;
 mod process;
@@ -21,6 +22,7 @@ mod redis;
 mod tools;
 
 pub use clients::{ensure_clients, private_namespace};
+pub use exchange::{SimulatedExchange, signal};
 pub use nats::{NatsOptions, NatsServer, check_nats_config};
 pub use postgres::Postgres;
 pub use redis::RedisServer;

@@ -1,6 +1,5 @@
 //! One server process: started, watched until it says it is ready, and never left behind.
 
-use crate::tools::run;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -75,7 +74,7 @@ impl Process {
 
     /// Sends a signal by its name, such as `STOP`.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        run(Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()])).map(drop)
+        crate::exchange::signal(name, self.pid())
     }
 
     /// Freezes it, and returns once every one of its threads stands still.
@@ -119,7 +118,7 @@ impl Drop for Process {
 }
 
 /// Kills and collects; both fail only if the process has ended already.
-fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     drop(child.kill());
     drop(child.wait());
 }

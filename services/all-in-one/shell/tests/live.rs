@@ -2,14 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "common/exchange.rs"]
-mod exchange;
-
-use exchange::{Exchange, signal};
+use remora_test_servers::{SimulatedExchange, signal};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -33,20 +28,30 @@ const QUICK: [(&str, &str); 9] = [
 /// Is a simulated exchange with its keys in files, and a folder for the client's nonces.
 struct Stage {
     folder: tempfile::TempDir,
-    exchange: Exchange,
+    exchange: SimulatedExchange,
 }
 
 impl Stage {
     fn set(seed: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys").display().to_string();
-        let exchange =
-            Exchange::start(&["--seed", seed, "--volume-usd", "10000000", "--keys-dir", &keys]);
+        let arguments = ["--seed", seed, "--volume-usd", "10000000", "--keys-dir", &keys];
+        let program = Path::new(env!("CARGO_BIN_EXE_remora"));
+        let exchange = SimulatedExchange::start(program, &arguments, Stdio::null()).unwrap();
         Self { folder, exchange }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    fn address(&self, part: &str) -> String {
+        self.exchange.address(part).unwrap()
+    }
+
+    /// Asks the exchange as its operator may.
+    fn operator(&self, method: &str, path: &str, body: &str) -> Value {
+        serde_json::from_str(&self.exchange.operator(method, path, body).unwrap()).unwrap()
     }
 
     /// Prepares `remora live` with this key, confirmed.
@@ -57,16 +62,16 @@ impl Stage {
     }
 
     fn unconfirmed(&self, key: &str) -> Command {
-        self.calling(key, &self.exchange.address("REST"))
+        self.calling(key, &self.address("REST"))
     }
 
     fn calling(&self, key: &str, rest_url: &str) -> Command {
         let keys = self.path("keys");
         let file = |end: &str| keys.join(format!("{key}.{end}")).display().to_string();
         let mut command = program(&["live", "--headless", "--log", "debug"]);
-        command.args(["--url", &self.exchange.public_url()]);
+        command.args(["--url", &self.address("(public)")]);
         command.args(["--rest-url", rest_url]);
-        command.args(["--private-url", &self.exchange.address("(private and trading)")]);
+        command.args(["--private-url", &self.address("(private and trading)")]);
         command.args(["--key-file", &file("key"), "--secret-file", &file("secret")]);
         command.envs(QUICK).env("REMORA_LIVE__NONCE_FOLDER", self.path("nonces"));
         // A proxy that is named in the environment is never asked.
@@ -77,7 +82,7 @@ impl Stage {
 
     /// Gives the exchange's own books of the account.
     fn books(&self) -> Value {
-        operator(&self.exchange, "GET", "accounts/maker", "")
+        self.operator("GET", "accounts/maker", "")
     }
 
     fn has_open_orders(&self) -> bool {
@@ -106,20 +111,6 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// Asks the exchange as its operator may.
-fn operator(exchange: &Exchange, method: &str, path: &str, body: &str) -> Value {
-    let address = exchange.address("/sim/");
-    let host = address.strip_prefix("http://").and_then(|it| it.strip_suffix("/sim/")).unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    let head = format!("{method} /sim/{path} HTTP/1.0\r\nHost: {host}");
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 200 "), "{answer}");
-    serde_json::from_str(body).unwrap()
-}
-
 /// Asks again and again until it is so; fails when it takes too long.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..ASKED_MAX {
@@ -138,7 +129,7 @@ fn interrupted(command: &mut Command, is_so: impl FnMut() -> bool) -> Output {
     #[expect(clippy::disallowed_methods, reason = "a full pipe would stop the process")]
     let ended = std::thread::spawn(|| process.wait_with_output());
     until("the exchange is in the wanted state", is_so);
-    signal("INT", id);
+    signal("INT", id).unwrap();
     ended.join().unwrap().unwrap()
 }
 
@@ -172,7 +163,7 @@ fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
         let theirs = theirs.trim_end_matches('0').trim_end_matches('.');
         assert_eq!((&ours["end"], &ours["difference"]), (&theirs.into(), &"0".into()), "{asset}");
     }
-    assert!(stage.exchange.stop());
+    assert!(stage.exchange.stop().unwrap());
 }
 
 #[test]
@@ -182,7 +173,7 @@ fn balances_that_our_books_do_not_explain_make_the_run_fail() {
         let is_so = stage.has_open_orders();
         if is_so {
             let money = r#"{"asset":"USD","amount":"0.0001"}"#;
-            operator(&stage.exchange, "POST", "accounts/maker/deposit", money);
+            stage.operator("POST", "accounts/maker/deposit", money);
         }
         is_so
     });

@@ -4,12 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/exchange.rs"]
-mod exchange;
 
 use common::{json, remora, repository, shipped_lines, succeed, text};
-use exchange::Exchange;
 use futures::{SinkExt as _, StreamExt as _};
+use remora_test_servers::SimulatedExchange;
 use serde_json::{Value, json as value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -181,11 +179,16 @@ async fn what_is_recorded_can_be_played() {
     assert_eq!(out["totals"]["checksums_failed"], 0);
 }
 
+fn simulated(arguments: &[&str]) -> SimulatedExchange {
+    let program = Path::new(env!("CARGO_BIN_EXE_remora"));
+    SimulatedExchange::start(program, arguments, Stdio::null()).unwrap()
+}
+
 /// Trades on paper against the simulated exchange, with the program and profile that trade against the real one's feed.
-fn check_paper(exchange: Exchange) {
+fn check_paper(exchange: SimulatedExchange) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.json");
-    let (out_text, url) = (out.display().to_string(), exchange.public_url());
+    let (out_text, url) = (out.display().to_string(), exchange.address("(public)").unwrap());
     let run = ["paper", "--venue", "kraken-spot", "--profile", "recordings", "--headless"];
     let end = ["--seconds", "10", "--json", &out_text, "--url", &url];
     let output = remora(run.iter().chain(&end));
@@ -195,24 +198,24 @@ fn check_paper(exchange: Exchange) {
     let of = |field: &str| results["totals"][field].as_u64().unwrap();
     assert!(of("quotes") > 0 && of("checksums_passed") > 100, "{results}");
     assert_eq!(of("checksums_failed"), 0);
-    assert!(exchange.stop());
+    assert!(exchange.stop().unwrap());
 }
 
 #[test]
 fn paper_trading_market_makes_on_the_simulated_exchange_unchanged() {
-    let exchange = Exchange::start(&["--seed", "3"]);
-    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
-    assert!(exchange.said.iter().any(|line| line.starts_with("Throw-away keys")));
+    let exchange = simulated(&["--seed", "3"]);
+    assert!(exchange.said()[0].contains("SYNTHETIC"), "{:?}", exchange.said());
+    assert!(exchange.said().iter().any(|line| line.starts_with("Throw-away keys")));
     check_paper(exchange);
 }
 
 #[test]
 fn paper_trading_market_makes_on_a_recording_that_the_simulated_exchange_plays() {
     let shipped = repository("demo/synthetic_kraken_spot.jsonl.gz").display().to_string();
-    let exchange = Exchange::start(&["--data", &shipped, "--pace", "4x", "--repeat"]);
-    assert!(exchange.said[0].contains("SYNTHETIC"), "{:?}", exchange.said);
+    let exchange = simulated(&["--data", &shipped, "--pace", "4x", "--repeat"]);
+    assert!(exchange.said()[0].contains("SYNTHETIC"), "{:?}", exchange.said());
     assert!(
-        exchange.said.iter().any(|line| line.contains("Pairs            6: ")),
+        exchange.said().iter().any(|line| line.contains("Pairs            6: ")),
         "a spot pair is missing"
     );
     check_paper(exchange);

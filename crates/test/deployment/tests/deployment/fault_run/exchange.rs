@@ -1,15 +1,13 @@
 //! The simulated exchange of a fault run as a process of its own, and what its operator may ask.
 
 use remora_deployment::Live;
+use remora_test_servers::SimulatedExchange;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 /// The account that our keys open.
 const ACCOUNT: &str = "maker";
@@ -20,8 +18,7 @@ const VOLUME_USD: &str = "10000000";
 
 /// Is a running `remora sim kraken-spot`; killed when it is dropped.
 pub(crate) struct Exchange {
-    process: Child,
-    said: Vec<String>,
+    process: SimulatedExchange,
     keys: PathBuf,
 }
 
@@ -75,33 +72,20 @@ impl Exchange {
         let keys = folder.join("keys");
         let config = folder.join("exchange.toml");
         std::fs::write(&config, format!("[venue_sim.faults]\nseed = {seed}\n")).unwrap();
-        let mut command = Command::new(programs.join("remora"));
-        command.args(["sim", "kraken-spot", "--seed", &seed.to_string()]);
-        command.args(["--pairs", &invented.to_string(), "--volume-usd", VOLUME_USD]);
-        command.arg("--config").arg(&config).arg("--keys-dir").arg(&keys);
-        for flag in ["--listen", "--auth-listen", "--l3-listen", "--admin-listen"] {
-            command.args([flag, "127.0.0.1:0"]);
-        }
+        let (seed, invented) = (seed.to_string(), invented.to_string());
+        let path = |path: &Path| path.display().to_string();
+        let (config, keys_dir) = (path(&config), path(&keys));
+        let market = ["--seed", &seed, "--pairs", &invented, "--volume-usd", VOLUME_USD];
+        let arguments = [&market[..], &["--config", &config, "--keys-dir", &keys_dir]].concat();
         let log = File::create(folder.join("exchange.log")).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut process = command.spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut said: Vec<String> = Vec::new();
-        for line in lines.map(Result::unwrap) {
-            said.push(line);
-            // The secret of the last of four keys is the last thing it says.
-            if said.iter().filter(|line| line.starts_with("    secret")).count() == 4 {
-                break;
-            }
-        }
-        Self { process, said, keys }
+        let program = programs.join("remora");
+        let process = SimulatedExchange::start(&program, &arguments, log.into()).unwrap();
+        Self { process, keys }
     }
 
     /// Gives the address on the line with this in it.
     pub(crate) fn address(&self, part: &str) -> String {
-        let found = self.said.iter().find(|line| line.contains(part));
-        let line = found.unwrap_or_else(|| panic!("no {part} in {:?}", self.said.len()));
-        line.split_whitespace().find(|word| word.contains("://")).unwrap().to_owned()
+        self.process.address(part).unwrap()
     }
 
     /// Gives how to trade on it; calls go by `rest_url`.
@@ -155,23 +139,6 @@ impl Exchange {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        let address = self.address("/sim/");
-        let host = address.strip_prefix("http://").and_then(|it| it.strip_suffix("/sim/")).unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        let head = format!("{method} /sim/{path} HTTP/1.0\r\nHost: {host}");
-        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 "), "{method} {path}: {head} {body}");
-        serde_json::from_str(body).unwrap()
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        serde_json::from_str(&self.process.operator(method, path, body).unwrap()).unwrap()
     }
 }
