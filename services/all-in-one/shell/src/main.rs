@@ -6,6 +6,7 @@ mod ctl;
 mod dashboard;
 mod demo;
 mod history;
+mod listen;
 mod live;
 mod output;
 mod paper;

@@ -10,6 +10,7 @@ mod pairs;
 mod pairs_data;
 mod pairs_page;
 mod pool;
+mod seen;
 mod temporal;
 mod temporal_page;
 mod write;

@@ -117,6 +117,14 @@ pub enum FactsRefusal {
         /// What is reported in.
         currency: String,
     },
+    /// Too few groups of trades for an error: trades close to each other are one group.
+    #[error("trades that can be followed in {groups} parts of the recording, want at least {want}")]
+    TooFewTrades {
+        /// Parts with such a trade.
+        groups: usize,
+        /// What is wanted.
+        want: usize,
+    },
     /// Nothing was traded.
     #[error("no trade with a usable book before and after it")]
     NoTrade,

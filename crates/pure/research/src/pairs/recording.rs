@@ -122,6 +122,11 @@ impl RecordingFacts {
         self.trades.push(Trade { at, side, price, value, mid_before, session });
     }
 
+    /// Notes that nothing changed until `at`.
+    pub fn until(&mut self, at: Timestamp) {
+        self.pass(at);
+    }
+
     /// Ends a session: what comes next is another recording, however much later.
     pub fn end_session(&mut self) {
         self.is_ended = true;
@@ -239,7 +244,7 @@ impl RecordingFacts {
             return Err(FactsRefusal::NoTrade);
         }
         if clusters.len() < CLUSTERS_MIN {
-            return Err(FactsRefusal::TooShort { days: clusters.len(), want: CLUSTERS_MIN });
+            return Err(FactsRefusal::TooFewTrades { groups: clusters.len(), want: CLUSTERS_MIN });
         }
         let weight: f64 = clusters.values().map(|(weight, _)| weight).sum();
         let value = clusters.values().map(|(_, sum)| sum).sum::<f64>() / weight;

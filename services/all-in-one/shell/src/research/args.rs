@@ -103,8 +103,17 @@ pub(crate) enum PairsCommand {
 #[derive(Args)]
 pub(crate) struct PairsArguments {
     /// Recordings of books and trades, or candle files named BASE_QUOTE, or folders of either.
-    #[arg(long, num_args = 1.., required = true, value_name = "DATA")]
+    #[arg(long, num_args = 1.., required_unless_present = "url", value_name = "DATA")]
     pub(crate) data: Vec<PathBuf>,
+    /// A live public feed in their place, such as ws://127.0.0.1:9080/v2: every pair of it is listened to.
+    #[arg(long, conflicts_with = "data", requires = "seconds", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// How long to listen.
+    #[arg(long, requires = "url", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    pub(crate) seconds: Option<u64>,
+    /// Which exchange's feed it is.
+    #[arg(long, default_value = "kraken-spot")]
+    pub(crate) venue: String,
     /// Committed to each pair, in the reporting currency. There is no default.
     #[arg(long, value_parser = above_zero)]
     pub(crate) capital: f64,

@@ -1,15 +1,16 @@
-//! Facts of pairs from candle files and from recordings.
+//! Facts of pairs from candle files, from recordings and from a live feed.
 
 use super::args::PairsArguments;
 use super::inputs::{self, Input};
 use super::pool;
+use super::seen::Seen;
+use crate::listen::{self, Passing, Wish, listen};
 use anyhow::{Context, Result, bail};
-use remora_domain::{Instrument, InstrumentKey, Side, VenueId};
+use remora_domain::VenueId;
 use remora_research::CandleSeries;
-use remora_research::pairs::{
-    BookSight, FactsRefusal, PairFacts, RecordingFacts, candle_facts, in_currency,
-};
-use remora_venue_api::{FeedInput, FeedOutput, FeedSettings, MarketEvent};
+use remora_research::pairs::{PairFacts, candle_facts, in_currency};
+use remora_service_kit::Clock;
+use remora_venue_api::{FeedInput, FeedOutput, FeedSettings};
 use remora_venue_link::Player;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub(crate) type Facts = (Vec<PairFacts>, BTreeMap<String, String>);
 
 /// Reads everything that was named: recordings are told from candles by their ending.
 pub(crate) async fn read(arguments: &PairsArguments) -> Result<Facts> {
+    if let Some((url, seconds)) = arguments.url.as_ref().zip(arguments.seconds) {
+        return of_feed(url, seconds, arguments).await;
+    }
     let endings = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
     let files = inputs::list(&arguments.data, &endings)?;
     let is_recording = |input: &Input| {
@@ -119,66 +123,38 @@ fn of_recordings(paths: Vec<PathBuf>, currency: &str) -> Result<Facts> {
             }
         }
         if is_end {
-            seen.facts.values_mut().for_each(RecordingFacts::end_session);
+            seen.end_session();
         }
     }
     Ok(seen.finish(currency))
 }
 
-/// Gathers what a session tells, by instrument.
-#[derive(Default)]
-struct Seen {
-    instruments: BTreeMap<InstrumentKey, Instrument>,
-    facts: BTreeMap<InstrumentKey, RecordingFacts>,
-}
-
-impl Seen {
-    fn take(&mut self, event: MarketEvent) {
-        match event {
-            MarketEvent::Instrument(instrument) => {
-                self.instruments.insert(instrument.key.clone(), instrument);
-            }
-            MarketEvent::Book { top, receive_time, .. } => {
-                let levels = |levels: &[remora_domain::Level]| -> Vec<(f64, f64)> {
-                    levels.iter().map(|l| (l.price.to_est(), l.qty.to_est())).collect()
-                };
-                let sight = BookSight::of(&levels(&top.bids), &levels(&top.asks));
-                self.facts.entry(top.instrument).or_default().book(receive_time, sight);
-            }
-            MarketEvent::Trade { trade, receive_time, .. } => {
-                let is_buy = trade.taker_side == Side::Buy;
-                let facts = self.facts.entry(trade.instrument).or_default();
-                facts.trade(receive_time, trade.price.to_est(), trade.qty.to_est(), is_buy);
-            }
-            MarketEvent::Ticker { .. } | MarketEvent::Status(_) => {}
+/// Listens to every pair of a live feed, through the session that would be quoted on.
+async fn of_feed(url: &str, seconds: u64, arguments: &PairsArguments) -> Result<Facts> {
+    let entry = listen::venue(&arguments.venue)?;
+    let is_enough = |depth: &u32| usize::try_from(*depth).is_ok_and(|depth| depth >= LEVELS);
+    let depth = entry.depths.iter().copied().find(is_enough);
+    let wish = Wish {
+        entry,
+        url: url.to_owned(),
+        symbols: None,
+        depth: depth.with_context(|| format!("{} offers no {LEVELS} levels", entry.id))?,
+        levels: LEVELS,
+        seconds: Some(seconds),
+    };
+    let bar = pool::bar(usize::try_from(seconds)?, "seconds listened");
+    let (clock, mut seen) = (Clock::new(), Seen::default());
+    let heard = listen(&wish, &clock, |passing| {
+        match passing {
+            Passing::Learnt(event) => seen.take(event),
+            Passing::Second => bar.inc(1),
+            Passing::Sent { .. } | Passing::Heard { .. } => {}
         }
-    }
-
-    fn finish(self, currency: &str) -> Facts {
-        let rates: BTreeMap<(String, String), f64> = self
-            .facts
-            .iter()
-            .filter_map(|(key, facts)| {
-                let known = self.instruments.get(key)?;
-                Some(((known.base.to_string(), known.quote.to_string()), facts.last_mid()?))
-            })
-            .collect();
-        let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
-        for (key, facts) in &self.facts {
-            let name = key.instrument.to_string();
-            let Some(known) = self.instruments.get(key) else {
-                refused.insert(name, "the recording does not define it".to_owned());
-                continue;
-            };
-            let (base, quote) = (known.base.to_string(), known.quote.to_string());
-            let tick = Some(known.tick.to_est());
-            let result: Result<PairFacts, FactsRefusal> = in_currency(&quote, currency, &rates)
-                .and_then(|rate| facts.finish(&name, (&base, &quote), rate, tick));
-            match result {
-                Ok(facts) => found.push(facts),
-                Err(cause) => drop(refused.insert(name, cause.to_string())),
-            }
-        }
-        (found, refused)
-    }
+        Ok(())
+    })
+    .await;
+    bar.finish_and_clear();
+    heard?;
+    seen.listened_until(clock.now());
+    Ok(seen.finish(&arguments.currency))
 }

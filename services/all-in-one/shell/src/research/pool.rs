@@ -40,7 +40,8 @@ pub(crate) async fn each<I: Send + 'static, T: Send + 'static>(
     Ok(done.into_iter().map(|(_, input, result)| (input, result)).collect())
 }
 
-fn bar(total: usize, what: &str) -> ProgressBar {
+/// Draws progress of `total` steps, named by `what`.
+pub(crate) fn bar(total: usize, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
     bar.set_message(what.to_owned());
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}  {elapsed}") {
