@@ -4,11 +4,9 @@
 
 #[expect(dead_code, reason = "what tests of commands share is shared as a whole")]
 mod common;
-#[path = "common/exchange.rs"]
-mod exchange;
 
 use common::{json, program, text};
-use exchange::Exchange;
+use remora_test_servers::SimulatedExchange;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -34,10 +32,12 @@ fn finish(child: Child) -> String {
 
 #[test]
 fn pairs_of_a_live_feed_are_scored_chosen_and_explained() {
-    let exchange = Exchange::start(&["--seed", "5", "--pairs", &INVENTED.to_string()]);
+    let arguments = ["--seed", "5", "--pairs", &INVENTED.to_string()];
+    let remora = Path::new(env!("CARGO_BIN_EXE_remora"));
+    let exchange = SimulatedExchange::start(remora, &arguments, Stdio::null()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
-    let url = exchange.public_url();
+    let url = exchange.address("(public)").unwrap();
     let analyze = start(&["analyze"], &url, &file("analyze.json"));
     let filters = [
         "select",
@@ -75,7 +75,7 @@ fn pairs_of_a_live_feed_are_scored_chosen_and_explained() {
     assert!(places.iter().all(|place| !place["reasons"].as_array().unwrap().is_empty()));
     let said = finish(explain);
     assert!(said.contains("score a day") && said.contains("maker fee"), "{said}");
-    assert!(exchange.stop());
+    assert!(exchange.stop().unwrap());
 }
 
 #[test]
