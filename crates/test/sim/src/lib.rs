@@ -14,6 +14,7 @@ mod plan;
 mod playback;
 mod seat;
 mod series;
+pub mod simulate;
 mod tally;
 mod world;
 

@@ -17,6 +17,7 @@ mod report;
 mod research;
 mod show;
 mod sim;
+mod simulate;
 mod summary;
 mod trade;
 
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
             Command::Paper(arguments) => paper::run(arguments).await,
             Command::Live(arguments) => trade::run(arguments).await,
             Command::Sim(command) => sim::run(command).await,
+            Command::Simulate(arguments) => simulate::run(arguments).await,
             Command::Bench(command) => bench::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),

@@ -1,0 +1,296 @@
+//! What must hold at every step, computed from messages and from the exchange, never asked of a core.
+
+use super::gate_view::GateView;
+use remora_domain::{
+    Body, ClOrdId, ControlAction, ControlScope, DurationNs, Envelope, ExecId, ExecType, MessageId,
+    OrdStatus, OrderApproval, OrderEvent, OrderRequest, Service, Side, Timestamp, VenueReport,
+};
+use remora_risk_gate_core::RiskGateConfig;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How long after a halt of everything an order of ours may still be open: the faults that may come first, and then
+/// the venue's timer.
+const HALT_BOUND: DurationNs = DurationNs::from_s(60);
+
+/// Is a promise of the whole system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// An order leaves only on a stored, unused, unexpired approval of exactly its terms, not older than the newest
+    /// epoch that its router has acknowledged.
+    SentOnlyOnApproval,
+    /// An order leaves only after the intention to send it is stored.
+    IntendedBeforeSent,
+    /// No approval raises the worst case above a limit, on what the gate had received.
+    ApprovalsKeepLimits,
+    /// Each execution is booked once, and none that the exchange does not know.
+    FillsAreBookedOnce,
+    /// A request gets one answer.
+    OneAnswer,
+    /// Each refusal says what was compared.
+    RefusalsSayWhy,
+    /// No order of ours could trade with another of ours.
+    OwnOrdersNeverCross,
+    /// After a halt of everything nothing of ours is open.
+    HaltsEnd,
+    /// After quiet our books are the exchange's.
+    BooksAgree,
+    /// After quiet no order is open at the exchange that we hold for ended, or do not know.
+    NothingIsForgotten,
+    /// After the faults have stopped the system quotes again.
+    QuotesAgain,
+    /// After quiet everything durable is in the history store.
+    HistoryIsWhole,
+    /// No core meets an impossible state.
+    NoFault,
+}
+
+/// Is a broken promise.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// Which promise.
+    pub rule: Rule,
+    /// When, in true time.
+    pub at: Timestamp,
+    /// About which order, if about one.
+    pub order: Option<ClOrdId>,
+    /// What was found.
+    pub detail: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}: {}", self.rule, self.at, self.detail)
+    }
+}
+
+/// Watches one run.
+pub(super) struct Checks {
+    pub(super) gate: GateView,
+    /// What the gate has given out, whether it was stored or not.
+    given: BTreeSet<MessageId>,
+    approvals: BTreeMap<ClOrdId, OrderApproval>,
+    intents: BTreeSet<ClOrdId>,
+    requests: BTreeSet<ClOrdId>,
+    answers: BTreeMap<ClOrdId, MessageId>,
+    sent: BTreeSet<ClOrdId>,
+    /// The newest epoch that the router has acknowledged.
+    epoch: u64,
+    pub(super) booked: BTreeMap<ExecId, OrderEvent>,
+    pub(super) statuses: BTreeMap<ClOrdId, OrdStatus>,
+    resting: BTreeMap<ClOrdId, OrderRequest>,
+    halted_since: Option<Timestamp>,
+    pub(super) accepted_at: Timestamp,
+    pub(super) breaches: Vec<Breach>,
+}
+
+impl Checks {
+    pub(super) fn new(gate: RiskGateConfig) -> Self {
+        Self {
+            gate: GateView::new(gate),
+            given: BTreeSet::new(),
+            approvals: BTreeMap::new(),
+            intents: BTreeSet::new(),
+            requests: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            sent: BTreeSet::new(),
+            epoch: 0,
+            booked: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            halted_since: None,
+            accepted_at: Timestamp::EPOCH,
+            breaches: Vec::new(),
+        }
+    }
+
+    pub(super) fn breach(
+        &mut self,
+        at: Timestamp,
+        rule: Rule,
+        order: Option<&ClOrdId>,
+        detail: impl Into<String>,
+    ) {
+        let (order, detail) = (order.cloned(), detail.into());
+        self.breaches.push(Breach { rule, at, order, detail });
+    }
+
+    /// Looks at what a core gives out, before anything can happen to it.
+    pub(super) fn published(&mut self, now: Timestamp, by: Service, message: &Envelope) {
+        if let Body::OrderApproval(approval) = &message.body
+            && by == Service::RiskGate
+        {
+            self.given.insert(message.header.message_id());
+            self.gate.approved(approval);
+            let request = &approval.fields.request;
+            if let Some(excess) = self.gate.judge(request) {
+                let id = request.cl_ord_id.clone();
+                self.breach(now, Rule::ApprovalsKeepLimits, Some(&id), excess);
+            }
+        }
+        if let Body::ControlState(state) = &message.body
+            && by == Service::OrderRouter
+        {
+            self.epoch = self.epoch.max(state.epoch);
+        }
+    }
+
+    /// Looks at what a stream has stored: what everybody will hear.
+    pub(super) fn stored(&mut self, now: Timestamp, message: &Envelope) {
+        if let Body::OrderRequest(request) = &message.body {
+            self.requests.insert(request.cl_ord_id.clone());
+        } else if let Body::OrderApproval(approval) = &message.body {
+            if !self.given.contains(&message.header.message_id()) {
+                return; // forged: it permits nothing
+            }
+            let id = &approval.fields.request.cl_ord_id;
+            self.answered(now, id, message);
+            self.approvals.entry(id.clone()).or_insert_with(|| approval.clone());
+        } else if let Body::OrderRefusal(refusal) = &message.body {
+            self.answered(now, &refusal.cl_ord_id, message);
+            if refusal.value.is_empty() {
+                let detail = format!("{} without a value", refusal.reason);
+                self.breach(now, Rule::RefusalsSayWhy, Some(&refusal.cl_ord_id), detail);
+            }
+        } else if let Body::OrderEvent(event) = &message.body {
+            self.event(now, event);
+        } else if let Body::ControlCommand(command) = &message.body
+            && command.scope == ControlScope::Global
+        {
+            match command.action {
+                ControlAction::Halt => self.halted_since = self.halted_since.or(Some(now)),
+                ControlAction::Resume | ControlAction::Reduce => self.halted_since = None,
+                ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Timestamp, id: &ClOrdId, message: &Envelope) {
+        let answer = message.header.message_id();
+        if !self.requests.contains(id) {
+            self.breach(now, Rule::OneAnswer, Some(id), "an answer to no stored request");
+        }
+        if let Some(first) = self.answers.insert(id.clone(), answer.clone())
+            && first != answer
+        {
+            let detail = format!("answered by {first} and by {answer}");
+            self.breach(now, Rule::OneAnswer, Some(id), detail);
+        }
+    }
+
+    fn event(&mut self, now: Timestamp, event: &OrderEvent) {
+        let id = &event.cl_ord_id;
+        if event.exec_type == ExecType::Sending {
+            self.intents.insert(id.clone());
+        }
+        self.statuses.insert(id.clone(), event.ord_status);
+        if let Some(fill) = &event.fill {
+            let before = self.booked.insert(fill.exec_id.clone(), event.clone());
+            if before.is_some() {
+                let detail = format!("{} is booked again", fill.exec_id);
+                self.breach(now, Rule::FillsAreBookedOnce, Some(id), detail);
+            }
+        }
+    }
+
+    /// Looks at an order that leaves the router, whose clock shows `own`.
+    pub(super) fn sent(
+        &mut self,
+        now: Timestamp,
+        own: Timestamp,
+        request: &OrderRequest,
+        expires_at: Timestamp,
+    ) {
+        let id = &request.cl_ord_id;
+        if !self.intents.contains(id) {
+            self.breach(now, Rule::IntendedBeforeSent, Some(id), "no intention is stored");
+        }
+        let mut wrong = Vec::new();
+        match self.approvals.get(id).map(|approval| &approval.fields) {
+            None => wrong.push("no approval is stored".to_owned()),
+            Some(fields) => {
+                if fields.request != *request {
+                    wrong.push(format!("approved {:?}, sent {request:?}", fields.request));
+                }
+                if fields.expires_at != expires_at || own > fields.expires_at {
+                    wrong.push(format!("expired at {}, sent at {own}", fields.expires_at));
+                }
+                if fields.epoch < self.epoch {
+                    wrong.push(format!("epoch {} after {}", fields.epoch, self.epoch));
+                }
+            }
+        }
+        if !self.sent.insert(id.clone()) {
+            wrong.push("sent again".to_owned());
+        }
+        for detail in wrong {
+            self.breach(now, Rule::SentOnlyOnApproval, Some(id), detail);
+        }
+    }
+
+    /// Looks at what the exchange says of an order, as it happens there.
+    pub(super) fn happened(
+        &mut self,
+        now: Timestamp,
+        report: &VenueReport,
+        asked: &BTreeMap<ClOrdId, OrderRequest>,
+    ) {
+        match report {
+            VenueReport::Accepted { cl_ord_id, .. } => {
+                self.accepted_at = now;
+                let Some(new) = asked.get(cl_ord_id) else { return };
+                let crossed = self.resting.iter().find(|(_, other)| crosses(new, other));
+                if let Some((other, _)) = crossed {
+                    let detail = format!("{cl_ord_id} could trade with {other}");
+                    self.breach(now, Rule::OwnOrdersNeverCross, Some(cl_ord_id), detail);
+                }
+                self.resting.insert(cl_ord_id.clone(), new.clone());
+            }
+            VenueReport::Filled { cl_ord_id, cum_qty, .. } => {
+                if asked.get(cl_ord_id).is_some_and(|asked| asked.qty == *cum_qty) {
+                    self.resting.remove(cl_ord_id);
+                }
+            }
+            VenueReport::Cancelled { cl_ord_id, .. } => {
+                self.resting.remove(cl_ord_id);
+            }
+            VenueReport::Rejected { .. }
+            | VenueReport::CancelRejected { .. }
+            | VenueReport::SubmitUnknown { .. }
+            | VenueReport::OpenOrders { .. }
+            | VenueReport::Balances(_)
+            | VenueReport::Fees(_)
+            | VenueReport::Session { .. } => {}
+        }
+    }
+
+    /// Looks at what is open while everything is halted.
+    pub(super) fn halted(&mut self, now: Timestamp, open: &BTreeSet<ClOrdId>) {
+        let bound = self.halted_since.map(|since| since.saturating_add(HALT_BOUND));
+        if let Some(first) = open.first()
+            && bound.is_some_and(|bound| bound < now)
+        {
+            self.halted_since = None; // said once
+            let detail = format!("{} open, first {first}", open.len());
+            self.breach(now, Rule::HaltsEnd, Some(first), detail);
+        }
+    }
+
+    /// Gives the stored requests that nobody has answered.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = &ClOrdId> {
+        self.requests.iter().filter(|id| !self.answers.contains_key(*id))
+    }
+
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        (self.requests.len(), self.approvals.len(), self.sent.len())
+    }
+}
+
+fn crosses(one: &OrderRequest, other: &OrderRequest) -> bool {
+    one.instrument == other.instrument
+        && match (one.side, other.side) {
+            (Side::Buy, Side::Sell) => one.price >= other.price,
+            (Side::Sell, Side::Buy) => one.price <= other.price,
+            (Side::Buy, Side::Buy) | (Side::Sell, Side::Sell) => false,
+        }
+}
