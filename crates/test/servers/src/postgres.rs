@@ -193,7 +193,8 @@ fn ensure_template(programs: &Path, owner: Option<Owner>) -> Result<PathBuf> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    run(Command::new("cp").arg("-a").arg(from).arg(to)).map(drop)
+    // With the point a folder behind a symbolic link is copied, and not the link.
+    run(Command::new("cp").arg("-a").arg(from.join(".")).arg(to)).map(drop)
 }
 
 /// Makes a folder the server user's own.
