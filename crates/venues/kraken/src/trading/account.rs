@@ -19,9 +19,9 @@ const NAMES_AGE_MAX: DurationNs = DurationNs::from_s(3_600);
 const FEES_AGE_MAX: DurationNs = DurationNs::from_s(300);
 /// Changes of balances are read together.
 const BALANCES_PAUSE: DurationNs = DurationNs::from_s(2);
-/// First and last pause after calls that failed.
+/// First and last pause after calls that failed: nothing is quoted until a router that starts has read what it must.
 const RETRY_FIRST: DurationNs = DurationNs::from_ms(500);
-const RETRY_MAX: DurationNs = DurationNs::from_s(30);
+const RETRY_MAX: DurationNs = DurationNs::from_s(5);
 /// No call is made for so long after the venue said that the key is no good: repeating it leads to a lock-out.
 const LOCKED_PAUSE: DurationNs = DurationNs::from_s(60);
 /// The venue's clock is not read again sooner than this because of what it refuses.

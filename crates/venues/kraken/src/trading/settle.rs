@@ -58,7 +58,7 @@ struct Round {
     listed_at: Option<Timestamp>,
     answers: u32,
     listing: Vec<(Option<ClOrdId>, Listed)>,
-    todo: VecDeque<Ask>,
+    queued: VecDeque<Ask>,
     sought: Option<Sought>,
     offset: u32,
     is_paged: bool,
@@ -118,7 +118,7 @@ impl KrakenTrading {
         let is_paging = self.orders.is_any_lacking() && !round.is_paged;
         let trades = || is_paging.then_some(Ask::Trades { offset: round.offset });
         let sought = round.sought.as_ref().map(Sought::ask);
-        round.todo.front().cloned().or(sought).or_else(trades)
+        round.queued.front().cloned().or(sought).or_else(trades)
     }
 
     /// Notes that the question for open orders leaves.
@@ -160,10 +160,10 @@ impl KrakenTrading {
             }
         }
         self.note_foreign(foreign, out);
-        let (todo, sought) = self.questions(asked_at, &listed);
+        let (queued, sought) = self.questions(asked_at, &listed);
         if let Some(round) = &mut self.settle.round {
             round.listing = listing;
-            round.todo = todo;
+            round.queued = queued;
             round.sought = sought;
         }
         Ok(())
@@ -320,7 +320,7 @@ impl KrakenTrading {
                 Vec::new()
             }
             After::ByName(ids) => {
-                round.todo.extend(ids.into_iter().map(Ask::Closed));
+                round.queued.extend(ids.into_iter().map(Ask::Closed));
                 Vec::new()
             }
             After::Absent(ids) => ids,
@@ -374,7 +374,7 @@ impl KrakenTrading {
     /// Goes on after an answer.
     fn settle_answered(&mut self) {
         if let Some(round) = &mut self.settle.round {
-            round.todo.pop_front();
+            round.queued.pop_front();
         }
     }
 
@@ -384,12 +384,12 @@ impl KrakenTrading {
         let Ask::Orders(ids) = ask else { return false };
         let by_name = ids.first().and_then(|id| self.orders.find(Some(id.as_str()), None));
         let Some(round) = self.settle.round.as_mut().filter(|_| is_unknown) else { return false };
-        round.todo.pop_front();
+        round.queued.pop_front();
         if ids.len() > 1 {
             let halves = ids.chunks(ids.len().div_ceil(2));
-            round.todo.extend(halves.map(|half| Ask::Orders(half.to_vec())));
+            round.queued.extend(halves.map(|half| Ask::Orders(half.to_vec())));
         } else if let Some(id) = by_name {
-            round.todo.push_back(Ask::Closed(id));
+            round.queued.push_back(Ask::Closed(id));
         }
         true
     }
@@ -398,7 +398,7 @@ impl KrakenTrading {
     pub(super) fn settle_finish(&mut self, now: Timestamp, out: &mut Out) {
         let is_done = self.settle.round.as_ref().is_some_and(|round| {
             let is_paging = self.orders.is_any_lacking() && !round.is_paged;
-            let is_asked = round.todo.is_empty() && round.sought.is_none();
+            let is_asked = round.queued.is_empty() && round.sought.is_none();
             round.listed_at.is_some() && is_asked && !is_paging
         });
         let Some(round) = self.settle.round.take_if(|_| is_done) else { return };
