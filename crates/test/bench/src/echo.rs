@@ -1,5 +1,6 @@
 //! A bare echo of the stack that the simulated exchange is served with: the floor of its round trips.
 
+use crate::websocket::READ_BYTES;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::Bytes;
@@ -29,7 +30,7 @@ async fn body(body: Bytes) -> Bytes {
 }
 
 async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(repeat)
+    upgrade.read_buffer_size(READ_BYTES).on_upgrade(repeat)
 }
 
 async fn repeat(mut socket: WebSocket) {

@@ -6,7 +6,12 @@ use futures::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// Bytes that the library clears before each read, of which an answer needs some hundred: what is measured is the
+/// exchange, not its clients.
+pub(crate) const READ_BYTES: usize = 4 * 1_024;
 
 /// Is such a socket.
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
@@ -15,7 +20,9 @@ impl Socket {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("connect")?;
         stream.set_nodelay(true)?;
-        let (socket, _) = client_async(format!("ws://{address}/v2"), stream).await?;
+        let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
+        let url = format!("ws://{address}/v2");
+        let (socket, _) = client_async_with_config(url, stream, Some(config)).await?;
         Ok(Self(socket))
     }
 

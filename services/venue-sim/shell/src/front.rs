@@ -18,6 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The largest body of a call: a batch of fifteen orders takes a few kilobytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes asked for at once of a WebSocket. The library clears as many before each read: its own 128 KiB cost more than
+/// all else that a request of some hundred bytes does.
+const READ_BYTES: usize = 4 * 1_024;
 /// The largest frame of a client.
 const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// A caller that takes longer than this to send its body is answered without it.
@@ -118,7 +121,10 @@ async fn admin(State(front): State<Front>, request: Request) -> Response {
 }
 
 fn open(front: Front, caller: Caller, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
-    let upgrade = upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
+    let upgrade = upgrade
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .read_buffer_size(READ_BYTES);
     match parts.uri.path().trim_end_matches('/') {
         "/v2" => {}
         "" => return upgrade.on_upgrade(refuse_version_1),

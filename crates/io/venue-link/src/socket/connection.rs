@@ -16,6 +16,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Bytes asked for at once. The library clears as many before each read, most of which bring one frame of some hundred.
+const READ_BYTES: usize = 16 * 1_024;
+
 /// Is what a connection is told.
 pub(super) enum Command {
     /// Send a text frame.
@@ -74,8 +77,10 @@ impl Connection {
 
     async fn open(&self) -> Result<Socket, String> {
         let max = self.settings.frame_bytes_max;
-        let config =
-            WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(max))
+            .max_frame_size(Some(max))
+            .read_buffer_size(READ_BYTES);
         let connect = connect_async_with_config(self.url.as_str(), Some(config), true);
         match timeout(self.settings.connect_timeout, connect).await {
             Ok(Ok((socket, _))) => Ok(socket),
