@@ -28,7 +28,7 @@ async fn every_kind_in_the_table_comes_back_as_it_was_put() {
     let mut discovery = kit::Producer::new("pair-discovery", 1);
     let mut router = kit::Producer::new("order-router", 2);
     let now = kit::at_ms(1_700_000_000_000);
-    let universe = Universe { version: 1, valid_until: now, pairs: vec![] };
+    let universe = Universe { version: 1, valid_until: now, pairs: vec![], insights: vec![] };
     let messages = [
         router.wrap(now, book("BTC-USD", "61000.10")),
         discovery.wrap(now, Body::Universe(universe)),

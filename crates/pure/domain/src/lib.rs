@@ -12,6 +12,7 @@ mod control;
 mod decision;
 mod fee;
 mod ids;
+mod insight;
 mod instrument;
 mod market;
 mod message;
@@ -36,6 +37,7 @@ pub use ids::{
     AccountId, Asset, ClOrdId, ExecId, IdError, InstrumentId, InstrumentKey, MessageId, OrderId,
     ProducerId, SessionId, StrategyId, VenueId,
 };
+pub use insight::{HOURS, HourPattern, Lead, PairInsight, PatternTarget};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, QuantiseError, Rounding};
 pub use market::{
     Bar, BookState, BookTop, FeedCounters, FeedStatus, InvalidBook, Level, MarketStatus,

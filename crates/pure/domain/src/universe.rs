@@ -1,6 +1,6 @@
 //! The ranked, versioned set of pairs worth quoting, with a reason for every pair in or out.
 
-use crate::{InstrumentKey, Timestamp};
+use crate::{InstrumentKey, PairInsight, Timestamp};
 
 macro_rules! pair_reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -96,4 +96,6 @@ pub struct Universe {
     pub valid_until: Timestamp,
     /// Every known pair, sorted by instrument.
     pub pairs: Vec<PairScore>,
+    /// What history says beyond scores, of pairs that anything was tested of, sorted by instrument.
+    pub insights: Vec<PairInsight>,
 }

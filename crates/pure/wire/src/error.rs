@@ -56,6 +56,12 @@ pub enum WireError {
         #[source]
         cause: AmountError,
     },
+    /// A number outside of what it can be.
+    #[error("decode {field}: out of range")]
+    Range {
+        /// Which field.
+        field: &'static str,
+    },
     /// An amount below zero where none can be.
     #[error("decode {field}: below zero")]
     Negative {

@@ -11,6 +11,7 @@ mod envelope;
 mod error;
 pub mod flight;
 mod generated;
+mod insight;
 mod market;
 mod operations;
 mod orders;

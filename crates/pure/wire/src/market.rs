@@ -6,6 +6,7 @@ use crate::amounts::{
     text, time, word,
 };
 use crate::generated::{decisions, md, pairs};
+use crate::insight::{insight_from, insight_to};
 use remora_domain::{
     Bar, BookState, BookTop, ContractKind, DecisionReason, DecisionRecord, FeedCounters,
     FeedStatus, Instrument, InstrumentStatus, InvalidBook, Level, MarketStatus, MarketTrade,
@@ -262,6 +263,7 @@ pub(crate) fn universe_to(m: &Universe) -> pairs::Universe {
         version: m.version,
         valid_until_ns: m.valid_until.as_ns(),
         pairs: m.pairs.iter().map(pair).collect(),
+        insights: m.insights.iter().map(insight_to).collect(),
     }
 }
 
@@ -283,6 +285,7 @@ pub(crate) fn universe_from(m: pairs::Universe) -> Result<Universe, WireError> {
         version: m.version,
         valid_until: Timestamp::from_ns(m.valid_until_ns),
         pairs: m.pairs.into_iter().map(pair).collect::<Result<_, _>>()?,
+        insights: m.insights.into_iter().map(insight_from).collect::<Result<_, _>>()?,
     })
 }
 

@@ -11,13 +11,13 @@ use remora_domain::{
     AccountFees, AccountId, Amount, ApprovalFields, Asset, Balance, Balances, Bar, Body, BookState,
     BookTop, Bps, CancelReason, ClOrdId, ContractKind, ControlAction, ControlCommand, ControlScope,
     ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, EquityMarks, ExecId,
-    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, Instrument,
-    InstrumentId, InstrumentKey, InstrumentStatus, InvalidBook, Level, LimitsChange, Liquidity,
-    MarketStatus, MarketTrade, MessageId, Notional, OrdStatus, OrderApproval, OrderCancel,
-    OrderEvent, OrderEventReason, OrderId, OrderRefusal, OrderRequest, PairReason, PairScore,
-    Position, PositionSnapshot, Price, ProducerId, Qty, QuoteTarget, ReconciliationBreak,
-    RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus, Ticker, TimeInForce,
-    Timestamp, Universe, VenueId,
+    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, HourPattern,
+    Instrument, InstrumentId, InstrumentKey, InstrumentStatus, InvalidBook, Lead, Level,
+    LimitsChange, Liquidity, MarketStatus, MarketTrade, MessageId, Notional, OrdStatus,
+    OrderApproval, OrderCancel, OrderEvent, OrderEventReason, OrderId, OrderRefusal, OrderRequest,
+    PairInsight, PairReason, PairScore, PatternTarget, Position, PositionSnapshot, Price,
+    ProducerId, Qty, QuoteTarget, ReconciliationBreak, RefusalReason, ServiceState, SessionId,
+    Side, StrategyId, SystemStatus, Ticker, TimeInForce, Timestamp, Universe, VenueId,
 };
 use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
 use remora_wire::{WireError, decode, encode};
@@ -213,6 +213,7 @@ fn others() -> Vec<Body> {
                 edge_bps_est: Some(-0.25),
                 score_est: Some(10.0),
             }],
+            insights: Vec::new(),
         }),
         Body::Balances(Balances {
             account: account(),
@@ -533,4 +534,37 @@ proptest! {
         bytes.truncate(cut % bytes.len());
         let _ = decode(&bytes);
     }
+}
+
+fn insight(factors_est: Vec<f64>, lag: DurationNs, share_est: f64) -> Body {
+    let pattern = |target, factors_est| HourPattern { target, p_value_est: 0.001, factors_est };
+    let lead =
+        Lead { leader: key(), is_significant: true, lag, share_est, p_value_est: 0.004, parts: 16 };
+    let insight = PairInsight {
+        instrument: key(),
+        patterns: vec![
+            pattern(PatternTarget::Spread, factors_est),
+            pattern(PatternTarget::Volume, Vec::new()),
+        ],
+        leads: vec![lead],
+    };
+    let (version, valid_until) = (1, Timestamp::from_ns(9));
+    Body::Universe(Universe { version, valid_until, pairs: Vec::new(), insights: vec![insight] })
+}
+
+#[test]
+fn insights_survive_and_numbers_that_could_not_be_used_are_refused() {
+    let lag = DurationNs::from_ms(200);
+    survives(insight(vec![1.5; 24], lag, 0.6));
+    let sample = samples().remove(0);
+    let refuse = |body, want: &str| {
+        let error = decode(&encode(&Envelope { body, ..sample.clone() })).unwrap_err();
+        assert!(error.to_string().contains(want), "{error}");
+    };
+    refuse(insight(vec![1.5; 23], lag, 0.6), "factors_est: out of range");
+    refuse(insight(vec![0.0; 24], lag, 0.6), "factors_est: out of range");
+    refuse(insight(vec![f64::NAN; 24], lag, 0.6), "factors_est: out of range");
+    refuse(insight(vec![1.5; 24], DurationNs::from_ms(-1), 0.6), "lag_ns: below zero");
+    refuse(insight(vec![1.5; 24], lag, 1.1), "share_est: out of range");
+    refuse(insight(vec![1.5; 24], lag, f64::NAN), "share_est");
 }

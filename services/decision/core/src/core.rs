@@ -1,6 +1,7 @@
 //! The machine: takes messages, visits the pairs they concern, wakes pairs whose time has come.
 
 use crate::facts::Facts;
+use crate::insight::Leaders;
 use crate::intake::Concerned;
 use crate::market::Market;
 use crate::model::Model;
@@ -57,6 +58,7 @@ pub struct DecisionCore {
     pub(crate) config: DecisionConfig,
     pub(crate) sequencer: Sequencer,
     pub(crate) facts: Facts,
+    pub(crate) leaders: Leaders,
     pub(crate) orders: Orders,
     pub(crate) pairs: BTreeMap<InstrumentKey, Pair>,
     pub(crate) is_caught_up: bool,
@@ -73,6 +75,7 @@ impl DecisionCore {
         Self {
             orders: Orders::new(sequencer.session()),
             facts: Facts::new(config.times.control_silence_max),
+            leaders: Leaders::default(),
             config,
             sequencer,
             pairs: BTreeMap::new(),
@@ -141,6 +144,9 @@ impl DecisionCore {
         let visit = Visit { now, key, quotes: &quotes, cause };
         let mut wake = Wake::new(now);
         self.note_expiries(key, &mut wake);
+        if let Some(at) = self.lead_ends_at(now, key) {
+            wake.want(at);
+        }
         self.take_back(&visit, &mut wake, out);
         let is_paused = self.ask_for(&visit, &mut wake, out);
         self.publish_record(&visit, is_paused, &mut wake, out);
@@ -177,7 +183,12 @@ impl Machine for DecisionCore {
         let cause = Some(&envelope.header);
         match concerned {
             Concerned::None => {}
-            Concerned::Pair(key) => self.visit(now, &key, cause, out),
+            Concerned::Pair(key) => {
+                self.visit(now, &key, cause, out);
+                for follower in self.leaders.followers(&key) {
+                    self.visit(now, &follower, cause, out);
+                }
+            }
             Concerned::All => self.visit_all(now, cause, out),
         }
     }

@@ -41,6 +41,7 @@ pub(crate) fn settings() -> DecisionSettings {
         refusal_pause_ms: 500,
         refusal_pause_ms_max: 4_000,
         record_interval_ms: 1_000,
+        insights: None,
     }
 }
 
@@ -220,5 +221,5 @@ pub(crate) fn universe(valid_until: Timestamp, is_selected: bool) -> Universe {
         edge_bps_est: None,
         score_est: None,
     };
-    Universe { version: 1, valid_until, pairs: vec![score] }
+    Universe { version: 1, valid_until, pairs: vec![score], insights: Vec::new() }
 }

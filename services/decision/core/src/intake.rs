@@ -53,7 +53,12 @@ impl DecisionCore {
             }
             Body::Book(book) => {
                 let market = &mut self.pair_mut(&book.instrument).market;
-                Concerned::pair_if(market.observe_book(now, header, book), &book.instrument)
+                let is_news = market.observe_book(now, header, book);
+                if is_news {
+                    let fair_est = market.fair_est();
+                    self.leaders.observe(now, &book.instrument, fair_est);
+                }
+                Concerned::pair_if(is_news, &book.instrument)
             }
             Body::Trade(trade) => {
                 self.pair_mut(&trade.instrument).market.observe_trade(now, header, trade);
@@ -69,6 +74,9 @@ impl DecisionCore {
             Body::FeedStatus(feed) => {
                 let market = self.pairs.get_mut(&feed.instrument).map(|pair| &mut pair.market);
                 let is_news = market.is_some_and(|m| m.observe_state(now, header, feed));
+                if is_news {
+                    self.leaders.observe(now, &feed.instrument, None);
+                }
                 Concerned::pair_if(is_news, &feed.instrument)
             }
             Body::Heartbeat(_) => Concerned::all_if(self.facts.hear_control(now, header)),
@@ -104,6 +112,7 @@ impl DecisionCore {
     fn take_universe(&mut self, header: &Header, universe: &Universe) -> Concerned {
         let is_news = self.facts.set_universe(header, universe.clone());
         if is_news {
+            self.leaders.take(universe);
             for score in universe.pairs.iter().filter(|score| score.is_selected) {
                 self.pair_mut(&score.instrument).is_followed = true;
             }

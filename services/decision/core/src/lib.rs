@@ -24,6 +24,7 @@ mod core;
 mod facts;
 #[cfg(test)]
 mod fixture;
+mod insight;
 mod intake;
 mod market;
 mod model;
@@ -37,4 +38,5 @@ mod target;
 mod tests;
 
 pub use core::DecisionCore;
+pub use insight::InsightUse;
 pub use settings::{DecisionConfig, DecisionSettings};

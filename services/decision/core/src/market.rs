@@ -84,6 +84,11 @@ impl Market {
         }
     }
 
+    /// Gives the fair value of a usable book, quote currency.
+    pub(crate) const fn fair_est(&self) -> Option<f64> {
+        self.fair_est
+    }
+
     pub(crate) fn book(&self) -> Option<&Book> {
         self.book.get()
     }

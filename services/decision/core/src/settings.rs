@@ -1,6 +1,7 @@
 //! The decision's section of a profile. Everything is explicit: a market maker without a stated size, limit or
 //! prior does not start. `_usd` means the reporting currency of the profile.
 
+use crate::insight::InsightUse;
 use remora_domain::{
     AccountId, Bps, DurationNs, Notional, Reporting, SettingCheck, SettingProblem, StrategyId,
 };
@@ -68,6 +69,9 @@ pub struct DecisionSettings {
     pub refusal_pause_ms_max: i64,
     /// Shortest time between two records of a pair with the same reason, 0 to 1 day.
     pub record_interval_ms: i64,
+    /// How far what pair-discovery found out may change quotes; absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insights: Option<InsightUse>,
 }
 
 /// Is the checked configuration of a decision core.
@@ -90,6 +94,7 @@ pub struct DecisionConfig {
     pub(crate) adverse_bps_est: f64,
     pub(crate) improve_ticks_max: u32,
     pub(crate) times: Times,
+    pub(crate) insights: Option<InsightUse>,
 }
 
 /// Is every interval of the configuration.
@@ -131,6 +136,9 @@ impl DecisionSettings {
         );
         self.check_estimators(&mut check);
         let times = self.checked_times(&mut check);
+        if let Some(insights) = &self.insights {
+            insights.check(&mut check);
+        }
         let config = || {
             let (order_notional_est, order_notional_max_est, inventory_max_est) = sizes?;
             Some(DecisionConfig {
@@ -150,6 +158,7 @@ impl DecisionSettings {
                 adverse_bps_est: adverse?.to_est(),
                 improve_ticks_max: self.improve_ticks_max,
                 times,
+                insights: self.insights.clone(),
             })
         };
         check.finish(config())

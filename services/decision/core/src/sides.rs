@@ -41,8 +41,8 @@ impl SideState {
         self.requested_at = Some(at);
     }
 
-    fn may_act_at(&self, times: &Times) -> Option<Timestamp> {
-        self.requested_at.map(|at| at.saturating_add(times.requote_interval))
+    fn may_act_at(&self, interval: DurationNs) -> Option<Timestamp> {
+        self.requested_at.map(|at| at.saturating_add(interval))
     }
 }
 
@@ -125,6 +125,7 @@ impl DecisionCore {
         out: &mut Outputs,
     ) -> bool {
         let mut is_paused = false;
+        let interval = self.requote_interval(visit);
         for side in [Side::Buy, Side::Sell] {
             let Some(target) = visit.target(side) else { continue };
             // The order it replaces must be terminal: never twice at the venue.
@@ -136,7 +137,7 @@ impl DecisionCore {
                 is_paused = true;
                 continue;
             }
-            if state.may_act_at(&self.config.times).is_some_and(|at| wake.want(at)) {
+            if state.may_act_at(interval).is_some_and(|at| wake.want(at)) {
                 continue;
             }
             if !self.crosses_own(visit.key, side, target) {
@@ -177,9 +178,14 @@ impl DecisionCore {
         if repeat_at.is_some_and(|at| wake.want(at)) {
             return false;
         }
-        let turn = self.side(visit.key, order.side).may_act_at(times);
+        let turn = self.side(visit.key, order.side).may_act_at(self.requote_interval(visit));
         let is_requote = reason == CancelReason::Requote;
         !(is_requote && turn.is_some_and(|at| wake.want(at)))
+    }
+
+    /// Gives the shortest time between requests on one side: what is configured, longer in hours without much volume.
+    fn requote_interval(&self, visit: &Visit<'_>) -> DurationNs {
+        self.adjustment(visit.now, visit.key).interval(self.config.times.requote_interval)
     }
 
     /// Tells whether a quote would meet an order of ours on the other side that has not ended.

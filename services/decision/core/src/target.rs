@@ -2,13 +2,15 @@
 
 use crate::core::DecisionCore;
 use crate::facts::Permission;
-use crate::market::{Book, Ladder};
+use crate::insight::Adjustment;
+use crate::market::{BPS, Book, Ladder};
 use crate::model::Question;
 use crate::size::{SizeLimits, qty_min};
 use remora_domain::{
     Bps, CancelReason, ContractKind, DecisionReason, DurationNs, Instrument, InstrumentKey,
     InstrumentStatus, Price, QuoteTarget, Rounding, Side, Timestamp,
 };
+use remora_quoting::SideOffsets;
 use rust_decimal::Decimal;
 
 /// Is what should stand, and the numbers it came from.
@@ -81,6 +83,7 @@ struct Basis {
     question: Question,
     /// Largest order, base.
     most_est: f64,
+    adjustment: Adjustment,
 }
 
 impl DecisionCore {
@@ -100,6 +103,12 @@ impl DecisionCore {
         let pair = self.pairs.get_mut(key).ok_or(DecisionReason::NoInstrument)?;
         let offsets = pair.model.offsets(now, &basis.question)?;
         let market = &basis.question.market;
+        let cost_bps = basis.question.maker_bps_est + basis.question.adverse_bps_est;
+        let cost_est = market.fair_est * cost_bps / BPS;
+        let offsets = SideOffsets {
+            bid_est: offsets.bid_est.map(|offset| basis.adjustment.offset(offset, cost_est)),
+            ask_est: offsets.ask_est.map(|offset| basis.adjustment.offset(offset, cost_est)),
+        };
         let mut quotes = Quotes {
             reason: DecisionReason::NoRoom,
             bid: None,
@@ -144,7 +153,9 @@ impl DecisionCore {
         if self.orders.has_unbooked(key) {
             return Err(DecisionReason::OutOfRange);
         }
-        let market = pair.market.estimates(now, &self.config)?;
+        let mut market = pair.market.estimates(now, &self.config)?;
+        let adjustment = self.adjustment(now, key);
+        market.fair_est *= adjustment.fair;
         let value_est = market.fair_est * rate * instrument.multiplier.to_est();
         let least_est = qty_min(instrument, bids.best.price)?.to_est();
         let most_est = self.config.order_notional_max_est / value_est;
@@ -155,12 +166,14 @@ impl DecisionCore {
             market,
             maker_bps_est: fees.maker_bps.to_est(),
             adverse_bps_est: self.config.adverse_bps_est,
-            order_est: (self.config.order_notional_est / value_est).max(least_est),
+            order_est: (self.config.order_notional_est / value_est * adjustment.size)
+                .min(most_est.min(self.config.inventory_max_est / value_est))
+                .max(least_est),
             limit_est: self.config.inventory_max_est / value_est,
             position_est: self.orders.position(key).to_est(),
         };
         let (instrument, maker_bps) = (instrument.clone(), fees.maker_bps);
-        Ok(Basis { instrument, bids, asks, maker_bps, question, most_est })
+        Ok(Basis { instrument, bids, asks, maker_bps, question, most_est, adjustment })
     }
 
     fn check_permission(

@@ -1,6 +1,7 @@
 //! The state machine: observe, assess in intervals, publish when something changed or validity runs on.
 
 use crate::assess::assess;
+use crate::insights::Insights;
 use crate::observed::Observed;
 use crate::settings::PairDiscoveryConfig;
 use remora_domain::{
@@ -29,13 +30,16 @@ pub struct PairDiscoveryCore {
     assess_at: Option<Timestamp>,
     published_at: Option<Timestamp>,
     membership: Membership,
+    /// None where none are wanted.
+    insights: Option<Insights>,
 }
 
 impl PairDiscoveryCore {
     /// Starts with nothing observed.
     #[must_use]
-    pub const fn new(config: PairDiscoveryConfig, sequencer: Sequencer) -> Self {
+    pub fn new(config: PairDiscoveryConfig, sequencer: Sequencer) -> Self {
         Self {
+            insights: config.settings.insights.as_ref().map(Insights::new),
             config,
             sequencer,
             pairs: BTreeMap::new(),
@@ -59,10 +63,16 @@ impl PairDiscoveryCore {
             let fresh = || Observed::new(instrument.clone(), config.half_life(), sample);
             let pair = self.pairs.entry(instrument.key.clone()).or_insert_with(fresh);
             pair.instrument = instrument.clone();
+            if let Some(insights) = &mut self.insights {
+                insights.define(instrument);
+            }
         } else if let Body::Book(top) = &message.body {
             if let Some(pair) = self.pairs.get_mut(&top.instrument) {
                 let time = message.header.receive_time.unwrap_or(message.header.publish_time);
                 pair.book(now, time.min(now), top);
+                if let Some(insights) = &mut self.insights {
+                    insights.mid(&top.instrument, time.min(now), pair.mid_est());
+                }
             }
         } else if let Body::Trade(trade) = &message.body {
             if let Some(pair) = self.pairs.get_mut(&trade.instrument) {
@@ -76,16 +86,23 @@ impl PairDiscoveryCore {
             if fees.account == self.config.account {
                 self.fees.insert(fees.venue.clone(), fees.schedule);
             }
+        } else if let Body::Bar(bar) = &message.body {
+            if let Some(insights) = &mut self.insights {
+                insights.bar(bar);
+            }
         } else if let Body::Universe(universe) = &message.body {
-            self.recover(universe);
+            self.recover(now, message.header.publish_time, universe);
         }
     }
 
     /// Continues after the universe of an earlier run.
-    fn recover(&mut self, universe: &Universe) {
+    fn recover(&mut self, now: Timestamp, at: Timestamp, universe: &Universe) {
         self.version = self.version.max(universe.version);
         if self.has_caught_up {
             return;
+        }
+        if let Some(insights) = &mut self.insights {
+            insights.recover(now, at, &universe.insights);
         }
         for score in &universe.pairs {
             if let Some(pair) = self.pairs.get_mut(&score.instrument) {
@@ -136,7 +153,8 @@ impl PairDiscoveryCore {
         }
         self.version = self.version.saturating_add(1);
         let valid_until = now.saturating_add(self.config.validity());
-        let body = Body::Universe(Universe { version: self.version, valid_until, pairs });
+        let insights = self.insights.as_ref().map_or_else(Vec::new, Insights::told);
+        let body = Body::Universe(Universe { version: self.version, valid_until, pairs, insights });
         out.push(ServiceOutput::publish(self.sequencer.wrap(now, body)));
         self.membership = membership;
         self.published_at = Some(now);
@@ -167,6 +185,9 @@ impl Machine for PairDiscoveryCore {
     fn tick(&mut self, now: Timestamp, out: &mut Vec<Self::Output>) {
         if self.assess_at.is_some_and(|at| at <= now) {
             self.assess_at = Some(now.saturating_add(self.config.assess_interval()));
+            if let Some(insights) = &mut self.insights {
+                insights.step(now, self.config.assess_interval());
+            }
             self.assess(now, out);
         }
     }
@@ -184,3 +205,7 @@ impl ServiceCore for PairDiscoveryCore {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "insight_tests.rs"]
+mod insight_tests;

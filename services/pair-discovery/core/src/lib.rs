@@ -1,6 +1,7 @@
 //! Pair-discovery core: instruments to a ranked, versioned universe with a reason for every pair in or out.
 //!
-//! In: instruments, books, trades, tickers, feed health, fee tier, its own earlier universes. Out: `Universe`s.
+//! In: instruments, books, trades, tickers, bars, feed health, fee tier, its own earlier universes. Out: `Universe`s, with patterns by the
+//! hour and leads where `[pair_discovery.insights]` asks for them.
 //! Invariants: every known pair is in every universe, each with one reason; versions only grow, also across restarts;
 //! a pair with anything missing (data, fee, conversion rate) is out with that reason. A perpetual is reference only.
 //! Must never happen: a pair selected on stale or invalid data; a default in place of a missing number.
@@ -13,8 +14,13 @@
 
 mod assess;
 mod core;
+mod insight_settings;
+mod insights;
+mod leads;
 mod observed;
+mod patterns;
 mod settings;
 
 pub use core::PairDiscoveryCore;
+pub use insight_settings::InsightSettings;
 pub use settings::{PairDiscoveryConfig, PairDiscoverySettings};

@@ -1,5 +1,6 @@
 //! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
 
+use crate::insight_settings::InsightSettings;
 use remora_domain::{AccountId, DurationNs, Notional, Reporting, SettingCheck, SettingProblem};
 
 /// Is the `[pair_discovery]` section as written.
@@ -44,6 +45,9 @@ pub struct PairDiscoverySettings {
     pub participation_frac: f64,
     /// What one pair may hold, in the reporting currency; its smallest order must fit.
     pub pair_budget_usd: String,
+    /// How patterns by the hour and leads between instruments of one asset are looked for; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insights: Option<InsightSettings>,
 }
 
 /// Is the checked configuration of pair discovery.
@@ -85,6 +89,9 @@ impl PairDiscoverySettings {
         check.range("edge_bps_min", self.edge_bps_min, -10_000.0, 10_000.0);
         check.range("adverse_bps", self.adverse_bps, 0.0, 10_000.0);
         check.range("participation_frac", self.participation_frac, 1e-9, 1.0);
+        if let Some(insights) = &self.insights {
+            insights.check(&mut check);
+        }
         if self.allow.is_empty() {
             check.problem("allow", "[]", "at least one pattern, such as \"*\" for every pair");
         }

@@ -10,7 +10,7 @@ use remora_testkit::{
     published, px, qty, usd,
 };
 
-fn settings() -> PairDiscoverySettings {
+pub(super) fn settings() -> PairDiscoverySettings {
     PairDiscoverySettings {
         pairs_max: 2,
         hysteresis_ranks: 1,
@@ -31,16 +31,17 @@ fn settings() -> PairDiscoverySettings {
         adverse_bps: 0.0,
         participation_frac: 0.01,
         pair_budget_usd: "500".to_owned(),
+        insights: None,
     }
 }
 
-fn core_of(settings: &PairDiscoverySettings) -> PairDiscoveryCore {
+pub(super) fn core_of(settings: &PairDiscoverySettings) -> PairDiscoveryCore {
     let config = settings.validate(&account(), &usd(&[("USD", "1")])).unwrap();
     let producer = ProducerId::new("pair-discovery").unwrap();
     PairDiscoveryCore::new(config, Sequencer::new(producer, SessionId::new(1)))
 }
 
-type Input = ServiceInput<NoLocal>;
+pub(super) type Input = ServiceInput<NoLocal>;
 
 fn trade(pair: &str, trade_id: u64, size: &str) -> Body {
     let (instrument, price, qty) = (key(pair), px("100"), qty(size));
@@ -65,13 +66,17 @@ fn pair(
     bodies.into_iter().map(input).collect()
 }
 
-fn start(router: &mut Producer) -> Vec<(Timestamp, Input)> {
+pub(super) fn start(router: &mut Producer) -> Vec<(Timestamp, Input)> {
     let tier = router.input(at_ms(0), Body::AccountFees(fees("0", "8")));
     vec![(at_ms(0), tier), (at_ms(0), ServiceInput::CaughtUp)]
 }
 
 /// Runs inputs, then time up to `until_ms`, and gives every universe.
-fn run(core: PairDiscoveryCore, inputs: Vec<(Timestamp, Input)>, until_ms: i64) -> Vec<Universe> {
+pub(super) fn run(
+    core: PairDiscoveryCore,
+    inputs: Vec<(Timestamp, Input)>,
+    until_ms: i64,
+) -> Vec<Universe> {
     let mut driver = Driver::new(core);
     let mut outputs = Vec::new();
     for (now, input) in inputs {
@@ -215,7 +220,8 @@ fn a_perpetual_is_reference_only() {
 fn versions_go_on_after_a_restart() {
     let mut earlier = Producer::new("pair-discovery", 7);
     let (mut feed, mut router) = (Producer::new("ingestor", 1), Producer::new("order-router", 1));
-    let old = Universe { version: 41, valid_until: at_ms(0), pairs: Vec::new() };
+    let old =
+        Universe { version: 41, valid_until: at_ms(0), pairs: Vec::new(), insights: Vec::new() };
     let mut inputs = vec![(at_ms(0), earlier.input(at_ms(0), Body::Universe(old)))];
     inputs.extend(start(&mut router));
     inputs.extend(pair(&mut feed, "AAA-USD", "99.9", "100.1", "50"));

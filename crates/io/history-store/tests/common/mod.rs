@@ -44,6 +44,7 @@ fn universe() -> Universe {
             pair("BTC-USD", Some(1), PairReason::Selected),
             pair("ETH-USD", None, PairReason::SpreadTooTight),
         ],
+        insights: Vec::new(),
     }
 }
 
