@@ -135,6 +135,24 @@ impl Asset {
     pub fn from_venue(name: &str) -> Result<Self, IdError> {
         Self::new(&escape(name))
     }
+
+    /// Takes a venue's asset name by the name that everybody else uses, so that contracts on one asset name the same one:
+    /// `XBT` becomes `BTC` and `XDG` becomes `DOGE` (ISO 4217 reserves `X` names for what no country issues; some venues
+    /// spell these two so, in either case). Any other name stays as it is.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn canonical(name: &str) -> Result<Self, IdError> {
+        Self::from_venue(Self::common_name(name))
+    }
+
+    /// Gives the name that everybody else uses for what some venues spell differently; see [`Asset::canonical`].
+    #[must_use]
+    pub fn common_name(name: &str) -> &str {
+        let known = [("XBT", "BTC"), ("XDG", "DOGE")];
+        let alias = known.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        alias.map_or(name, |(_, common)| *common)
+    }
 }
 
 impl InstrumentId {
@@ -152,6 +170,31 @@ impl InstrumentId {
     /// Refuses empty and overlong names.
     pub fn of_linear_perpetual(base: &str, quote: &str) -> Result<Self, IdError> {
         Self::new(&format!("{}-{}-PERP", escape(base), escape(quote)))
+    }
+
+    /// Makes the canonical name of a perpetual settled in its base: `BTC-USD-PERP-INVERSE`.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn of_inverse_perpetual(base: &str, quote: &str) -> Result<Self, IdError> {
+        Self::new(&format!("{}-{}-PERP-INVERSE", escape(base), escape(quote)))
+    }
+
+    /// Makes the canonical name of a dated future that is linear in the quote: `ETH-USD-20261225`; `day` is the day of its
+    /// maturity, UTC, as YYYYMMDD.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn of_linear_future(base: &str, quote: &str, day: u32) -> Result<Self, IdError> {
+        Self::new(&format!("{}-{}-{day:08}", escape(base), escape(quote)))
+    }
+
+    /// Makes the canonical name of a dated future settled in its base: `BTC-USD-20260925-INVERSE`.
+    ///
+    /// # Errors
+    /// Refuses empty and overlong names.
+    pub fn of_inverse_future(base: &str, quote: &str, day: u32) -> Result<Self, IdError> {
+        Self::new(&format!("{}-{}-{day:08}-INVERSE", escape(base), escape(quote)))
     }
 }
 
@@ -229,5 +272,33 @@ mod tests {
         assert!(ClOrdId::new("a-0123456789abcdefg").is_err());
         assert!(InstrumentId::new("BTC/USD").is_err());
         assert!(VenueId::new("").is_err());
+    }
+
+    #[test]
+    fn an_asset_has_one_name_however_a_venue_spells_it() {
+        for (spelt, want) in [("XBT", "BTC"), ("xbt", "BTC"), ("BTC", "BTC"), ("XDG", "DOGE")] {
+            assert_eq!(Asset::canonical(spelt).unwrap().as_str(), want, "{spelt}");
+        }
+        assert_eq!(Asset::canonical("AAPLx").unwrap().as_str(), "AAPLx");
+        assert_eq!(Asset::canonical("XBT.F").unwrap().as_str(), "XBT_2EF");
+        assert!(Asset::canonical("").is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_contract_says_its_maturity_and_its_settlement() {
+        let texts = [
+            InstrumentId::of_linear_perpetual("BTC", "USD"),
+            InstrumentId::of_inverse_perpetual("BTC", "USD"),
+            InstrumentId::of_linear_future("ETH", "USD", 20_261_225),
+            InstrumentId::of_inverse_future("BTC", "USD", 20_260_925),
+        ];
+        let texts = texts.map(|made| made.unwrap().to_string());
+        let want = [
+            "BTC-USD-PERP",
+            "BTC-USD-PERP-INVERSE",
+            "ETH-USD-20261225",
+            "BTC-USD-20260925-INVERSE",
+        ];
+        assert_eq!(texts, want);
     }
 }

@@ -30,6 +30,8 @@ pub enum ContractKind {
     InversePerpetual,
     /// Dated future, linear in the quote currency.
     LinearFuture,
+    /// Dated future settled in base currency.
+    InverseFuture,
 }
 
 /// Says what the venue allows on an instrument now.
@@ -124,7 +126,8 @@ pub struct Instrument {
     pub qty_min: Qty,
     /// Smallest order value in quote currency; `None` where the venue has not said.
     pub cost_min: Option<Notional>,
-    /// Base units per contract unit; 1 for spot.
+    /// What one unit of quantity stands for: base units of spot and linear contracts (1 for spot), quote units of inverse
+    /// ones.
     pub multiplier: Qty,
     /// Counts changes of this definition, from 1.
     pub version: u32,

@@ -40,8 +40,8 @@ pub use ids::{
 pub use insight::{HOURS, HourPattern, Lead, PairInsight, PatternTarget};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, QuantiseError, Rounding};
 pub use market::{
-    Bar, BookState, BookTop, FeedCounters, FeedStatus, InvalidBook, Level, MarketStatus,
-    MarketTrade, SystemStatus, Ticker,
+    Bar, BookState, BookTop, ContractTicker, FeedCounters, FeedStatus, Funding, InvalidBook, Level,
+    MarketStatus, MarketTrade, SystemStatus, Ticker,
 };
 pub use message::{Body, Envelope, Header, Sequencer};
 pub use order::{

@@ -1,6 +1,6 @@
 //! Market data as the bus carries it.
 
-use crate::{InstrumentKey, Notional, Price, Qty, Side, Timestamp};
+use crate::{Amount, InstrumentKey, Notional, Price, Qty, Side, Timestamp};
 
 /// Is one price level of a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +103,38 @@ pub struct Ticker {
     pub last: Price,
     /// Base volume of 24 hours.
     pub volume_24h: Qty,
-    /// Volume-weighted average price of 24 hours.
-    pub vwap_24h: Price,
+    /// Volume-weighted average price of 24 hours; `None` where the venue does not say.
+    pub vwap_24h: Option<Price>,
     /// Lowest price of 24 hours.
     pub low_24h: Price,
     /// Highest price of 24 hours.
     pub high_24h: Price,
+    /// What there is to say of a contract only; `None` of spot.
+    pub contract: Option<Box<ContractTicker>>,
+}
+
+/// Is what a venue says of a perpetual or dated future beside its trades.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractTicker {
+    /// The venue's reference price for margin and unrealised profit.
+    pub mark: Price,
+    /// Price of the underlying, built from several venues.
+    pub index: Price,
+    /// Contracts that are open, in units of quantity.
+    pub open_interest: Qty,
+    /// What its holders pay each other; `None` of a dated future.
+    pub funding: Option<Funding>,
+}
+
+/// Is the funding of a perpetual, as fractions of the index for one period. Above zero the long side pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funding {
+    /// The rate of the period that runs.
+    pub rate_frac: Amount,
+    /// What the venue expects for the period after it.
+    pub next_rate_frac: Amount,
+    /// When that period begins; `None` where the venue does not say.
+    pub next_time: Option<Timestamp>,
 }
 
 /// Says what a venue as a whole allows.
@@ -141,9 +167,9 @@ pub struct MarketStatus {
 pub struct FeedCounters {
     /// Data frames of any channel that carried this instrument.
     pub frames: u64,
-    /// Book frames whose checksum fitted.
+    /// Book frames that the venue's check proved: its checksum or, where it has none, its sequence.
     pub checksums_passed: u64,
-    /// Book frames whose checksum did not.
+    /// Book frames that it did not.
     pub checksums_failed: u64,
     /// Public trades.
     pub trades: u64,

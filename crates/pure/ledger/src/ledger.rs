@@ -65,7 +65,7 @@ impl Ledger {
         }
         match instrument.kind {
             ContractKind::Spot | ContractKind::LinearPerpetual | ContractKind::LinearFuture => {}
-            kind @ ContractKind::InversePerpetual => {
+            kind @ (ContractKind::InversePerpetual | ContractKind::InverseFuture) => {
                 return Err(LedgerError::UnsupportedKind { instrument: key.clone(), kind });
             }
         }

@@ -8,9 +8,10 @@ use crate::amounts::{
 use crate::generated::{decisions, md, pairs};
 use crate::insight::{insight_from, insight_to};
 use remora_domain::{
-    Bar, BookState, BookTop, ContractKind, DecisionReason, DecisionRecord, FeedCounters,
-    FeedStatus, Instrument, InstrumentStatus, InvalidBook, Level, MarketStatus, MarketTrade,
-    PairReason, PairScore, QuoteTarget, SystemStatus, Ticker, Timestamp, Universe,
+    Bar, BookState, BookTop, ContractKind, ContractTicker, DecisionReason, DecisionRecord,
+    FeedCounters, FeedStatus, Funding, Instrument, InstrumentStatus, InvalidBook, Level,
+    MarketStatus, MarketTrade, PairReason, PairScore, QuoteTarget, SystemStatus, Ticker, Timestamp,
+    Universe,
 };
 
 enum_map!(system_to, system_from, SystemStatus, md::SystemStatus, {
@@ -19,7 +20,7 @@ enum_map!(system_to, system_from, SystemStatus, md::SystemStatus, {
 });
 enum_map!(kind_to, kind_from, ContractKind, md::ContractKind, {
     Spot = Spot, LinearPerpetual = LinearPerpetual, InversePerpetual = InversePerpetual,
-    LinearFuture = LinearFuture,
+    LinearFuture = LinearFuture, InverseFuture = InverseFuture,
 });
 enum_map!(status_to, status_from, InstrumentStatus, md::InstrumentStatus, {
     Online = Online, CancelOnly = CancelOnly, PostOnly = PostOnly, LimitOnly = LimitOnly,
@@ -109,9 +110,10 @@ pub(crate) fn ticker_to(m: &Ticker) -> md::Ticker {
         ask: dec(m.ask),
         last: dec(m.last),
         volume_24h: dec(m.volume_24h),
-        vwap_24h: dec(m.vwap_24h),
+        vwap_24h: m.vwap_24h.and_then(dec),
         low_24h: dec(m.low_24h),
         high_24h: dec(m.high_24h),
+        contract: m.contract.as_deref().map(contract_to),
     }
 }
 
@@ -122,9 +124,39 @@ pub(crate) fn ticker_from(m: md::Ticker) -> Result<Ticker, WireError> {
         ask: amount("ticker.ask", m.ask)?,
         last: amount("ticker.last", m.last)?,
         volume_24h: amount("ticker.volume_24h", m.volume_24h)?,
-        vwap_24h: amount("ticker.vwap_24h", m.vwap_24h)?,
+        vwap_24h: m.vwap_24h.map(|px| amount("ticker.vwap_24h", Some(px))).transpose()?,
         low_24h: amount("ticker.low_24h", m.low_24h)?,
         high_24h: amount("ticker.high_24h", m.high_24h)?,
+        contract: m.contract.map(contract_from).transpose()?.map(Box::new),
+    })
+}
+
+fn contract_to(m: &ContractTicker) -> md::ContractTicker {
+    md::ContractTicker {
+        mark: dec(m.mark),
+        index: dec(m.index),
+        open_interest: dec(m.open_interest),
+        funding: m.funding.map(|funding| md::Funding {
+            rate: dec(funding.rate_frac),
+            next_rate: dec(funding.next_rate_frac),
+            next_time_ns: funding.next_time.map(Timestamp::as_ns),
+        }),
+    }
+}
+
+fn contract_from(m: md::ContractTicker) -> Result<ContractTicker, WireError> {
+    let funding = |m: md::Funding| {
+        Ok::<_, WireError>(Funding {
+            rate_frac: amount("ticker.funding.rate", m.rate)?,
+            next_rate_frac: amount("ticker.funding.next_rate", m.next_rate)?,
+            next_time: m.next_time_ns.map(Timestamp::from_ns),
+        })
+    };
+    Ok(ContractTicker {
+        mark: amount("ticker.mark", m.mark)?,
+        index: amount("ticker.index", m.index)?,
+        open_interest: amount("ticker.open_interest", m.open_interest)?,
+        funding: m.funding.map(funding).transpose()?,
     })
 }
 

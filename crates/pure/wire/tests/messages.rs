@@ -9,9 +9,9 @@
 use proptest::prelude::*;
 use remora_domain::{
     AccountFees, AccountId, Amount, ApprovalFields, Asset, Balance, Balances, Bar, Body, BookState,
-    BookTop, Bps, CancelReason, ClOrdId, ContractKind, ControlAction, ControlCommand, ControlScope,
+    BookTop, Bps, CancelReason, ClOrdId, ContractKind, ContractTicker, ControlAction, ControlCommand, ControlScope,
     ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, EquityMarks, ExecId,
-    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Header, Heartbeat, HourPattern,
+    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Funding, Header, Heartbeat, HourPattern,
     Instrument, InstrumentId, InstrumentKey, InstrumentStatus, InvalidBook, Lead, Level,
     LimitsChange, Liquidity, MarketStatus, MarketTrade, MessageId, Notional, OrdStatus,
     OrderApproval, OrderCancel, OrderEvent, OrderEventReason, OrderId, OrderRefusal, OrderRequest,
@@ -88,9 +88,10 @@ fn market() -> Vec<Body> {
             ask: px("61000.1"),
             last: px("61000.1"),
             volume_24h: qty("1234.5"),
-            vwap_24h: px("60500"),
+            vwap_24h: Some(px("60500")),
             low_24h: px("59000"),
             high_24h: px("62000"),
+            contract: None,
         }),
         Body::MarketStatus(MarketStatus { venue, status: SystemStatus::PostOnly }),
         Body::FeedStatus(FeedStatus {
@@ -304,9 +305,28 @@ fn samples() -> Vec<Envelope> {
     bodies.enumerate().map(wrap).collect()
 }
 
+/// A perpetual and a dated future of a venue that does not say the average price.
+fn contracts() -> Vec<Envelope> {
+    let ticker = |body| if let Body::Ticker(ticker) = body { Some(ticker) } else { None };
+    let spot = market().into_iter().find_map(ticker).unwrap();
+    let funding = Funding {
+        rate_frac: Amount::parse("-0.00000138").unwrap(),
+        next_rate_frac: Amount::ZERO,
+        next_time: Some(Timestamp::from_ns(9)),
+    };
+    let of = |funding| {
+        let (mark, index) = (px("61000.123456789"), px("60999.5"));
+        let contract = ContractTicker { mark, index, open_interest: qty("30072580"), funding };
+        Body::Ticker(Ticker { vwap_24h: None, contract: Some(Box::new(contract)), ..spot.clone() })
+    };
+    let header = samples().swap_remove(0).header;
+    let wrap = |body| Envelope { header: header.clone(), body };
+    [of(Some(funding)), of(Some(Funding { next_time: None, ..funding })), of(None)].map(wrap).into()
+}
+
 #[test]
 fn every_message_survives_the_wire() {
-    for sample in samples() {
+    for sample in samples().into_iter().chain(contracts()) {
         let back = decode(&encode(&sample)).unwrap();
         assert_eq!(back, sample);
         // Equality of amounts ignores trailing zeros; the text must survive too.

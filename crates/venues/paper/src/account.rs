@@ -126,7 +126,8 @@ impl Account {
             (
                 ContractKind::LinearPerpetual
                 | ContractKind::LinearFuture
-                | ContractKind::InversePerpetual,
+                | ContractKind::InversePerpetual
+                | ContractKind::InverseFuture,
                 Side::Buy | Side::Sell,
             ) => {
                 let known = self.contracts.get(&instrument.key).cloned();
@@ -183,7 +184,8 @@ impl Account {
                 (
                     ContractKind::LinearPerpetual
                     | ContractKind::LinearFuture
-                    | ContractKind::InversePerpetual,
+                    | ContractKind::InversePerpetual
+                    | ContractKind::InverseFuture,
                     Side::Buy | Side::Sell,
                 ) => {
                     held.add(&order.instrument.quote, fee.as_amount())?;
@@ -278,6 +280,6 @@ impl<'a> Exposure<'a> {
 pub(crate) const fn is_supported(kind: ContractKind) -> bool {
     match kind {
         ContractKind::Spot | ContractKind::LinearPerpetual | ContractKind::LinearFuture => true,
-        ContractKind::InversePerpetual => false,
+        ContractKind::InversePerpetual | ContractKind::InverseFuture => false,
     }
 }

@@ -298,7 +298,8 @@ const fn is_tradable(instrument: &Instrument) -> bool {
         ContractKind::Spot => true,
         ContractKind::LinearPerpetual
         | ContractKind::InversePerpetual
-        | ContractKind::LinearFuture => false,
+        | ContractKind::LinearFuture
+        | ContractKind::InverseFuture => false,
     };
     is_open && is_spot
 }

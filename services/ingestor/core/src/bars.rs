@@ -220,7 +220,7 @@ fn turnover(instrument: &Instrument, trade: &MarketTrade) -> Option<Notional> {
         ContractKind::Spot | ContractKind::LinearPerpetual | ContractKind::LinearFuture => {
             trade.price.checked_notional(trade.qty, instrument.multiplier).ok()
         }
-        ContractKind::InversePerpetual => {
+        ContractKind::InversePerpetual | ContractKind::InverseFuture => {
             let one = Price::from_decimal(Decimal::ONE).ok()?;
             one.checked_notional(trade.qty, instrument.multiplier).ok()
         }

@@ -72,8 +72,8 @@ impl Observed {
     }
 
     pub(crate) fn ticker(&mut self, ticker: &Ticker) {
-        let value_est = ticker.volume_24h.to_est() * ticker.vwap_24h.to_est();
-        self.volume_24h_quote_est = Some(value_est).filter(|value| value.is_finite());
+        let value_est = ticker.vwap_24h.map(|vwap| ticker.volume_24h.to_est() * vwap.to_est());
+        self.volume_24h_quote_est = value_est.filter(|value| value.is_finite());
     }
 
     /// Tells whether there was a book once and none can be used now.

@@ -129,9 +129,10 @@ impl Bench {
                 ask: mid,
                 last: mid,
                 volume_24h: qty("1000000"),
-                vwap_24h: mid,
+                vwap_24h: Some(mid),
                 low_24h: mid,
                 high_24h: mid,
+                contract: None,
             };
             self.say(feed.market(now(), Body::Ticker(ticker)));
             self.say(feed.market(now(), Body::Book(top)));

@@ -45,6 +45,7 @@ words! {
     contract_kind(ContractKind) {
         Spot = "spot", LinearPerpetual = "linear_perpetual",
         InversePerpetual = "inverse_perpetual", LinearFuture = "linear_future",
+        InverseFuture = "inverse_future",
     }
     instrument_status(InstrumentStatus) {
         Online = "online", CancelOnly = "cancel_only", PostOnly = "post_only",

@@ -337,9 +337,10 @@ fn nothing_is_asked_for_or_filled_on_a_book_that_may_not_be_used() {
                 ask: px("101"),
                 last: px("100"),
                 volume_24h: qty("1"),
-                vwap_24h: px("100"),
+                vwap_24h: Some(px("100")),
                 low_24h: px("99"),
                 high_24h: px("101"),
+                contract: None,
             }));
             let venue_time = Some(at_ms(log.at));
             log.add(Body::Book(book("BTC", "99", "101")));

@@ -178,9 +178,10 @@ impl SimFeed {
             ask,
             last: bid,
             volume_24h: Qty::from_decimal(volume).ok()?,
-            vwap_24h: bid,
+            vwap_24h: Some(bid),
             low_24h: bid,
             high_24h: ask,
+            contract: None,
         };
         let venue_time = Some(venue_time);
         out.push(FeedOutput::Event(MarketEvent::Ticker { ticker, venue_time, receive_time }));

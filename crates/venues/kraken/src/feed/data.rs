@@ -319,8 +319,19 @@ impl KrakenFeed {
             let [bid, ask, last, vwap_24h, low_24h, high_24h] = item.prices()?;
             let volume_24h = item.volume()?;
             let instrument = key.clone();
-            let ticker =
-                Ticker { instrument, bid, ask, last, volume_24h, vwap_24h, low_24h, high_24h };
+            let vwap_24h = Some(vwap_24h);
+            let contract = None;
+            let ticker = Ticker {
+                instrument,
+                bid,
+                ask,
+                last,
+                volume_24h,
+                vwap_24h,
+                low_24h,
+                high_24h,
+                contract,
+            };
             Ok::<_, FrameError>((ticker, item.venue_time()?))
         };
         match read() {

@@ -424,7 +424,7 @@ fn the_ticker_is_told() {
     let [FeedOutput::Event(MarketEvent::Ticker { ticker, .. })] = out.as_slice() else {
         panic!("{out:?}")
     };
-    assert_eq!(ticker.vwap_24h.to_string(), "0.49995123");
+    assert_eq!(ticker.vwap_24h.unwrap().to_string(), "0.49995123");
     assert_eq!(driver.counters("EXA-USD").frames, 2);
 }
 

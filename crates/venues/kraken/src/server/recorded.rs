@@ -251,7 +251,9 @@ impl Recorded {
             ContractKind::LinearPerpetual => {
                 known(&format!("{}/{}", made.base, made.quote)).map(Role::Index)
             }
-            ContractKind::InversePerpetual | ContractKind::LinearFuture => None,
+            ContractKind::InversePerpetual
+            | ContractKind::LinearFuture
+            | ContractKind::InverseFuture => None,
         };
         if let Some(role) = role {
             self.roles.insert(made.key.clone(), role);

@@ -34,7 +34,8 @@ pub(super) fn tradable<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial> {
         ContractKind::Spot => {}
         kind @ (ContractKind::LinearPerpetual
         | ContractKind::InversePerpetual
-        | ContractKind::LinearFuture) => return no("Spot", format!("{kind:?}")),
+        | ContractKind::LinearFuture
+        | ContractKind::InverseFuture) => return no("Spot", format!("{kind:?}")),
     }
     match instrument.status {
         InstrumentStatus::Online | InstrumentStatus::LimitOnly => {}

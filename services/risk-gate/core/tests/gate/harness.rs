@@ -208,9 +208,10 @@ impl Gate {
             ask: last,
             last,
             volume_24h: qty("1000000"),
-            vwap_24h: last,
+            vwap_24h: Some(last),
             low_24h: last,
             high_24h: last,
+            contract: None,
         });
         let said = self.ingestor.market(self.now, body);
         self.say(said);

@@ -41,9 +41,12 @@ fn an_unknown_instrument_is_refused() {
 
 #[test]
 fn only_spot_is_enabled() {
-    for kind in
-        [ContractKind::LinearPerpetual, ContractKind::InversePerpetual, ContractKind::LinearFuture]
-    {
+    for kind in [
+        ContractKind::LinearPerpetual,
+        ContractKind::InversePerpetual,
+        ContractKind::LinearFuture,
+        ContractKind::InverseFuture,
+    ] {
         let mut gate = Gate::ready(config());
         gate.define(Instrument { kind, ..instrument("BTC", "USD") });
         gate.refused(&request("a-1"), Why::InstrumentNotTradable);
