@@ -82,7 +82,7 @@ pub enum FeedInput {
 /// Is anything a feed session asks for or reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FeedOutput {
-    /// Open a connection.
+    /// Open a connection, or ask a question: see [`LinkCommand::Connect`].
     Connect {
         /// Which.
         conn: ConnId,
@@ -111,11 +111,12 @@ pub enum FeedOutput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkCommand {
     /// Open a connection; answered by `Connected` or `Disconnected`. Replaces one of the same id, of which
-    /// nothing more is heard.
+    /// nothing more is heard. Where the address is `http://` or `https://` it is asked once, with GET: answered by one
+    /// `Frame` with the body of its answer, or by `Disconnected` where there is none.
     Connect {
         /// Which.
         conn: ConnId,
-        /// Where to: `ws://` or `wss://`.
+        /// Where to: `ws://`, `wss://`, `http://` or `https://`.
         url: String,
     },
     /// Send a text frame. Without an open connection it is discarded: its `Disconnected` has been given.

@@ -1,25 +1,27 @@
 //! The market-data session: subscribe, verify, resync, reconnect. `data` turns frames into events.
 
 mod data;
-mod link;
 mod symbol;
 #[cfg(test)]
 mod tests;
 
+use crate::SILENCE_MAX;
 use crate::request::Ask;
 use crate::selection::Selection;
-use link::{Alarm, Link};
 use remora_domain::{
     DurationNs, FeedCounters, InstrumentKey, InstrumentStatus, InvalidBook, MarketStatus,
     SystemStatus, Timestamp,
 };
 use remora_machine::Machine;
 use remora_orderbook::LevelChange;
+use remora_venue_api::session::link::{Alarm, Link};
+use remora_venue_api::session::published::Times;
+use remora_venue_api::session::resync::{SNAPSHOT_WAIT, Subscription};
 use remora_venue_api::{
     ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, Problem, ProblemKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use symbol::{SNAPSHOT_WAIT, Subscription, Symbol, Times};
+use symbol::Symbol;
 
 /// The most characters of a problem's detail.
 const DETAIL_CHARS: usize = 300;
@@ -38,6 +40,8 @@ pub struct KrakenFeed {
     settings: FeedSettings,
     selection: Selection,
     link: Link,
+    /// The number of the last request.
+    req_id: u32,
     /// When the definitions must have come, while they are awaited.
     definitions_by: Option<Timestamp>,
     symbols: BTreeMap<String, Symbol>,
@@ -73,7 +77,8 @@ impl KrakenFeed {
     pub fn new(settings: FeedSettings) -> Self {
         Self {
             selection: Selection::of(&settings),
-            link: Link::new(settings.url.clone(), settings.seed),
+            link: Link::new(settings.url.clone(), settings.seed, SILENCE_MAX),
+            req_id: 0,
             settings,
             definitions_by: None,
             symbols: BTreeMap::new(),
@@ -89,7 +94,7 @@ impl KrakenFeed {
     fn on_connected(&mut self, conn: ConnId, now: Timestamp, out: &mut Vec<FeedOutput>) {
         if !self.settings.is_recorded && self.link.connected(conn, now, out) {
             self.definitions_by = Some(now.saturating_add(SNAPSHOT_WAIT));
-            self.link.send(Ask::Instruments, now, out);
+            self.ask(Ask::Instruments, now, out);
         }
     }
 
@@ -125,7 +130,7 @@ impl KrakenFeed {
     fn invalidate_all(&mut self, reason: InvalidBook, now: Timestamp, out: &mut Vec<FeedOutput>) {
         let times = Times { venue: None, receive: now };
         for symbol in self.symbols.values_mut() {
-            if symbol.is_published() {
+            if symbol.published.is_begun() {
                 out.extend(symbol.invalidate(reason, times).map(FeedOutput::Event));
             } else {
                 symbol.book.clear();
@@ -157,13 +162,13 @@ impl KrakenFeed {
         }
         let depth = self.settings.depth;
         for symbols in wanted.chunks(BATCH) {
-            self.link.send(Ask::Book { symbols, depth }, now, out);
+            self.ask(Ask::Book { symbols, depth }, now, out);
         }
         for symbols in wanted.chunks(BATCH) {
-            self.link.send(Ask::Trades { symbols }, now, out);
+            self.ask(Ask::Trades { symbols }, now, out);
         }
         for symbols in wanted.chunks(BATCH) {
-            self.link.send(Ask::Tickers { symbols }, now, out);
+            self.ask(Ask::Tickers { symbols }, now, out);
         }
     }
 
@@ -175,7 +180,7 @@ impl KrakenFeed {
         let Some(symbol) = self.symbols.get_mut(name) else { return };
         match symbol.subscription {
             Subscription::Asked { .. } | Subscription::On => {
-                let until = symbol.plan_resync(now);
+                let until = symbol.pause.plan(now);
                 symbol.subscription = Subscription::Cooling { until };
                 self.waiting.insert(name.to_owned());
             }
@@ -196,8 +201,8 @@ impl KrakenFeed {
                 symbol.subscription = Subscription::Asked { until };
                 let symbols = [name.to_owned()];
                 let depth = self.settings.depth;
-                self.link.send(Ask::EndBook { symbols: &symbols, depth }, now, out);
-                self.link.send(Ask::Book { symbols: &symbols, depth }, now, out);
+                self.ask(Ask::EndBook { symbols: &symbols, depth }, now, out);
+                self.ask(Ask::Book { symbols: &symbols, depth }, now, out);
             }
             Subscription::Off
             | Subscription::Asked { .. }
@@ -255,7 +260,13 @@ impl KrakenFeed {
                 self.invalidate_all(InvalidBook::Silent, now, out);
             }
             Alarm::Gone => self.on_disconnected(self.link.conn(), now, out),
+            Alarm::Ping => self.ask(Ask::Ping, now, out),
         }
+    }
+
+    fn ask(&mut self, ask: Ask<'_>, now: Timestamp, out: &mut Vec<FeedOutput>) {
+        self.req_id = (self.req_id + 1) & 0x3FFF_FFFF;
+        self.link.send(ask.text(self.req_id), now, out);
     }
 
     fn problem(

@@ -25,26 +25,27 @@
 #![deny(missing_docs)]
 
 mod auth;
-mod connection;
-mod error;
 mod feed;
 mod frame;
 mod instrument;
-mod number;
 mod request;
-mod selection;
 pub mod server;
-mod time;
 mod trading;
 mod usual;
 
-pub use error::FrameError;
 pub use feed::KrakenFeed;
 pub use frame::{
     BookItem, Decoded, Frame, MessageKind, RawLevel, Reply, Request, TickerItem, TradeItem, decode,
 };
-pub use selection::shard_of;
+pub use remora_venue_api::session::error::FrameError;
+pub use remora_venue_api::session::selection::shard_of;
 pub use trading::{KrakenTrading, RATE_TIERS};
+
+use remora_domain::DurationNs;
+use remora_venue_api::session::{connection, error, number, selection, time};
+
+/// A heartbeat comes each second when nothing else does: no frame for this long is a dead connection.
+const SILENCE_MAX: DurationNs = DurationNs::from_s(10);
 
 /// The depths a book can be subscribed at, in levels a side.
 pub const DEPTHS: [u32; 5] = [10, 25, 100, 500, 1000];

@@ -8,11 +8,9 @@
 mod accounts;
 pub mod auth;
 pub mod catalogue;
-pub(crate) mod date;
 pub mod desk;
 pub mod error;
 pub mod faults;
-pub mod io;
 mod json;
 pub mod listing;
 mod machine;
@@ -25,6 +23,9 @@ pub mod settings;
 pub mod synthetic;
 mod tape;
 mod ws;
+
+pub use remora_venue_api::server as io;
+pub(crate) use remora_venue_api::session::date;
 
 pub use machine::{Server, ServerSettings};
 pub use recorded::{PairFinder, Recorded, RecordedPair};

@@ -1,8 +1,8 @@
 //! What frames mean for the session.
 
-use super::symbol::{Subscription, Symbol, Times};
+use super::symbol::Symbol;
 use super::{At, KrakenFeed, problem};
-use crate::error::{FrameError, excerpt};
+use crate::error::{FrameError, chain, excerpt};
 use crate::frame::{
     BookItem, Decoded, Frame, MessageKind, Reply, Request, TickerItem, TradeItem, decode,
     named_symbols,
@@ -14,10 +14,11 @@ use remora_domain::{
     Instrument, InstrumentKey, InvalidBook, MarketTrade, QuantiseError, Ticker, Timestamp,
 };
 use remora_orderbook::{BookError, LevelChange, Sequenced, Verify};
+use remora_venue_api::session::published::Times;
+use remora_venue_api::session::resync::Subscription;
 use remora_venue_api::{FeedOutput, MarketEvent, ProblemKind};
 use serde_json::value::RawValue;
 use std::error::Error;
-use std::fmt::Write as _;
 
 /// Symbols remembered before they are defined; the venue lists about a thousand.
 const SYMBOLS_MAX: usize = 20_000;
@@ -461,7 +462,7 @@ fn accept(
     times: Times,
     out: &mut Vec<FeedOutput>,
 ) -> Result<(), BookFault> {
-    let was_invalid = symbol.is_invalid();
+    let was_invalid = symbol.published.is_invalid();
     let published = symbol.publish(levels, times);
     let counters = &mut symbol.counters;
     counters.checksums_passed = counters.checksums_passed.saturating_add(1);
@@ -540,16 +541,4 @@ fn trade_of(
         qty: instrument.qty_of(lots)?,
     };
     Ok((trade, item.venue_time()?))
-}
-
-/// Writes an error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {next}");
-        cause = next.source();
-    }
-    text
 }

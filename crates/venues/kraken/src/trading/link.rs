@@ -4,6 +4,7 @@
 //! the connection that subscribed with it.
 
 use super::requests::Channel;
+use crate::SILENCE_MAX;
 use crate::connection::{Connection, Due as ConnectionDue};
 use remora_domain::{DurationNs, Timestamp};
 use remora_venue_api::{Confidential, ConnId};
@@ -50,7 +51,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) const fn new(seed: u64) -> Self {
         Self {
-            connection: Connection::new(seed),
+            connection: Connection::new(seed, SILENCE_MAX),
             wants_token: false,
             token: None,
             executions: Sub { is_acknowledged: false, sequence: None },

@@ -50,15 +50,6 @@ struct AssetText<'a> {
     altname: Cow<'a, str>,
 }
 
-/// Gives the v2 name of an asset's altname.
-fn v2_name(altname: &str) -> &str {
-    match altname {
-        "XBT" => "BTC",
-        "XDG" => "DOGE",
-        other => other,
-    }
-}
-
 impl Names {
     pub(super) const fn new(venue: VenueId) -> Self {
         Self {
@@ -109,8 +100,8 @@ impl Names {
         let assets: BTreeMap<String, &RawValue> = object("Assets", result)?;
         for (id, raw) in assets {
             let text: AssetText<'_> = object("asset", raw.get())?;
-            let Ok(asset) = Asset::from_venue(v2_name(&text.altname)) else { continue };
-            self.assets.insert(v2_name(&text.altname).to_owned(), asset.clone());
+            let Ok(asset) = Asset::from_venue(Asset::common_name(&text.altname)) else { continue };
+            self.assets.insert(Asset::common_name(&text.altname).to_owned(), asset.clone());
             self.assets.insert(id, asset);
         }
         Ok(())
@@ -123,7 +114,7 @@ impl Names {
             let text: PairText<'_> = object("pair", raw.get())?;
             let Some(wsname) = text.wsname else { continue };
             let Some((base, quote)) = wsname.split_once('/') else { continue };
-            let (base, quote) = (v2_name(base), v2_name(quote));
+            let (base, quote) = (Asset::common_name(base), Asset::common_name(quote));
             let made = (InstrumentId::of_pair(base, quote), Asset::from_venue(quote));
             let (Ok(instrument), Ok(quote_asset)) = made else { continue };
             let key = InstrumentKey::new(self.venue.clone(), instrument);

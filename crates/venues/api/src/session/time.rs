@@ -1,18 +1,22 @@
 //! RFC 3339 instants as the venue writes them: UTC, up to nine fractional digits, the `Z` sometimes missing.
 
-use crate::FrameError;
+use super::error::FrameError;
 use remora_domain::Timestamp;
 
 const ALLOWED: &str =
     "an RFC 3339 instant in UTC from 1970 to 2261, such as 2026-07-19T17:54:39.768901Z";
 
 /// Reads an instant.
-pub(crate) fn instant(field: &'static str, text: &str) -> Result<Timestamp, FrameError> {
+///
+/// # Errors
+/// Refuses other text.
+pub fn instant(field: &'static str, text: &str) -> Result<Timestamp, FrameError> {
     of_bytes(text.as_bytes()).ok_or_else(|| FrameError::field(field, text, ALLOWED))
 }
 
 /// Reads an instant; gives nothing for any other text.
-pub(crate) fn of_bytes(text: &[u8]) -> Option<Timestamp> {
+#[must_use]
+pub fn of_bytes(text: &[u8]) -> Option<Timestamp> {
     let (whole, rest) = text.split_first_chunk::<19>()?;
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', time @ ..] = whole else { return None };
     let [h0, h1, b':', i0, i1, b':', s0, s1] = time else { return None };

@@ -1,20 +1,17 @@
 //! The life of one socket to the venue: open, hear, close, wait, open again. Pure; whoever holds it does what is due.
 //!
 //! Each attempt has its own number, so that late news of an old one are told apart.
-//! Venue rules (Kraken WebSocket v2, connection life and limits, checked June 2026): a heartbeat comes each second when
-//! nothing else does; silence of 10 s means a dead connection; 60 s without traffic closes it; about 150 connections
-//! per address in 10 minutes, then a ban.
+//! What no known venue forbids, and the strictest asks for (Kraken WebSocket v2, connection life and limits, checked June
+//! 2026): 60 s without traffic closes a connection; about 150 connections per address in 10 minutes, then a ban.
 
+use crate::ConnId;
 use remora_domain::{DurationNs, Timestamp};
 use remora_machine::SplitMix64;
-use remora_venue_api::ConnId;
 
 /// An open that takes longer has failed.
 const CONNECT_TIMEOUT: DurationNs = DurationNs::from_s(15);
 /// A close that is not reported by then is taken as done.
 const CLOSE_TIMEOUT: DurationNs = DurationNs::from_s(5);
-/// No frame for this long is a dead connection.
-const SILENCE_MAX: DurationNs = DurationNs::from_s(10);
 /// Keeps the connection open where nothing is subscribed yet, and proves that our frames arrive.
 const PING_INTERVAL: DurationNs = DurationNs::from_s(15);
 /// First and last step of the reconnect delay. Half of a step is the least delay, so a venue that drops us at
@@ -47,7 +44,8 @@ enum State {
 
 /// Says what is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub enum Due {
+    /// Nothing.
     Nothing,
     /// It does not open: close it.
     NotOpened,
@@ -63,8 +61,9 @@ pub(crate) enum Due {
 
 /// Is one connection after another.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     state: State,
+    silence_max: DurationNs,
     conn: u16,
     next: u16,
     failures: u32,
@@ -72,25 +71,33 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// Makes one that is not wanted yet; no frame for `silence_max` is a dead connection. The seed is for jitter.
+    #[must_use]
+    pub const fn new(seed: u64, silence_max: DurationNs) -> Self {
         let random = SplitMix64::new(seed);
-        Self { state: State::Down, conn: 0, next: 0, failures: 0, random }
+        Self { state: State::Down, silence_max, conn: 0, next: 0, failures: 0, random }
     }
 
-    pub(crate) const fn conn(&self) -> ConnId {
+    /// Gives the number of the last attempt.
+    #[must_use]
+    pub const fn conn(&self) -> ConnId {
         ConnId::new(self.conn)
     }
 
-    pub(crate) const fn is_up(&self) -> bool {
+    /// Tells whether it is open.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
         matches!(self.state, State::Up { .. })
     }
 
-    pub(crate) const fn is_down(&self) -> bool {
+    /// Tells whether it was not begun, or ended for good.
+    #[must_use]
+    pub const fn is_down(&self) -> bool {
         matches!(self.state, State::Down)
     }
 
     /// Begins an attempt, and gives its number.
-    pub(crate) const fn connect(&mut self, now: Timestamp) -> ConnId {
+    pub const fn connect(&mut self, now: Timestamp) -> ConnId {
         self.conn = self.next;
         self.next = self.next.wrapping_add(1);
         self.state = State::Connecting { since: now };
@@ -98,7 +105,7 @@ impl Connection {
     }
 
     /// Takes the news of an open connection; `false` when it is not the awaited one.
-    pub(crate) fn connected(&mut self, now: Timestamp, conn: ConnId) -> bool {
+    pub fn connected(&mut self, now: Timestamp, conn: ConnId) -> bool {
         let is_ours = conn == self.conn() && matches!(self.state, State::Connecting { .. });
         if is_ours {
             let ping_at = now.saturating_add(PING_INTERVAL);
@@ -108,7 +115,7 @@ impl Connection {
     }
 
     /// Notes that a frame came; `false` when it is not of the open connection.
-    pub(crate) fn heard(&mut self, now: Timestamp, on: ConnId) -> bool {
+    pub fn heard(&mut self, now: Timestamp, on: ConnId) -> bool {
         let is_ours = on == self.conn();
         match &mut self.state {
             State::Up { heard, .. } if is_ours => {
@@ -125,7 +132,7 @@ impl Connection {
 
     /// Takes the news of a lost connection and plans the next, no sooner than after `least`; `false` when it was not
     /// ours.
-    pub(crate) fn disconnected(&mut self, now: Timestamp, conn: ConnId, least: DurationNs) -> bool {
+    pub fn disconnected(&mut self, now: Timestamp, conn: ConnId, least: DurationNs) -> bool {
         let up_since = match self.state {
             State::Up { since, .. } => Some(since),
             State::Closing { was_up_since, .. } => was_up_since,
@@ -144,7 +151,7 @@ impl Connection {
     }
 
     /// Notes that the connection is being closed, which is reported later; `false` when there is none.
-    pub(crate) const fn closing(&mut self, now: Timestamp) -> bool {
+    pub const fn closing(&mut self, now: Timestamp) -> bool {
         let was_up_since = match self.state {
             State::Up { since, .. } => Some(since),
             State::Connecting { .. } => None,
@@ -155,18 +162,18 @@ impl Connection {
     }
 
     /// Ends until the next attempt. The number moves on, so that news of the old one are not taken for a new one's.
-    pub(crate) const fn end(&mut self) {
+    pub const fn end(&mut self) {
         self.conn = self.next;
         self.state = State::Down;
     }
 
     /// Says what is due.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Due {
+    pub fn tick(&mut self, now: Timestamp) -> Due {
         match self.state {
             State::Connecting { since } if since.saturating_add(CONNECT_TIMEOUT) <= now => {
                 Due::NotOpened
             }
-            State::Up { heard, .. } if heard.saturating_add(SILENCE_MAX) <= now => Due::Silent,
+            State::Up { heard, .. } if heard.saturating_add(self.silence_max) <= now => Due::Silent,
             State::Up { since, heard, ping_at } if ping_at <= now => {
                 let ping_at = now.saturating_add(PING_INTERVAL);
                 self.state = State::Up { since, heard, ping_at };
@@ -185,12 +192,14 @@ impl Connection {
         }
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+    /// Says when `tick` is wanted.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         match self.state {
             State::Down => None,
             State::Connecting { since } => Some(since.saturating_add(CONNECT_TIMEOUT)),
             State::Up { heard, ping_at, .. } => {
-                Some(heard.saturating_add(SILENCE_MAX).min(ping_at))
+                Some(heard.saturating_add(self.silence_max).min(ping_at))
             }
             State::Closing { since, .. } => Some(since.saturating_add(CLOSE_TIMEOUT)),
             State::Waiting { until } => Some(until),

@@ -1,6 +1,6 @@
 //! Which symbols a session serves.
 
-use remora_venue_api::FeedSettings;
+use crate::FeedSettings;
 use std::collections::BTreeSet;
 
 /// Gives the shard of a symbol: FNV-1a (64 bit) of its bytes, modulo the number of shards (0 counts as 1).
@@ -17,30 +17,35 @@ pub fn shard_of(symbol: &str, shards: u32) -> u32 {
 
 /// Is the set of symbols a session serves: the configured ones that fall into its shard.
 #[derive(Clone, Debug)]
-pub(crate) struct Selection {
+pub struct Selection {
     symbols: Option<BTreeSet<String>>,
     shard: u32,
     shards: u32,
 }
 
 impl Selection {
-    pub(crate) fn of(settings: &FeedSettings) -> Self {
+    /// Takes what the settings say of symbols and shards.
+    #[must_use]
+    pub fn of(settings: &FeedSettings) -> Self {
         let (shard, shards) = settings.shard;
         Self { symbols: settings.symbols.clone(), shard, shards }
     }
 
-    pub(crate) fn includes(&self, symbol: &str) -> bool {
+    /// Tells whether a symbol is served.
+    #[must_use]
+    pub fn includes(&self, symbol: &str) -> bool {
         self.symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol))
             && shard_of(symbol, self.shards) == self.shard
     }
 
     /// Tells whether symbols were named one by one.
-    pub(crate) const fn is_explicit(&self) -> bool {
+    #[must_use]
+    pub const fn is_explicit(&self) -> bool {
         self.symbols.is_some()
     }
 
     /// Gives the symbols named one by one that fall into this shard.
-    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+    pub fn named(&self) -> impl Iterator<Item = &str> {
         self.symbols.iter().flatten().map(String::as_str).filter(|symbol| self.includes(symbol))
     }
 }

@@ -1,4 +1,4 @@
-//! Instants as the venue writes them. Proleptic Gregorian calendar, UTC; any instant has a text.
+//! Instants as venues write them. Proleptic Gregorian calendar, UTC; any instant has a text.
 //!
 //! The civil date of a day number: years are counted from March in eras of 400 years, or 146,097 days
 //! (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
@@ -14,24 +14,33 @@ const ERA_DAYS: i64 = 146_097;
 
 /// Is an instant in RFC 3339 with so many fractional digits: `2026-02-16T09:36:07.100001Z`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rfc3339 {
+pub struct Rfc3339 {
     time: Timestamp,
     digits: usize,
 }
 
 impl Rfc3339 {
-    /// To the second, as REST writes it.
-    pub(crate) fn seconds(time: Timestamp) -> Self {
+    /// To the second.
+    #[must_use]
+    pub const fn seconds(time: Timestamp) -> Self {
         Self { time, digits: 0 }
     }
 
-    /// To the microsecond, as WebSocket v2 writes it.
-    pub(crate) fn micros(time: Timestamp) -> Self {
+    /// To the millisecond.
+    #[must_use]
+    pub const fn millis(time: Timestamp) -> Self {
+        Self { time, digits: 3 }
+    }
+
+    /// To the microsecond.
+    #[must_use]
+    pub const fn micros(time: Timestamp) -> Self {
         Self { time, digits: 6 }
     }
 
-    /// To the nanosecond, as the order-level book writes it.
-    pub(crate) fn nanos(time: Timestamp) -> Self {
+    /// To the nanosecond.
+    #[must_use]
+    pub const fn nanos(time: Timestamp) -> Self {
         Self { time, digits: 9 }
     }
 }
@@ -44,6 +53,7 @@ impl fmt::Display for Rfc3339 {
         write!(f, "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}")?;
         match self.digits {
             0 => {}
+            3 => write!(f, ".{:03}", civil.nanosecond / 1_000_000)?,
             6 => write!(f, ".{:06}", civil.nanosecond / 1_000)?,
             _ => write!(f, ".{:09}", civil.nanosecond)?,
         }
@@ -53,7 +63,7 @@ impl fmt::Display for Rfc3339 {
 
 /// Is an instant as `Time` writes it: `Mon, 16 Feb 26 09:36:07 +0000`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rfc1123(pub(crate) Timestamp);
+pub struct Rfc1123(pub Timestamp);
 
 impl fmt::Display for Rfc1123 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +82,7 @@ impl fmt::Display for Rfc1123 {
 
 /// Is an instant in seconds with its fraction, as REST writes order and trade times: `1771234567.1234`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct UnixSeconds(pub(crate) Timestamp);
+pub struct UnixSeconds(pub Timestamp);
 
 impl fmt::Display for UnixSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,21 +100,36 @@ impl fmt::Display for UnixSeconds {
 }
 
 /// Gives the whole seconds of an instant, rounded towards the past.
-pub(crate) fn unix_seconds(time: Timestamp) -> i64 {
+#[must_use]
+pub fn unix_seconds(time: Timestamp) -> i64 {
     time.as_ns().div_euclid(SECOND_NS)
 }
 
-struct Civil {
+/// Is a date with its time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
     days: i64,
-    year: i64,
-    month: i64,
-    day: i64,
+    /// The year.
+    pub year: i64,
+    /// The month, from 1.
+    pub month: i64,
+    /// The day of the month, from 1.
+    pub day: i64,
     second: i64,
     nanosecond: i64,
 }
 
 impl Civil {
-    fn of(time: Timestamp) -> Self {
+    /// Tells whether it is a Friday.
+    #[must_use]
+    pub const fn is_friday(&self) -> bool {
+        // 1970-01-01 was a Thursday.
+        self.days.rem_euclid(7) == 1
+    }
+
+    /// Gives the date of an instant.
+    #[must_use]
+    pub fn of(time: Timestamp) -> Self {
         let seconds = unix_seconds(time);
         let days = seconds.div_euclid(DAY_S);
         let from_march = days + EPOCH_DAYS;
@@ -144,6 +169,7 @@ mod tests {
     #[test]
     fn instants_have_the_venues_texts() {
         assert_eq!(Rfc3339::seconds(MOMENT).to_string(), "2026-02-16T09:36:07Z");
+        assert_eq!(Rfc3339::millis(MOMENT).to_string(), "2026-02-16T09:36:07.123Z");
         assert_eq!(Rfc3339::micros(MOMENT).to_string(), "2026-02-16T09:36:07.123400Z");
         assert_eq!(Rfc3339::nanos(MOMENT).to_string(), "2026-02-16T09:36:07.123400000Z");
         assert_eq!(Rfc1123(MOMENT).to_string(), "Mon, 16 Feb 26 09:36:07 +0000");
@@ -159,7 +185,7 @@ mod tests {
         fn the_adapters_reader_gives_the_instant_back(ns in 0_i64..9_190_000_000_000_000_000) {
             let time = Timestamp::from_ns(ns);
             let text = Rfc3339::nanos(time).to_string();
-            prop_assert_eq!(crate::time::instant("t", &text).unwrap(), time);
+            prop_assert_eq!(super::super::time::instant("t", &text).unwrap(), time);
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! What can be wrong with a frame: the field, an excerpt of its value, and what is allowed.
 
+use std::fmt::Write as _;
+
 /// The most characters of a foreign text that an error keeps.
 const EXCERPT_CHARS: usize = 80;
 
@@ -64,16 +66,34 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    pub(crate) fn field(field: &'static str, value: &str, allowed: &'static str) -> Self {
+    /// Says that a field has an impossible value, keeping the start of it.
+    #[must_use]
+    pub fn field(field: &'static str, value: &str, allowed: &'static str) -> Self {
         Self::Field { field, excerpt: excerpt(value), allowed }
     }
 
-    pub(crate) fn shape(what: &'static str, text: &str, cause: serde_json::Error) -> Self {
+    /// Says that JSON has another structure, keeping the start of it.
+    #[must_use]
+    pub fn shape(what: &'static str, text: &str, cause: serde_json::Error) -> Self {
         Self::Shape { what, excerpt: excerpt(text), cause }
     }
 }
 
 /// Cuts foreign text to what an error may carry.
-pub(crate) fn excerpt(text: &str) -> String {
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     text.chars().take(EXCERPT_CHARS).collect()
+}
+
+/// Writes an error and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {next}");
+        cause = next.source();
+    }
+    text
 }

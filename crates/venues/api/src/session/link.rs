@@ -1,12 +1,11 @@
 //! The connection of a feed: opens it, paces what is sent, supervises it ([`Connection`]).
 //!
-//! Venue rules (Kraken WebSocket v2, limits, checked June 2026): the rate of messages per connection is limited,
-//! nowhere says how; at most one attempt in 5 s after maintenance.
+//! Known venues limit the rate of messages per connection, and do not say where or allow 100 a second; the strictest wants at
+//! most one attempt in 5 s after maintenance (Kraken WebSocket v2, limits, checked June 2026).
 
-use crate::connection::{Connection, Due};
-use crate::request::Ask;
+use super::connection::{Connection, Due};
+use crate::{ConnId, FeedOutput};
 use remora_domain::{DurationNs, Timestamp};
-use remora_venue_api::{ConnId, FeedOutput};
 use std::collections::VecDeque;
 
 /// Pause between two frames we send: the venue limits the rate per connection, without saying where.
@@ -18,64 +17,66 @@ const BUSY: usize = 200;
 
 /// Says what became of the connection at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alarm {
+pub enum Alarm {
     /// Nothing for the session to do.
     None,
     /// The venue fell silent; the connection is being closed.
     Silent,
     /// A close was never reported; the connection counts as gone.
     Gone,
+    /// Nothing was sent for a while: a ping is due where the venue has one of its own.
+    Ping,
 }
 
 /// Is the one connection of a session.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     url: String,
     connection: Connection,
     queue: VecDeque<String>,
     send_at: Timestamp,
-    req_id: u32,
 }
 
 impl Link {
-    pub(super) const fn new(url: String, seed: u64) -> Self {
+    /// Makes one that is not open yet; see [`Connection::new`].
+    #[must_use]
+    pub const fn new(url: String, seed: u64, silence_max: DurationNs) -> Self {
         Self {
             url,
-            connection: Connection::new(seed),
+            connection: Connection::new(seed, silence_max),
             queue: VecDeque::new(),
             send_at: Timestamp::EPOCH,
-            req_id: 0,
         }
     }
 
-    pub(super) const fn conn(&self) -> ConnId {
+    /// Gives the number of the last attempt.
+    #[must_use]
+    pub const fn conn(&self) -> ConnId {
         self.connection.conn()
     }
 
-    pub(super) const fn is_up(&self) -> bool {
+    /// Tells whether it is open.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
         self.connection.is_up()
     }
 
     /// Tells whether so much is queued that resyncs should wait: the bound of the queue beyond the first
     /// subscriptions and pings.
-    pub(super) fn is_busy(&self) -> bool {
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
         self.queue.len() >= BUSY
     }
 
     /// Opens the first connection; a second start changes nothing.
-    pub(super) fn start(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
+    pub fn start(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
         if self.connection.is_down() {
             self.connect(now, out);
         }
     }
 
     /// Takes the news of an open connection; `false` when it is not the awaited one, which is then closed.
-    pub(super) fn connected(
-        &mut self,
-        conn: ConnId,
-        now: Timestamp,
-        out: &mut Vec<FeedOutput>,
-    ) -> bool {
+    pub fn connected(&mut self, conn: ConnId, now: Timestamp, out: &mut Vec<FeedOutput>) -> bool {
         let is_ours = self.connection.connected(now, conn);
         if is_ours {
             self.send_at = now;
@@ -86,12 +87,12 @@ impl Link {
     }
 
     /// Notes that a frame came; `false` when it is not of the open connection.
-    pub(super) fn heard(&mut self, on: ConnId, now: Timestamp) -> bool {
+    pub fn heard(&mut self, on: ConnId, now: Timestamp) -> bool {
         self.connection.heard(now, on)
     }
 
     /// Takes the news of a lost connection and plans the next; `false` when it was not ours.
-    pub(super) fn disconnected(&mut self, conn: ConnId, now: Timestamp, slow: bool) -> bool {
+    pub fn disconnected(&mut self, conn: ConnId, now: Timestamp, slow: bool) -> bool {
         let least = if slow { RETRY_MAINTENANCE } else { DurationNs::ZERO };
         let is_ours = self.connection.disconnected(now, conn, least);
         if is_ours {
@@ -101,7 +102,7 @@ impl Link {
     }
 
     /// Closes the connection; its loss is reported later.
-    pub(super) fn close(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
+    pub fn close(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
         if self.connection.closing(now) {
             self.queue.clear();
             out.push(FeedOutput::Close { conn: self.conn() });
@@ -109,20 +110,20 @@ impl Link {
     }
 
     /// Ends: closes what is open and never connects again until the next start.
-    pub(super) fn end(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
+    pub fn end(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) {
         self.close(now, out);
         self.queue.clear();
         self.connection.end();
     }
 
     /// Sends in turn, as fast as the pace allows.
-    pub(super) fn send(&mut self, ask: Ask<'_>, now: Timestamp, out: &mut Vec<FeedOutput>) {
-        self.req_id = (self.req_id + 1) & 0x3FFF_FFFF;
-        self.queue.push_back(ask.text(self.req_id));
+    pub fn send(&mut self, text: String, now: Timestamp, out: &mut Vec<FeedOutput>) {
+        self.queue.push_back(text);
         self.flush(now, out);
     }
 
-    pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) -> Alarm {
+    /// Does what is due; says what is left to the session.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<FeedOutput>) -> Alarm {
         self.flush(now, out);
         match self.connection.tick(now) {
             Due::Nothing => {}
@@ -131,14 +132,16 @@ impl Link {
                 self.close(now, out);
                 return Alarm::Silent;
             }
-            Due::Ping => self.send(Ask::Ping, now, out),
+            Due::Ping => return Alarm::Ping,
             Due::Gone => return Alarm::Gone,
             Due::Retry => self.connect(now, out),
         }
         Alarm::None
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+    /// Says when `tick` is wanted.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         let due = self.connection.next_deadline()?;
         Some(if self.queue.is_empty() { due } else { due.min(self.send_at) })
     }

@@ -1,8 +1,7 @@
 //! Numbers from their text, exactly. The text matters: `0.00005100` carries the digits the checksum covers, and
 //! the instrument channel writes steps as `1E-8`.
 
-use crate::FrameError;
-use crate::error::excerpt;
+use super::error::{FrameError, excerpt};
 use std::borrow::Cow;
 
 /// The largest shift of an exponent; steps of venues need 18.
@@ -13,7 +12,10 @@ const FITTING: &str = "a number whose steps fit 63 bits";
 const DECIMAL: &str = "a decimal number, an exponent between -30 and 30 allowed";
 
 /// Reads a plain number of zero or more as a whole number of steps of `10^-decimals`.
-pub(crate) fn steps(field: &'static str, text: &str, decimals: u32) -> Result<i64, FrameError> {
+///
+/// # Errors
+/// Refuses other text, more decimals, and what does not fit.
+pub fn steps(field: &'static str, text: &str, decimals: u32) -> Result<i64, FrameError> {
     let range = || FrameError::field(field, text, FITTING);
     let mut value: i64 = 0;
     let mut fraction: Option<u32> = None;
@@ -45,13 +47,28 @@ pub(crate) fn steps(field: &'static str, text: &str, decimals: u32) -> Result<i6
 }
 
 /// Counts the decimals a number is written with; what is no number is refused when it is read.
-pub(crate) fn decimals(text: &str) -> u32 {
+#[must_use]
+pub fn decimals(text: &str) -> u32 {
     let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
     u32::try_from(fraction.len()).unwrap_or(u32::MAX)
 }
 
+/// Cuts the zeros behind the last other decimal, and a point with nothing behind it: `438.50` becomes `438.5`, `5.0` becomes
+/// `5`. For venues that write every number as a float, whatever steps it has.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    if !text.contains('.') {
+        return text;
+    }
+    let cut = text.trim_end_matches('0');
+    cut.strip_suffix('.').unwrap_or(cut)
+}
+
 /// Rewrites a number, or a number in quotes, without exponent: `1E-8` becomes `0.00000001`.
-pub(crate) fn plain<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, FrameError> {
+///
+/// # Errors
+/// Refuses exponents beyond 30 and what is no number with one.
+pub fn plain<'a>(field: &'static str, text: &'a str) -> Result<Cow<'a, str>, FrameError> {
     let wrong = || FrameError::field(field, text, DECIMAL);
     let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let number = quoted.unwrap_or(text);
@@ -133,6 +150,15 @@ mod tests {
         }
         for text in ["1e99", "e5", "1e", "1.2.3e4", "1e-999999999999"] {
             assert!(plain("tick", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn zeros_that_say_nothing_are_cut() {
+        for (text, want) in
+            [("438.50", "438.5"), ("5.0", "5"), ("500", "500"), ("0.0", "0"), ("10.01", "10.01")]
+        {
+            assert_eq!(trimmed(text), want);
         }
     }
 
