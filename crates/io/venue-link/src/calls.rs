@@ -78,23 +78,7 @@ impl VenueCalls {
     /// # Errors
     /// Tells what cannot be set up.
     pub fn new(settings: CallSettings) -> Result<Self, CallsError> {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(CallsError::Tls)?
-            .with_root_certificates(rustls::RootCertStore::from_iter(roots))
-            .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(settings.connect_timeout)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .no_proxy()
-            .no_gzip()
-            .user_agent(concat!("remora/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(CallsError::Client)?;
+        let client = client(&settings)?;
         Ok(Self {
             settings,
             client,
@@ -152,6 +136,39 @@ impl VenueCalls {
         let number = call.call;
         let task = self.under_way.spawn(async move { make(&client, &settings, call).await });
         self.calls.insert(task.id(), number);
+    }
+}
+
+fn client(settings: &CallSettings) -> Result<Client, CallsError> {
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(CallsError::Tls)?
+        .with_root_certificates(rustls::RootCertStore::from_iter(roots))
+        .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(settings.connect_timeout)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .user_agent(concat!("remora/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(CallsError::Client)
+}
+
+/// Asks for a public document; gives the body of a good answer, or why there is none.
+pub(crate) async fn get(settings: &CallSettings, url: &str) -> Result<String, String> {
+    let client = client(settings).map_err(|error| chain(&error))?;
+    let (call, method) = (CallId::new(0), CallMethod::Get);
+    let call =
+        VenueCall { call, method, url: url.to_owned(), headers: Vec::new(), body: "".into() };
+    match make(&client, settings, call).await {
+        CallEnd::Answered { status: 200, body } => Ok(body.expose().to_owned()),
+        CallEnd::Answered { status, .. } => Err(format!("call of {url}: HTTP status {status}")),
+        CallEnd::Failed { detail, .. } => Err(detail),
     }
 }
 

@@ -9,15 +9,16 @@
 use proptest::prelude::*;
 use remora_domain::{
     AccountFees, AccountId, Amount, ApprovalFields, Asset, Balance, Balances, Bar, Body, BookState,
-    BookTop, Bps, CancelReason, ClOrdId, ContractKind, ContractTicker, ControlAction, ControlCommand, ControlScope,
-    ControlState, DecisionReason, DecisionRecord, DurationNs, Envelope, EquityMarks, ExecId,
-    ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill, Funding, Header, Heartbeat, HourPattern,
-    Instrument, InstrumentId, InstrumentKey, InstrumentStatus, InvalidBook, Lead, Level,
-    LimitsChange, Liquidity, MarketStatus, MarketTrade, MessageId, Notional, OrdStatus,
-    OrderApproval, OrderCancel, OrderEvent, OrderEventReason, OrderId, OrderRefusal, OrderRequest,
-    PairInsight, PairReason, PairScore, PatternTarget, Position, PositionSnapshot, Price,
-    ProducerId, Qty, QuoteTarget, ReconciliationBreak, RefusalReason, ServiceState, SessionId,
-    Side, StrategyId, SystemStatus, Ticker, TimeInForce, Timestamp, Universe, VenueId,
+    BookTop, Bps, CancelReason, ClOrdId, ContractKind, ContractTicker, ControlAction,
+    ControlCommand, ControlScope, ControlState, DecisionReason, DecisionRecord, DurationNs,
+    Envelope, EquityMarks, ExecId, ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill,
+    Funding, Header, Heartbeat, HourPattern, Instrument, InstrumentId, InstrumentKey,
+    InstrumentStatus, InvalidBook, Lead, Level, LimitsChange, Liquidity, MarketStatus, MarketTrade,
+    MessageId, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
+    OrderId, OrderRefusal, OrderRequest, PairInsight, PairReason, PairScore, PatternTarget,
+    Position, PositionSnapshot, Price, ProducerId, Qty, QuoteTarget, ReconciliationBreak,
+    RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus, Ticker, TimeInForce,
+    Timestamp, Universe, VenueId,
 };
 use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
 use remora_wire::{WireError, decode, encode};

@@ -1,12 +1,14 @@
 //! One connection from its opening to its end.
 
 use super::{ReceiveClock, SocketSettings};
+use crate::calls::{self, CallSettings};
 use crate::chain;
 use futures::{SinkExt, StreamExt};
 use remora_domain::Timestamp;
 use remora_venue_api::ConnId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -18,6 +20,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Bytes asked for at once. The library clears as many before each read, most of which bring one frame of some hundred.
 const READ_BYTES: usize = 16 * 1_024;
+/// How long the answer to a question may take once the connection stands: lists of some megabytes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Is what a connection is told.
 pub(super) enum Command {
@@ -65,14 +69,38 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens the connection, carries frames until it ends, and reports the end exactly once.
     pub(super) async fn run(mut self) {
-        let detail = match self.open().await {
-            Ok(socket) => self.carry(socket).await,
-            Err(detail) => detail,
+        let is_question = self.url.starts_with("http://") || self.url.starts_with("https://");
+        let detail = if is_question {
+            match self.ask().await {
+                Ok(()) => return, // answered: there is no connection that could end
+                Err(detail) => detail,
+            }
+        } else {
+            match self.open().await {
+                Ok(socket) => self.carry(socket).await,
+                Err(detail) => detail,
+            }
         };
         tracing::debug!(conn = self.conn.get(), detail, "connection ended");
         let stamped = self.stamp(Report::Disconnected(detail));
         // Waits for a place: the end of a connection is never lost. A closed queue has no reader to tell.
         let _ = self.inbound.send(stamped).await;
+    }
+
+    /// Asks the address once and passes the body of its answer on.
+    async fn ask(&mut self) -> Result<(), String> {
+        let settings = CallSettings {
+            connect_timeout: self.settings.connect_timeout,
+            total_timeout: self.settings.connect_timeout.saturating_add(ANSWER_TIMEOUT),
+            answer_bytes_max: self.settings.frame_bytes_max,
+            ..CallSettings::default()
+        };
+        let body = tokio::select! {
+            biased;
+            () = closed(&mut self.commands) => return Err("closed by us".to_owned()),
+            body = calls::get(&settings, &self.url) => body?,
+        };
+        self.pass((self.clock)(), &body)
     }
 
     async fn open(&self) -> Result<Socket, String> {
@@ -190,4 +218,9 @@ impl Connection {
     const fn stamp(&self, report: Report) -> Stamped {
         Stamped { conn: self.conn, generation: self.generation, report }
     }
+}
+
+/// Waits for the wish to close; a question takes nothing else.
+async fn closed(commands: &mut mpsc::Receiver<Command>) {
+    while let Some(Command::Send(_)) = commands.recv().await {}
 }

@@ -1,6 +1,6 @@
 //! Live WebSockets: one task a connection, receive time stamped where the frame leaves the socket.
 //!
-//! In: connect, send, close. Out: `FeedInput::{Connected, Frame, Disconnected}` in order of arrival.
+//! In: connect, send, close; an address of a document is asked once instead. Out: `FeedInput::{Connected, Frame, Disconnected}` in order of arrival.
 //!
 //! When the reader is too slow and its queue is full, no frame is dropped: a book built from deltas with one
 //! missing is wrong. The connection is closed instead, the session hears `Disconnected`, discards its books and

@@ -3,6 +3,7 @@
 use super::*;
 use futures::{SinkExt, StreamExt};
 use std::sync::atomic::AtomicI64;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
@@ -232,4 +233,44 @@ async fn commands_without_a_connection_change_nothing() {
     sockets.perform(LinkCommand::Send { conn: CONN, text: "{}".to_owned() });
     sockets.perform(LinkCommand::Close { conn: CONN });
     assert_eq!(sockets.waiting(), 0);
+}
+
+/// Serves one answer to one question; gives what the holder hears.
+async fn asked(answer: &str) -> FeedInput {
+    let (listener, _) = listen().await;
+    let url = format!("http://{}/instruments?expired=false", listener.local_addr().unwrap());
+    let mut sockets = VenueSockets::new(quick(), counting_clock());
+    sockets.perform(LinkCommand::Connect { conn: CONN, url });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
+    }
+    assert!(request.starts_with(b"GET /instruments?expired=false HTTP/1.1\r\n"));
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    drop(stream);
+    next(&mut sockets).await
+}
+
+#[tokio::test]
+async fn an_address_of_a_document_is_asked_once_and_its_answer_is_a_frame() {
+    let heard = asked("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"a\":1}\n").await;
+    let FeedInput::Frame { conn: CONN, receive_time, text } = heard else {
+        panic!("want a frame, got {heard:?}");
+    };
+    assert_eq!((receive_time, text.as_str()), (Timestamp::from_ns(1), "{\"a\":1}\n"));
+}
+
+#[tokio::test]
+async fn a_question_without_a_good_answer_is_reported_as_disconnected() {
+    for (answer, part) in [
+        ("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n", "status 429"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{", "call of http://"),
+    ] {
+        let heard = asked(answer).await;
+        let FeedInput::Disconnected { conn: CONN, detail } = heard else {
+            panic!("want an end, got {heard:?}");
+        };
+        assert!(detail.contains(part), "{detail}");
+    }
 }
