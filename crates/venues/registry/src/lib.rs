@@ -6,6 +6,7 @@
 
 use remora_domain::{SettingCheck, SettingProblem, VenueId};
 use remora_kraken::{KrakenFeed, KrakenTrading};
+use remora_kraken_futures::KrakenFuturesFeed;
 use remora_venue_api::{FeedSession, FeedSettings, OrderEntry, OrderEntrySettings};
 
 /// The venue of paper trading. Router shells reach it through this list, as they reach every other venue.
@@ -13,6 +14,12 @@ pub use remora_paper as paper;
 
 /// The simulated Kraken Spot. The shell of simulated exchanges reaches it through this list, as it reaches every other.
 pub use remora_kraken::server as kraken_spot;
+
+/// What Kraken Futures answers over REST, for who reads it outside a session.
+pub use remora_kraken_futures::rest as kraken_futures_rest;
+
+/// The simulated Kraken Futures.
+pub use remora_kraken_futures::server as kraken_futures;
 
 /// What recordings of prices that our own generator made call their venue; `VENUES` says whose session reads them.
 pub const SYNTHETIC_RECORDING: &str = "remora_synthetic";
@@ -28,8 +35,8 @@ pub struct VenueEntry {
     pub public_url: &'static str,
     /// The depths a book can be subscribed at, in levels a side, ascending.
     pub depths: &'static [u32],
-    /// How many levels a side the venue's checksum covers: what lies behind them is not verified, so it is not
-    /// published.
+    /// How many levels a side the venue's checksum or sequence covers: what lies behind them is not verified, so it is
+    /// not published.
     pub verified_levels: u32,
     /// What recordings that this venue's session reads call their venue.
     pub recording_names: &'static [&'static str],
@@ -49,21 +56,45 @@ pub struct VenueEntry {
 pub type Opened = Result<Box<dyn OrderEntry>, Vec<SettingProblem>>;
 
 /// Every venue.
-pub const VENUES: &[VenueEntry] = &[VenueEntry {
-    id: "kraken-spot",
-    display_name: "Kraken Spot",
-    public_url: remora_kraken::PUBLIC_URL,
-    depths: &remora_kraken::DEPTHS,
-    verified_levels: remora_kraken::CHECKSUM_LEVELS,
-    recording_names: &["kraken", "binance_as_kraken", "bitstamp_as_kraken", SYNTHETIC_RECORDING],
-    feed: |settings| Box::new(KrakenFeed::new(settings)),
-    rest_url: remora_kraken::REST_URL,
-    private_url: remora_kraken::PRIVATE_URL,
-    rate_tiers: &remora_kraken::RATE_TIERS,
-    orders: |settings| {
-        KrakenTrading::new(settings).map(|session| -> Box<dyn OrderEntry> { Box::new(session) })
+pub const VENUES: &[VenueEntry] = &[
+    VenueEntry {
+        id: "kraken-spot",
+        display_name: "Kraken Spot",
+        public_url: remora_kraken::PUBLIC_URL,
+        depths: &remora_kraken::DEPTHS,
+        verified_levels: remora_kraken::CHECKSUM_LEVELS,
+        recording_names: &[
+            "kraken",
+            "binance_as_kraken",
+            "bitstamp_as_kraken",
+            SYNTHETIC_RECORDING,
+        ],
+        feed: |settings| Box::new(KrakenFeed::new(settings)),
+        rest_url: remora_kraken::REST_URL,
+        private_url: remora_kraken::PRIVATE_URL,
+        rate_tiers: &remora_kraken::RATE_TIERS,
+        orders: |settings| {
+            KrakenTrading::new(settings).map(|session| -> Box<dyn OrderEntry> { Box::new(session) })
+        },
     },
-}];
+    VenueEntry {
+        id: "kraken-futures",
+        display_name: "Kraken Futures",
+        public_url: remora_kraken_futures::PUBLIC_URL,
+        depths: &remora_kraken_futures::DEPTHS,
+        verified_levels: remora_kraken_futures::VERIFIED_LEVELS,
+        recording_names: &["kraken_futures"],
+        feed: |settings| Box::new(KrakenFuturesFeed::new(settings)),
+        rest_url: remora_kraken_futures::REST_URL,
+        private_url: remora_kraken_futures::PRIVATE_URL,
+        rate_tiers: &[],
+        orders: |settings| {
+            let (key, value) = ("live.venue".to_owned(), settings.venue.to_string());
+            let allowed = "a venue with order entry: this one has market data only".to_owned();
+            Err(vec![SettingProblem { key, value, allowed }])
+        },
+    },
+];
 
 /// Says that a recording is not of the venue it would be played as.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +134,7 @@ impl VenueEntry {
         }
         if published > self.verified_levels {
             let levels = self.verified_levels;
-            let allowed = format!("at most {levels}: the checksum of {} covers no more", self.id);
+            let allowed = format!("at most {levels}: what verifies {} covers no more", self.id);
             check.problem("levels_published", published.to_string(), &allowed);
         }
         check.finish(Some(())).err().unwrap_or_default()
@@ -131,7 +162,9 @@ pub fn is_synthetic(recording_name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use remora_domain::{Instrument, Timestamp};
+    use remora_venue_api::{ConnId, FeedInput, FeedOutput, MarketEvent};
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn ids_are_valid_and_no_name_is_listed_twice() {
@@ -150,7 +183,51 @@ mod tests {
         for name in ["kraken", "binance_as_kraken", "bitstamp_as_kraken", "remora_synthetic"] {
             assert_eq!(of_recording(name).map(|entry| entry.id), Some("kraken-spot"));
         }
+        assert_eq!(of_recording("kraken_futures").map(|entry| entry.id), Some("kraken-futures"));
         assert!(of_recording("binance_spot").is_none());
+    }
+
+    /// Gives what a venue's session makes of the definitions in a frame, by symbol.
+    fn defined(venue: &str, text: &str) -> BTreeMap<String, Instrument> {
+        let venue = VenueId::new(venue).unwrap();
+        let mut session = (find(&venue).unwrap().feed)(FeedSettings {
+            venue,
+            symbols: None,
+            shard: (0, 1),
+            depth: 10,
+            levels_published: 10,
+            url: String::new(),
+            is_recorded: true,
+            is_synthetic: true,
+            seed: 1,
+        });
+        let (conn, receive_time) = (ConnId::new(0), Timestamp::from_ns(1));
+        let mut out = Vec::new();
+        let text = text.to_owned();
+        session.handle(receive_time, FeedInput::Frame { conn, receive_time, text }, &mut out);
+        let instrument = |output| {
+            let FeedOutput::Event(MarketEvent::Instrument(made)) = output else { return None };
+            Some((made.symbol.clone(), made))
+        };
+        out.into_iter().filter_map(instrument).collect()
+    }
+
+    #[test]
+    fn a_pair_and_its_contracts_name_the_same_assets_however_their_venues_spell_them() {
+        let spot = defined(
+            "kraken-spot",
+            r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":1E-8,"price_precision":1,"price_increment":0.1,"qty_min":0.0001}]}}"#,
+        );
+        let contracts = defined(
+            "kraken-futures",
+            r#"{"result":"success","instruments":[{"symbol":"pi_xbtusd","type":"futures_inverse","tickSize":0.5,"contractSize":1,"tradeable":true},{"symbol":"PF_XBTUSD","type":"flexible_futures","tickSize":1,"contractSize":1,"tradeable":true,"contractValueTradePrecision":4,"base":"BTC","quote":"USD"}]}"#,
+        );
+        let pair = spot.get("BTC/USD").unwrap();
+        assert_eq!(contracts.len(), 2);
+        for contract in contracts.values() {
+            assert_eq!((&contract.base, &contract.quote), (&pair.base, &pair.quote));
+            assert_ne!(contract.key, pair.key);
+        }
     }
 
     #[test]
