@@ -10,7 +10,7 @@ pub(crate) fn run(root: &Path, seed: u64, is_small: bool) -> Result<()> {
     steps::build_programs(root, false)?;
     let name = if is_small { "a_small_fault_run" } else { "a_full_fault_run" };
     let test = ["test", "--package", "remora-deployment", "--test", "deployment", "--"];
-    let only = ["--ignored", name, "--nocapture"];
+    let only = ["--include-ignored", name, "--nocapture"];
     let seed = seed.to_string();
     let seed = [("REMORA_FAULT_SEED", &*seed)];
     steps::run_with(root, "fault run", "cargo", &[&test[..], &only].concat(), &seed)

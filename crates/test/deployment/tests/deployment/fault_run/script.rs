@@ -2,9 +2,15 @@
 
 use super::exchange::Exchange;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// How long one round of the script lasts.
-pub(crate) const ROUND_MS: i64 = 30_000;
+/// Is how dense the faults are.
+pub(crate) struct Round {
+    /// How long a round lasts, milliseconds: connections end twice in each, and phases change.
+    pub(crate) ms: i64,
+    /// What the chances below are divided by.
+    pub(crate) divisor: u32,
+}
 
 /// What the project's list of faults calls for, by the exchange's names of the kinds; each has to have happened.
 pub(crate) const KINDS: [&str; 16] = [
@@ -27,8 +33,8 @@ pub(crate) const KINDS: [&str; 16] = [
 ];
 
 /// Puts one round of the script in force.
-pub(crate) fn play(exchange: &Exchange) {
-    exchange.post("faults", &Value::Array(round()));
+pub(crate) fn play(exchange: &Exchange, round: &Round) {
+    exchange.post("faults", &Value::Array(faults(round, &exchange.injected())));
 }
 
 /// Ends everything; what is held back still comes.
@@ -36,9 +42,9 @@ pub(crate) fn end(exchange: &Exchange) {
     exchange.post("faults/clear", &json!({}));
 }
 
-fn round() -> Vec<Value> {
+fn faults(round: &Round, injected: &BTreeMap<String, u64>) -> Vec<Value> {
     let ours = json!({ "account": "maker" });
-    let chance = |kind: &str, ppm: u32| json!({"kind": kind, "scope": ours, "probability_ppm": ppm, "duration_ms": ROUND_MS});
+    let chance = |kind: &str, ppm: u32| json!({"kind": kind, "scope": ours, "probability_ppm": ppm / round.divisor, "duration_ms": round.ms});
     let with = |mut fault: Value, more: Value| {
         let fields = fault.as_object_mut().unwrap();
         fields.extend(more.as_object().unwrap().clone());
@@ -47,8 +53,10 @@ fn round() -> Vec<Value> {
     let place = json!({"scope": {"account": "maker", "method": "add_order"}});
     let phase = |mode: &str, after_ms: i64, duration_ms: i64| json!({"kind": "phase", "mode": mode, "after_ms": after_ms, "duration_ms": duration_ms});
     let of_pair = |pair: &str| json!({"scope": {"pair": pair}});
-    // Chance may spare a kind for a round; each happens once for certain, one after the other.
-    let certain = KINDS.iter().zip(1_i64..).filter_map(|(kind, number)| {
+    // Chance may spare a kind; each happens once for certain, one after the other. Not in each round: to a router that
+    // starts and asks one thing in seconds they would happen all in a row.
+    let missing = KINDS.iter().filter(|kind| !injected.contains_key(**kind));
+    let certain = missing.zip(1_i64..).filter_map(|(kind, number)| {
         let after_ms = number * 1_500;
         let delay = json!({"delay_ms": 500});
         let fault =
@@ -79,7 +87,7 @@ fn round() -> Vec<Value> {
         chance("reordered", 20_000),
         chance("lost", 5_000),
         // Books; the feed has no account.
-        json!({"kind": "corrupt_checksum", "probability_ppm": 500, "duration_ms": ROUND_MS}),
+        json!({"kind": "corrupt_checksum", "probability_ppm": 500 / round.divisor, "duration_ms": round.ms}),
         // Connections.
         json!({"kind": "disconnected", "scope": ours, "after_ms": 9_000, "duration_ms": 100}),
         json!({"kind": "disconnected", "after_ms": 21_000, "duration_ms": 100, "code": 1012}),
