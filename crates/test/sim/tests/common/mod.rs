@@ -92,7 +92,7 @@ pub(crate) fn play_bent(
 }
 
 /// Takes every batch, as a store that never fails.
-fn store(playback: &mut Playback) {
+pub(crate) fn store(playback: &mut Playback) {
     loop {
         let batches = playback.take_batches();
         if batches.is_empty() {
@@ -109,7 +109,7 @@ pub(crate) fn play(run: &Run<'_>) -> Finished {
     play_seen(run, |_| {})
 }
 
-fn plan(run: &Run<'_>) -> Plan {
+pub(crate) fn plan(run: &Run<'_>) -> Plan {
     let path = root().join(format!("profiles/{}.toml", run.profile));
     let text = std::fs::read_to_string(path).unwrap();
     let overrides = run.overrides.iter().map(|(key, text)| (key.to_string(), text.to_string()));
