@@ -106,18 +106,21 @@ impl World {
         }
     }
 
+    /// Gives when a process reaches the bus again, past when it does now; `None` for a run that has ended.
+    fn back_at(&self, by: Service, run: SessionId) -> Option<Timestamp> {
+        let process = self.process(by).filter(|_| self.is_run(by, run))?;
+        Some(process.cut_until.max(process.paused_until))
+    }
+
     /// Stores the first message of a lane, if the stream can be reached.
     pub(super) fn store(&mut self, by: Service, run: SessionId, lane: LaneName) {
-        if !self.is_run(by, run) {
-            return;
-        }
-        let Some(process) = self.process(by) else { return };
-        let late = process.cut_until.max(process.paused_until);
+        let Some(late) = self.back_at(by, run) else { return };
         if late > self.now {
             let retry = self.delay(1_000, 300_000);
             return self.post_at(late.saturating_add(retry), Event::Store { by, run, lane });
         }
-        let first = process.lanes.get(&lane).and_then(|queue| queue.front()).cloned();
+        let lanes = self.process(by).map(|process| &process.lanes);
+        let first = lanes.and_then(|lanes| lanes.get(&lane)?.front()).cloned();
         if let Some(first) = first {
             self.forge(&first.message);
             self.append(first.stream, first.message);
@@ -128,11 +131,7 @@ impl World {
 
     /// Tells a process that the first message of a lane is stored; the next follows.
     pub(super) fn stored(&mut self, by: Service, run: SessionId, lane: LaneName) {
-        if !self.is_run(by, run) {
-            return;
-        }
-        let Some(process) = self.process(by) else { return };
-        let late = process.cut_until.max(process.paused_until);
+        let Some(late) = self.back_at(by, run) else { return };
         if late > self.now {
             // The answer is lost; a later try is told that it is stored already.
             let retry = self.delay(1_000, 300_000);
@@ -186,11 +185,7 @@ impl World {
 
     /// Gives a process what is new in a log.
     pub(super) fn read(&mut self, by: Service, run: SessionId, stream: Stream) {
-        if !self.is_run(by, run) {
-            return;
-        }
-        let Some(process) = self.process(by) else { return };
-        let late = process.cut_until.max(process.paused_until);
+        let Some(late) = self.back_at(by, run) else { return };
         if late > self.now {
             let retry = self.delay(1_000, 100_000);
             return self.post_at(late.saturating_add(retry), Event::Read { by, run, stream });
@@ -269,11 +264,7 @@ impl World {
 
     /// Ends recovery: what was halted meanwhile comes first, then the core acts.
     pub(super) fn caught_up(&mut self, service: Service, run: SessionId) {
-        if !self.is_run(service, run) {
-            return;
-        }
-        let Some(process) = self.process(service) else { return };
-        let late = process.cut_until.max(process.paused_until);
+        let Some(late) = self.back_at(service, run) else { return };
         if late > self.now {
             let at = late.saturating_add(DurationNs::from_ms(20));
             return self.post_at(at, Event::CaughtUp(service, run));
