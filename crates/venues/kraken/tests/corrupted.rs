@@ -26,6 +26,20 @@ struct Road {
     now: Timestamp,
     frames: Vec<String>,
     states: Vec<(usize, String, BookState)>,
+    /// Of the next change of the book that is struck, a digit of the first number with this name arrives wrong.
+    spoils: Option<&'static str>,
+}
+
+/// Gives the text with the last digit of the first number of this name one higher, or nought after nine.
+fn spoilt(text: &str, name: &str) -> String {
+    let start = text.find(name).unwrap() + name.len();
+    let end = start + text[start..].find([',', '}']).unwrap();
+    let digit = text[end - 1..end].parse::<u8>().unwrap();
+    format!("{}{}{}", &text[..end - 1], (digit + 1) % 10, &text[end..])
+}
+
+fn is_struck(text: &str) -> bool {
+    text.starts_with("{\"channel\":\"book\"") && text.contains("\"symbol\":\"ETH/USD\"")
 }
 
 impl Road {
@@ -47,7 +61,15 @@ impl Road {
             seed: 1,
         });
         let (exchange, conn) = (Server::new(&settings, START).unwrap(), ConnId::new(0));
-        Self { exchange, session, conn, now: START, frames: Vec::new(), states: Vec::new() }
+        Self {
+            exchange,
+            session,
+            conn,
+            now: START,
+            frames: Vec::new(),
+            states: Vec::new(),
+            spoils: None,
+        }
     }
 
     /// Gives the exchange something, and carries what follows from it both ways.
@@ -74,7 +96,12 @@ impl Road {
                 | ServerOutput::WsStall { .. } => panic!("the exchange gave up"),
             })
             .collect();
-        for text in texts {
+        for mut text in texts {
+            if is_struck(&text)
+                && let Some(name) = self.spoils.take()
+            {
+                text = spoilt(&text, name);
+            }
             self.frames.push(text.clone());
             let (conn, receive_time) = (self.conn, self.now);
             self.session(FeedInput::Frame { conn, receive_time, text });
@@ -134,7 +161,25 @@ impl Road {
 }
 
 #[test]
-fn one_corrupted_digit_takes_one_book_back_on_that_frame_until_it_is_fetched_again() {
+fn one_corrupted_digit_of_a_checksum_takes_one_book_back_on_that_frame_until_it_is_fetched_again() {
+    check(|road| {
+        let wish = br#"{"kind":"corrupt_checksum","count":1,"scope":{"pair":"ETH/USD"}}"#.to_vec();
+        let (method, path) = ("POST".to_owned(), "faults".to_owned());
+        road.exchange(ServerInput::Admin { call: CallId(1), method, path, body: wish });
+    });
+}
+
+#[test]
+fn one_corrupted_digit_of_a_quantity_does_the_same() {
+    check(|road| road.spoils = Some("\"qty\":"));
+}
+
+#[test]
+fn one_corrupted_digit_of_a_price_does_the_same() {
+    check(|road| road.spoils = Some("\"price\":"));
+}
+
+fn check(strike: impl FnOnce(&mut Road)) {
     let mut road = Road::new();
     road.session(FeedInput::Start);
     (0..50).for_each(|number| road.step(number));
@@ -146,15 +191,11 @@ fn one_corrupted_digit_takes_one_book_back_on_that_frame_until_it_is_fetched_aga
         .collect();
     assert_eq!(live, BTreeSet::from(["ADA-USD", "BTC-USD", "ETH-USD"]), "every pair is quotable");
     let (states, frames) = (road.states.len(), road.frames.len());
-    let wish = br#"{"kind":"corrupt_checksum","count":1,"scope":{"pair":"ETH/USD"}}"#.to_vec();
-    let (method, path) = ("POST".to_owned(), "faults".to_owned());
-    road.exchange(ServerInput::Admin { call: CallId(1), method, path, body: wish });
+    strike(&mut road);
     (50..150).for_each(|number| road.step(number));
 
-    let is_book = |text: &String| {
-        text.starts_with("{\"channel\":\"book\"") && text.contains("\"symbol\":\"ETH/USD\"")
-    };
-    let struck = frames + road.frames[frames..].iter().position(is_book).unwrap() + 1;
+    let struck =
+        frames + road.frames[frames..].iter().position(|text| is_struck(text)).unwrap() + 1;
     let after = &road.states[states..];
     let of_pair: Vec<&(usize, String, BookState)> =
         after.iter().filter(|(_, name, _)| name == "ETH-USD").collect();
@@ -167,7 +208,7 @@ fn one_corrupted_digit_takes_one_book_back_on_that_frame_until_it_is_fetched_aga
     );
     let snapshots = road.frames[struck..]
         .iter()
-        .filter(|text| text.contains("\"type\":\"snapshot\"") && is_book(text));
+        .filter(|text| text.contains("\"type\":\"snapshot\"") && is_struck(text));
     assert_eq!(snapshots.count(), 1);
     // The others never noticed.
     let others: Vec<&(usize, String, BookState)> =
