@@ -42,6 +42,8 @@ pub(super) struct Reads {
     key_objection: Option<String>,
     fees: Option<(Timestamp, FeeSchedule)>,
     are_fees_owed: bool,
+    /// The fees of the pairs asked for so far, and how many those are: all of them need several calls.
+    fees_so_far: Option<(usize, FeeSchedule)>,
     balances_at: Option<Timestamp>,
     /// Balances are wanted from then on.
     balances_from: Option<Timestamp>,
@@ -139,7 +141,10 @@ impl KrakenTrading {
         }
         let is_fee_due = is_older(self.reads.fees.map(|(at, _)| at), FEES_AGE_MAX, now);
         if is_fee_due || self.reads.are_fees_owed {
-            let pairs = self.names.defined().take(FEE_PAIRS_MAX);
+            let asked = self.reads.fees_so_far.map_or(0, |(asked, _)| asked);
+            // There may be fewer pairs by now; then the first ones are asked for once more.
+            let asked = if asked < self.names.defined().count() { asked } else { 0 };
+            let pairs = self.names.defined().skip(asked).take(FEE_PAIRS_MAX);
             let pairs: Vec<String> = pairs.map(|pair| pair.altname.clone()).collect();
             return (!pairs.is_empty()).then_some(Ask::Fees(pairs));
         }
@@ -283,11 +288,7 @@ impl KrakenTrading {
                 let balances = Balances { account, venue, entries };
                 out.push(VenueOutput::Report(VenueReport::Balances(balances)));
             }
-            Ask::Fees(_) => {
-                let fees = answers::fees(result)?;
-                self.reads.fees = Some((now, fees));
-                out.push(VenueOutput::Report(VenueReport::Fees(fees)));
-            }
+            Ask::Fees(pairs) => self.on_fees(now, pairs.len(), answers::fees(result)?, out),
             Ask::OpenOrders => self.on_open_orders(now, result, out)?,
             Ask::Orders(_) => self.on_orders(now, result, out)?,
             Ask::Closed(id) => self.on_closed(now, id, result, out)?,
@@ -296,6 +297,24 @@ impl KrakenTrading {
             Ask::Act(_) => {}
         }
         Ok(())
+    }
+
+    /// Takes in the fees of so many further pairs; once all have been asked for, the highest are told, so that no fill
+    /// costs more than told.
+    fn on_fees(&mut self, now: Timestamp, pairs: usize, fees: FeeSchedule, out: &mut Out) {
+        let (before, highest) = self.reads.fees_so_far.take().unwrap_or((0, fees));
+        let highest = FeeSchedule {
+            maker_bps: highest.maker_bps.max(fees.maker_bps),
+            taker_bps: highest.taker_bps.max(fees.taker_bps),
+        };
+        let asked = before.saturating_add(pairs);
+        if asked < self.names.defined().count() {
+            self.reads.fees_so_far = Some((asked, highest));
+            return;
+        }
+        self.reads.fees = Some((now, highest));
+        self.reads.are_fees_owed = false;
+        out.push(VenueOutput::Report(VenueReport::Fees(highest)));
     }
 
     /// Looks at what our key may do.

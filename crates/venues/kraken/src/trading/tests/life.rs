@@ -2,6 +2,7 @@
 
 use super::world::{Options, World};
 use remora_domain::{DurationNs, OrdStatus};
+use remora_testkit::instrument;
 use remora_venue_api::{DeadMan, VenueInput};
 
 #[test]
@@ -21,6 +22,26 @@ fn by_calls_alone_the_books_equal_the_venues_too() {
     world.wind_down();
     assert_eq!(world.frames, 0);
     assert_eq!(world.throttled, Vec::<String>::new());
+}
+
+#[test]
+fn the_dearest_pair_counts_however_many_pairs_there_are() {
+    let invented = 60;
+    let options = Options { invented, volume_usd: 2_500_000.into(), ..Options::of_seed(17) };
+    let mut world = World::new(options);
+    world.start();
+    // More than one call asks for, the dearest last.
+    let made = (1..=invented).map(|number| format!("SIM{number:04}"));
+    for base in made.chain(["USDT".to_owned()]) {
+        world.session_input(VenueInput::Instrument(instrument(&base, "USD")));
+    }
+    world.quiet(DurationNs::from_s(30));
+    // The others cost 4 and 14 basis points.
+    let fees = world.router.fees.unwrap();
+    assert_eq!(
+        (fees.maker_bps.to_string(), fees.taker_bps.to_string()),
+        ("20".into(), "20".into())
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::server::io::{
     CallId as ServerCall, Flow, HttpCall, PeerId, ServerInput, ServerOutput, WsHost,
 };
 use crate::server::settings::{DeskSettings, KeySetting, Tier};
-use crate::server::{Server, ServerSettings, WsSettings, synthetic};
+use crate::server::{Server, ServerSettings, WsSettings, listing, synthetic};
 use crate::trading::KrakenTrading;
 use crate::trading::tests::router::Router;
 use remora_domain::{
@@ -120,6 +120,10 @@ pub(crate) struct Options {
     pub(crate) nonce_window: u64,
     /// What the session's key may do; what trading needs when `None`.
     pub(crate) permissions: Option<Vec<Permission>>,
+    /// Pairs that the venue lists beside its usual ones.
+    pub(crate) invented: u32,
+    /// The account's volume, which decides its fees.
+    pub(crate) volume_usd: Decimal,
 }
 
 impl Options {
@@ -133,6 +137,8 @@ impl Options {
             faults: FaultSettings::default(),
             nonce_window: 0,
             permissions: None,
+            invented: 0,
+            volume_usd: Decimal::ZERO,
         }
     }
 }
@@ -166,8 +172,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(options: Options) -> Self {
-        let mut desk = synthetic::settings(options.seed);
+        let mut desk = listing::invented(synthetic::settings(options.seed), options.invented);
         desk.accounts[0].tier = options.tier;
+        desk.accounts[0].volume_usd = options.volume_usd;
         let other = desk.accounts[0].keys[0].clone();
         desk.accounts[0].keys.push(KeySetting { key: OTHER_KEY.to_owned(), ..other });
         desk.accounts[0].keys[0].nonce_window = options.nonce_window;
