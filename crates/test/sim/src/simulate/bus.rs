@@ -9,7 +9,7 @@ use super::checks::Rule;
 use super::process::{LaneName, Unstored};
 use super::world::{Event, World};
 use remora_bus::{ReadFrom, Stream};
-use remora_domain::{Body, DurationNs, Envelope, Kind, Service, SessionId, Subject};
+use remora_domain::{Body, DurationNs, Envelope, Kind, Service, SessionId, Subject, Timestamp};
 use remora_order_router_core::RouterInput;
 use remora_service_kit::drive::Plan as Readings;
 use std::collections::BTreeMap;
