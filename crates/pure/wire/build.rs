@@ -16,7 +16,8 @@ const FILES: [&str; 9] = [
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names no folder")?).join("../../../proto");
+    let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names no folder")?)
+        .join("../../../proto");
     for file in FILES {
         println!("cargo:rerun-if-changed={}", root.join(file).display());
     }
