@@ -1,7 +1,12 @@
 //! One corrupted digit on the way from the simulated exchange to the market-data session: found on that frame, one pair's
 //! book alone is taken back (so that nothing can be quoted from it), fetched again and believed again.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use remora_domain::{BookState, DurationNs, InvalidBook, Lots, Side, Ticks, Timestamp, VenueId};
 use remora_kraken::KrakenFeed;
