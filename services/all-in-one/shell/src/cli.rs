@@ -100,8 +100,9 @@ pub(crate) struct PaperArguments {
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// Limits, fees, balances and pair selection: the name of a shipped profile or a TOML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "paper")]
-    pub(crate) profile: String,
+    /// Default: the profile named as the exchange, else `paper`.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) profile: Option<String>,
     /// Stop by itself after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<u64>,
@@ -143,6 +144,8 @@ pub(crate) struct LiveArguments {
 pub(crate) enum SimCommand {
     /// Kraken Spot.
     KrakenSpot(Box<SimArguments>),
+    /// Kraken Futures, public side: perpetuals and dated futures, without accounts.
+    KrakenFutures(Box<SimArguments>),
 }
 
 #[derive(Args)]
@@ -203,7 +206,7 @@ pub(crate) struct RecordArguments {
     /// Address of the feed. Default: the exchange's own.
     #[arg(long)]
     pub(crate) url: Option<String>,
-    /// Pairs to record, in the exchange's spelling, such as BTC/USD.
+    /// Pairs to record, in the exchange's spelling, such as BTC/USD or PF_XBTUSD.
     #[arg(long, num_args = 1.., required = true, value_name = "PAIR")]
     pub(crate) pairs: Vec<String>,
     /// Book levels a side.

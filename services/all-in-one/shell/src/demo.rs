@@ -11,7 +11,7 @@ use remora_domain::{DurationNs, Timestamp};
 use remora_service_kit::Clock;
 use remora_sim::Playback;
 use remora_venue_link::{Pace, Played, Player};
-use remora_venue_registry::{VenueEntry, is_synthetic};
+use remora_venue_registry::{VenueEntry, is_synthetic, of_recording};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +23,12 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
     show::prepare(&arguments.show)?;
     let (paths, _folder) = recordings(&arguments.data)?;
     let player = Player::open(&paths).context("open the recordings")?;
-    let default = if arguments.data.is_empty() { "demo" } else { "recordings" };
+    let recorded = player.venues().into_iter().find_map(of_recording);
+    let default = match recorded {
+        _ if arguments.data.is_empty() => "demo",
+        Some(venue) => profiles::of_venue(venue.id, "recordings"),
+        None => "recordings",
+    };
     let loaded = profiles::load(arguments.profile.as_deref().unwrap_or(default))?;
     profiles::explain(&loaded);
     let feed = Feed {

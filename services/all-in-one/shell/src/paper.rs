@@ -19,7 +19,8 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Trades on paper until stopped.
 pub(crate) async fn run(arguments: PaperArguments) -> Result<()> {
     show::prepare(&arguments.show)?;
-    let loaded = profiles::load(&arguments.profile)?;
+    let default = profiles::of_venue(&arguments.venue, "paper");
+    let loaded = profiles::load(arguments.profile.as_deref().unwrap_or(default))?;
     profiles::explain(&loaded);
     let entry = profiles::venue(&loaded.plan)?;
     if entry.id != arguments.venue {

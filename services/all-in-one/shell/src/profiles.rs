@@ -13,12 +13,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Profiles that ship with Remora: name and text.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 5] = [
     ("demo", include_str!("../../../../profiles/demo.toml")),
     ("recordings", include_str!("../../../../profiles/recordings.toml")),
     ("paper", include_str!("../../../../profiles/paper.toml")),
     ("live", include_str!("../../../../profiles/live.toml")),
+    ("kraken-futures", include_str!("../../../../profiles/kraken-futures.toml")),
 ];
+
+/// Gives the shipped profile that is named as a venue, or the one for all that have none of their own.
+pub(crate) fn of_venue(venue: &str, otherwise: &'static str) -> &'static str {
+    let own = SHIPPED.iter().find(|(name, _)| *name == venue);
+    own.map_or(otherwise, |(name, _)| *name)
+}
 
 /// Is a checked profile with what is shown of it.
 pub(crate) struct Loaded {

@@ -198,7 +198,10 @@ fn a_file_that_is_not_there_is_named() {
     check_refused(&["demo", "--data", "/nowhere/x.jsonl"], &["/nowhere/x.jsonl", "no such"]);
     check_refused(
         &["demo", "--profile", "yolo"],
-        &["yolo", "neither a shipped profile (demo, recordings, paper, live) nor a file"],
+        &[
+            "yolo",
+            "neither a shipped profile (demo, recordings, paper, live, kraken-futures) nor a file",
+        ],
     );
 }
 

@@ -1,6 +1,7 @@
 //! HTTP: which host a request came to, REST calls, WebSocket upgrades, the operator's door.
 
 use crate::door::Caller;
+use crate::exchange::SimVenue;
 use crate::message::{Answer, Message, Reply};
 use crate::socket::Peer;
 use axum::Router;
@@ -38,6 +39,8 @@ pub(crate) struct Front {
     pub(crate) inbox: mpsc::Sender<Message>,
     /// Which WebSocket host this door is, where the `Host` header says nothing.
     pub(crate) host: WsHost,
+    /// Which venue answers.
+    pub(crate) venue: SimVenue,
     pub(crate) queue_max: usize,
     pub(crate) next_peer: Arc<AtomicU64>,
 }
@@ -125,10 +128,12 @@ fn open(front: Front, caller: Caller, parts: &Parts, upgrade: WebSocketUpgrade) 
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .read_buffer_size(READ_BYTES);
-    match parts.uri.path().trim_end_matches('/') {
-        "/v2" => {}
-        "" => return upgrade.on_upgrade(refuse_version_1),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+    let path = parts.uri.path().trim_end_matches('/');
+    if path.is_empty() && front.venue == SimVenue::KrakenSpot {
+        return upgrade.on_upgrade(refuse_version_1);
+    }
+    if path != front.venue.socket_path() {
+        return StatusCode::NOT_FOUND.into_response();
     }
     let named = header_text(&parts.headers, &header::HOST).or(parts.uri.host());
     let peer = Peer {

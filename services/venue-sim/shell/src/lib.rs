@@ -1,7 +1,7 @@
 //! A simulated exchange over real sockets: HTTP and WebSockets around a venue's server half.
 //!
 //! In: a plan (where to listen, where the market comes from). Out: a running exchange that other people's clients trade
-//! on, its addresses and its throw-away keys. `remora-venue-sim` and `remora sim kraken-spot` start it, tests start
+//! on, its addresses and its throw-away keys. `remora-venue-sim` and `remora sim VENUE` start it, tests start
 //! it in process on free ports.
 //!
 //! One thread owns the exchange, a deterministic machine (`drive`). Sockets talk to it over one bounded queue and wait
@@ -18,8 +18,10 @@
 
 mod door;
 mod drive;
+mod exchange;
 mod feed;
 mod front;
+mod futures;
 mod keys;
 mod message;
 mod settings;
@@ -27,6 +29,7 @@ mod socket;
 mod tls;
 mod world;
 
+pub use exchange::SimVenue;
 pub use settings::{ProcessPlan, SimArguments, SimPlan, SimSettings, Source};
 pub use world::ThrowAwayKey;
 
@@ -58,6 +61,7 @@ pub struct Sim {
     pub symbols: Vec<String>,
     /// Whether the prices were made by a generator.
     pub is_synthetic: bool,
+    venue: SimVenue,
     shutdown: Shutdown,
     drive: JoinHandle<()>,
     doors: Vec<JoinHandle<()>>,
@@ -68,9 +72,9 @@ pub struct Sim {
 pub struct Addresses {
     /// REST and public WebSocket.
     pub main: SocketAddr,
-    /// Private WebSocket.
+    /// Private WebSocket; `main` where the venue has none of its own.
     pub auth: SocketAddr,
-    /// Order-level book.
+    /// Order-level book; `main` where the venue has none.
     pub l3: SocketAddr,
     /// Operators.
     pub admin: SocketAddr,
@@ -90,6 +94,7 @@ impl Sim {
         let (settings, now) = (plan.settings.clone(), clock.now());
         // Reading recordings takes a while and blocks.
         let built = tokio::task::spawn_blocking(move || world::build(plan, now)).await;
+        let venue = settings.venue;
         let World { server, feed, keys, symbols, is_synthetic } =
             built.context("build the exchange")??;
         let (inbox, received) = mpsc::channel(INBOX_MAX);
@@ -108,7 +113,7 @@ impl Sim {
         let own = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let own = own.context("make the timers of the exchange")?;
         let drive = tokio::task::spawn_blocking(move || own.block_on(drive.run()));
-        Ok(Self { addresses, keys, symbols, is_synthetic, shutdown, drive, doors })
+        Ok(Self { addresses, keys, symbols, is_synthetic, venue, shutdown, drive, doors })
     }
 
     /// Waits until the exchange has ended: every connection told, every call answered.
@@ -137,6 +142,30 @@ impl Sim {
     /// Says where everything is and which keys there are, for people.
     #[must_use]
     pub fn description(&self) -> String {
+        match self.venue {
+            SimVenue::KrakenSpot => self.describe_spot(),
+            SimVenue::KrakenFutures => self.describe_futures(),
+        }
+    }
+
+    fn describe_futures(&self) -> String {
+        let Addresses { main, admin, tls, .. } = &self.addresses;
+        let mut lines = vec![
+            "Simulated Kraken Futures, public side, SYNTHETIC prices: nothing here reaches a real exchange.".to_owned(),
+            format!("REST             http://{main}/derivatives/api/v3/ (also /api/charts/v1/, /api/history/v3/)"),
+            format!("WebSocket v1     ws://{main}/ws/v1"),
+        ];
+        lines.extend(tls.map(|tls| format!("TLS              https://{tls}, wss://{tls}/ws/v1")));
+        lines.push(format!("Operator         http://{admin}/sim/ (flow, shell, status)"));
+        let count = self.symbols.len();
+        lines.push(format!("Contracts        {count}: {}", self.symbols.join(", ")));
+        lines.push("To read it:".to_owned());
+        lines.push(format!("  remora record --venue kraken-futures --url ws://{main}/ws/v1 --pairs PF_XBTUSD -o FILE"));
+        lines.push(format!("  remora paper --venue kraken-futures --url ws://{main}/ws/v1"));
+        lines.join("\n")
+    }
+
+    fn describe_spot(&self) -> String {
         let Addresses { main, auth, l3, admin, tls, .. } = &self.addresses;
         let prices = if self.is_synthetic { "SYNTHETIC prices" } else { "recorded prices" };
         let mut lines = vec![
@@ -209,6 +238,7 @@ async fn serve(
     let front = Front {
         inbox,
         host: WsHost::Public,
+        venue: settings.venue,
         queue_max: settings.queue_frames_max,
         next_peer: Arc::new(AtomicU64::new(1)),
     };
@@ -217,13 +247,11 @@ async fn serve(
         door.with_context(|| unheard(flag, address))
     };
     let main = plain("--listen", settings.listen).await?;
-    let auth = plain("--auth-listen", settings.auth_listen).await?;
-    let l3 = plain("--l3-listen", settings.l3_listen).await?;
     let admin = plain("--admin-listen", settings.admin_listen).await?;
     let mut addresses = Addresses {
         main: main.address(),
-        auth: auth.address(),
-        l3: l3.address(),
+        auth: main.address(),
+        l3: main.address(),
         admin: admin.address(),
         tls: None,
         tls_authority_pem: None,
@@ -231,10 +259,15 @@ async fn serve(
     let host = |host: WsHost| Front { host, ..front.clone() }.router();
     let mut doors = vec![
         spawn(main, host(WsHost::Public), shutdown),
-        spawn(auth, host(WsHost::Private), shutdown),
-        spawn(l3, host(WsHost::Level3), shutdown),
         spawn(admin, front.clone().admin_router(), shutdown),
     ];
+    if settings.venue == SimVenue::KrakenSpot {
+        let auth = plain("--auth-listen", settings.auth_listen).await?;
+        let l3 = plain("--l3-listen", settings.l3_listen).await?;
+        (addresses.auth, addresses.l3) = (auth.address(), l3.address());
+        doors.push(spawn(auth, host(WsHost::Private), shutdown));
+        doors.push(spawn(l3, host(WsHost::Level3), shutdown));
+    }
     if let Some(address) = settings.tls_listen {
         let identity = match (&settings.tls_certificate_file, &settings.tls_key_file) {
             (Some(chain), Some(key)) => tls::from_files(chain, key)?,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use remora_service_kit::{Telemetry, run_main};
-use remora_venue_sim::{SimArguments, run};
+use remora_venue_sim::{SimArguments, SimVenue, run};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -12,6 +12,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Simulates an exchange that other people's clients trade on: its REST and WebSocket, with simulated money.
 #[derive(clap::Parser)]
 struct Arguments {
+    /// Which venue is simulated. Default: the settings', else kraken-spot.
+    #[arg(long)]
+    venue: Option<SimVenue>,
     #[command(flatten)]
     sim: SimArguments,
     /// Checks the settings, prints the values in force with their sources, and ends.
@@ -24,13 +27,14 @@ fn main() -> ExitCode {
 }
 
 async fn start(arguments: Arguments) -> Result<()> {
-    let plan = arguments.sim.plan()?;
+    let plan = arguments.sim.plan(arguments.venue)?;
     if arguments.check_config {
         print(&plan.effective.to_string());
         return Ok(());
     }
-    let telemetry = Telemetry::start(&plan.telemetry, "venue-sim", "kraken-spot", VERSION)
-        .context("start the log")?;
+    let telemetry =
+        Telemetry::start(&plan.telemetry, "venue-sim", plan.sim.settings.venue.id(), VERSION)
+            .context("start the log")?;
     run(plan.sim, print).await?;
     telemetry.stop().await;
     Ok(())

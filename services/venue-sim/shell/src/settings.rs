@@ -1,5 +1,6 @@
 //! The `[venue_sim]` section and the command line over it.
 
+use crate::exchange::SimVenue;
 use remora_domain::SettingProblem;
 use remora_flow::FlowSettings;
 use remora_service_kit::config::{Config, Effective, TelemetrySettings};
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimSettings {
+    /// Which venue is simulated: `kraken-spot` when absent, or `kraken-futures`, whose doors are `listen`, `admin_listen` and
+    /// `tls_listen`. The subcommand of `remora sim` decides.
+    pub venue: SimVenue,
     /// REST and public WebSocket. Port 0 takes any free one; 127.0.0.1:9080 when absent.
     pub listen: SocketAddr,
     /// Private WebSocket; 127.0.0.1:9081 when absent.
@@ -61,6 +65,7 @@ const fn local(port: u16) -> SocketAddr {
 impl Default for SimSettings {
     fn default() -> Self {
         Self {
+            venue: SimVenue::KrakenSpot,
             listen: local(9080),
             auth_listen: local(9081),
             l3_listen: local(9082),
@@ -213,17 +218,20 @@ pub struct ProcessPlan {
 }
 
 impl SimArguments {
-    /// Reads the settings and lays the command line over them.
+    /// Reads the settings and lays the command line over them; the venue is the settings' where none is given.
     ///
     /// # Errors
     /// Gives everything that is wrong with the settings.
-    pub fn plan(self) -> anyhow::Result<ProcessPlan> {
+    pub fn plan(self, venue: Option<SimVenue>) -> anyhow::Result<ProcessPlan> {
         let mut config = match &self.config {
             Some(path) => Config::open(path)?,
             None => Config::parse("(no file)", "", std::env::vars_os().filter_map(text))?,
         };
         let telemetry = config.section::<TelemetrySettings>("telemetry");
-        let settings = config.section::<SimSettings>("venue_sim").map(|file| self.over(file));
+        let settings = config.section::<SimSettings>("venue_sim").map(|file| {
+            let venue = venue.unwrap_or(file.venue);
+            self.over(SimSettings { venue, ..file })
+        });
         let settings = settings.and_then(|all| config.check("venue_sim", all.validate()));
         let ((telemetry, settings), effective) = config.finish(telemetry.zip(settings))?;
         let Self { data: paths, seed, pairs: invented, pace, repeat: is_repeated, .. } = self;

@@ -1,6 +1,8 @@
 //! From a plan to an exchange and the flow that moves it.
 
+use crate::exchange::{Exchange, SimVenue};
 use crate::feed::{self, Feed};
+use crate::futures;
 use crate::settings::{SimPlan, SimSettings, Source};
 use anyhow::{Context, Result, bail};
 use remora_domain::{SettingProblem, Timestamp, VenueId};
@@ -39,7 +41,7 @@ impl std::fmt::Debug for ThrowAwayKey {
 
 /// Is an exchange that is ready to open.
 pub(crate) struct World {
-    pub(crate) server: Server,
+    pub(crate) server: Exchange,
     pub(crate) feed: Feed,
     pub(crate) keys: Vec<ThrowAwayKey>,
     pub(crate) symbols: Vec<String>,
@@ -50,6 +52,9 @@ pub(crate) struct World {
 /// Builds everything; reads recordings through once to know their pairs.
 pub(crate) fn build(plan: SimPlan, now: Timestamp) -> Result<World> {
     let SimPlan { settings, source } = plan;
+    if settings.venue == SimVenue::KrakenFutures {
+        return futures::build(&settings, &source, now);
+    }
     let venue = VenueId::new(VENUE).context("name the venue")?;
     match source {
         Source::Seed { seed, invented } => {
@@ -63,6 +68,7 @@ pub(crate) fn build(plan: SimPlan, now: Timestamp) -> Result<World> {
             let flow = settings.flow.unwrap_or_else(|| FlowSettings::usual(&values, &pairs));
             let plan = flow.validate(&pairs).map_err(refused)?;
             let feed = Feed::generated(Generator::new(plan, seed, now));
+            let server = Exchange::Spot(Box::new(server));
             Ok(World { server, feed, keys, symbols, is_synthetic: true })
         }
         Source::Recordings { paths, pace, is_repeated, seed } => {
@@ -74,6 +80,7 @@ pub(crate) fn build(plan: SimPlan, now: Timestamp) -> Result<World> {
             let desk = adjusted(listing::recorded(seed, &pairs), &settings)?;
             let (server, keys, symbols) = open(desk, &settings, now)?;
             let feed = feed::play(paths, venue, pairs, pace, is_repeated, now);
+            let server = Exchange::Spot(Box::new(server));
             Ok(World { server, feed, keys, symbols, is_synthetic })
         }
     }
@@ -135,7 +142,7 @@ fn adjusted(mut desk: DeskSettings, settings: &SimSettings) -> Result<DeskSettin
     Ok(desk)
 }
 
-fn refused(problems: Vec<SettingProblem>) -> anyhow::Error {
+pub(crate) fn refused(problems: Vec<SettingProblem>) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::anyhow!("the settings are impossible:\n  {}", lines.join("\n  "))
 }

@@ -2,7 +2,7 @@
 //!
 //! Each test is one scenario of `python/`, with an exchange and a network namespace of its own. Where the machine gives
 //! no namespace a test says `skipped`, and so does `cargo xtask test`.
-//! `crates/venues/kraken/README.md` says which scenario exercises what.
+//! `crates/venues/kraken/README.md` and `crates/venues/kraken-futures/README.md` say which scenario exercises what.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -54,6 +54,7 @@ macro_rules! scenarios {
 scenarios! {
     ccxt_reads_markets_prices_trades_and_candles: ccxt_rest.reads,
     ccxt_sees_every_fill_to_the_last_unit: ccxt_rest.fills,
+    ccxt_reads_the_contracts_of_kraken_futures: ccxt_futures.contracts,
     ccxt_places_every_kind_of_order: ccxt_orders.kinds,
     ccxt_triggers_fire_on_the_last_price: ccxt_orders.triggers,
     ccxt_amends_edits_and_cancels_in_every_way: ccxt_orders.changes,
@@ -88,7 +89,9 @@ fn written(module: &str) -> Vec<String> {
 
 #[test]
 fn every_scenario_that_is_written_is_run() {
-    for module in ["ccxt_rest", "ccxt_orders", "ccxt_streams", "sdk_rest", "sdk_streams"] {
+    for module in
+        ["ccxt_rest", "ccxt_futures", "ccxt_orders", "ccxt_streams", "sdk_rest", "sdk_streams"]
+    {
         let run: Vec<&str> =
             SCENARIOS.iter().filter(|(of, _)| *of == module).map(|(_, name)| *name).collect();
         assert_eq!(written(module), run, "{module}.py");

@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 
-NAMES = ["api.kraken.com", "ws.kraken.com", "ws-auth.kraken.com", "ws-l3.kraken.com"]
+NAMES = ["api.kraken.com", "ws.kraken.com", "ws-auth.kraken.com", "ws-l3.kraken.com", "futures.kraken.com"]
 ADMIN = "http://127.0.0.1:9083"
 READY_S = 60
 MS_BIND = 4096
@@ -43,19 +43,20 @@ def enter_namespace(folder):
 class Exchange:
     """One running simulator. `keys` maps names such as `maker-trading` to (key, secret)."""
 
-    def __init__(self, program, folder, *, seed=7, tier=None, settings=""):
+    def __init__(self, program, folder, *, seed=7, tier=None, settings="", venue="kraken-spot"):
         authority = os.path.join(folder, "authority.pem")
         config = os.path.join(folder, "sim.toml")
         with open(config, "w") as file:
             file.write(settings)
-        command = [program, "--seed", str(seed), "--config", config]
+        command = [program, "--venue", venue, "--seed", str(seed), "--config", config]
         command += ["--tls-listen", "127.0.0.1:443", "--tls-authority", authority]
         command += ["--tier", tier] if tier else []
         self.log = os.path.join(folder, "sim.log")
         self.process = subprocess.Popen(
             command, stdout=open(self.log, "w"), stderr=subprocess.STDOUT
         )
-        self._wait()
+        # Said last, once every door is open.
+        self._wait("secret" if venue == "kraken-spot" else "To read it:")
         trust(authority)
         said = self.said()
         rows = re.findall(r"^  (\S+) of account \S+\n    key     (\S+)\n    secret  (\S+)$", said, re.M)
@@ -65,9 +66,9 @@ class Exchange:
         with open(self.log) as file:
             return file.read()
 
-    def _wait(self):
+    def _wait(self, last):
         end = time.monotonic() + READY_S
-        while "secret" not in self.said().rsplit("taker-reading", 1)[-1]:
+        while last not in self.said().rsplit("taker-reading", 1)[-1]:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("the simulator did not start:\n" + self.said())
             time.sleep(0.01)

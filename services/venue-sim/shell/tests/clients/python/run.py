@@ -11,6 +11,7 @@ import exchange
 # Exchanges that differ from the usual one, which has no rate limits.
 SPECIAL = {
     "limits": {"tier": "intermediate"},
+    "contracts": {"venue": "kraken-futures"},
     "post_only_at_once": {"settings": '[venue_sim]\npost_only = "immediate_error"\n'},
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+mod contracts;
 
 use common::{PATIENCE, Socket, client, get, json, post, private, start};
 use remora_service_kit::Shutdown;
