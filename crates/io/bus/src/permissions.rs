@@ -41,15 +41,19 @@ pub struct Permissions {
 }
 
 impl BusUser {
-    /// Gives the users of a deployment that trades at these venues.
+    /// Gives the users of a deployment: all services at the venues it trades at, and ingestors alone at those it only reads.
     #[must_use]
-    pub fn of_venues(venues: &[VenueId]) -> Vec<Self> {
+    pub fn of_venues(traded: &[VenueId], read: &[VenueId]) -> Vec<Self> {
         let mut users = vec![];
         for service in Service::ALL {
-            if is_per_venue(*service) {
-                users.extend(venues.iter().map(|venue| Self::AtVenue(*service, venue.clone())));
-            } else {
-                users.push(Self::Service(*service));
+            let at = |venue: &VenueId| Self::AtVenue(*service, venue.clone());
+            match service {
+                Service::Ingestor => users.extend(traded.iter().chain(read).map(at)),
+                Service::OrderRouter => users.extend(traded.iter().map(at)),
+                Service::PairDiscovery
+                | Service::Decision
+                | Service::RiskGate
+                | Service::Persister => users.push(Self::Service(*service)),
             }
         }
         users.extend([Self::Console, Self::Admin]);
@@ -196,16 +200,6 @@ fn sample(kind: Kind) -> String {
     kind.pattern().replace('>', "a.b.c")
 }
 
-/// Tells whether every venue has its own process of a service.
-const fn is_per_venue(service: Service) -> bool {
-    match service {
-        Service::Ingestor | Service::OrderRouter => true,
-        Service::PairDiscovery | Service::Decision | Service::RiskGate | Service::Persister => {
-            false
-        }
-    }
-}
-
 /// Writes the configuration of nats-server for these users.
 #[must_use]
 pub fn render_config(users: &[BusUser]) -> String {
@@ -243,7 +237,7 @@ fn list(text: &mut String, name: &str, subjects: &[String]) {
 const HEADER: &str = r#"# nats-server for Remora: one user a service, each with exactly the subjects of its place in `remora_domain::Service`.
 #
 # Written from the table in crates/io/bus/src/permissions.rs; a test compares. To change it, change the table
-# (or, for another set of venues, BusUser::of_venues) and run:
+# (or the list of venues, crates/venues/registry) and run:
 #   REMORA_BLESS=1 cargo nextest run -p remora-bus the_configuration_is_what_the_table_says
 #
 # Passwords come from the environment of the server, one variable a user; none has a default, and the server does not

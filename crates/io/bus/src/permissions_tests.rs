@@ -5,7 +5,8 @@ use crate::pattern::{check_patterns, is_within, matches};
 use std::path::Path;
 
 fn users() -> Vec<BusUser> {
-    BusUser::of_venues(&["kraken-spot".parse().unwrap()])
+    let ids = |has_order_entry| remora_venue_registry::ids(has_order_entry).unwrap();
+    BusUser::of_venues(&ids(true), &ids(false))
 }
 
 fn may_publish(user: &BusUser, subject: &str) -> bool {
@@ -81,9 +82,13 @@ fn nobody_speaks_in_the_name_of_another_producer() {
 
 #[test]
 fn a_venue_user_writes_about_its_own_venue_only() {
-    check("remora.v1.order.event.paper.kraken-futures.BTC-USD", &[]);
-    check("remora.v1.md.book.kraken-futures.BTC-USD", &[]);
+    let futures = ["ingestor-kraken-futures"];
+    check("remora.v1.md.book.kraken-futures.BTC-USD-PERP", &futures);
+    check("remora.v1.md.status.kraken-futures", &futures);
+    // Nothing is ordered at a venue that is only read, and of a venue nobody knows nothing is told.
+    check("remora.v1.order.event.paper.kraken-futures.BTC-USD-PERP", &[]);
     check("remora.v1.account.balance.paper.kraken-futures", &[]);
+    check("remora.v1.md.book.elsewhere.BTC-USD", &[]);
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn config() -> PathBuf {
 }
 
 fn users() -> Vec<BusUser> {
-    BusUser::of_venues(&[venue()])
+    let ids = |has_order_entry| remora_venue_registry::ids(has_order_entry).unwrap();
+    BusUser::of_venues(&ids(true), &ids(false))
 }
 
 fn venue() -> VenueId {
@@ -58,13 +59,18 @@ fn message(subject: &str, id: &str) -> OutMessage {
     OutMessage { subject, message_id, headers: [].into(), payload: Bytes::from_static(b"x") }
 }
 
-/// Gives subjects of a kind as they occur at the venue under test, of the producer that a user is.
+/// Gives subjects of a kind as they occur at a user's venue, else at the venue under test, of the producer that it is.
 fn subjects_of(kind: Kind, user: &BusUser) -> Vec<String> {
     let shard = if user.name().starts_with("ingestor") { "-0" } else { "" };
     let is_shell = kind == Kind::ControlCommand && *user != BusUser::Console;
     let shell = if is_shell { "-shell" } else { "" };
     let producer = format!("{}{shard}{shell}", user.name());
-    let own = |subject: &String| subject.replace("producer-0", &producer);
+    let at = match user {
+        BusUser::AtVenue(_, venue) => venue.as_str(),
+        BusUser::Service(_) | BusUser::Console | BusUser::Admin => "kraken-spot",
+    };
+    let own =
+        |subject: &String| subject.replace("producer-0", &producer).replace("kraken-spot", at);
     let mut all: Vec<String> = subjects(kind).iter().map(own).collect();
     // The gate's core halts by itself when a breaker trips.
     if is_shell && *user == BusUser::Service(Service::RiskGate) {
@@ -207,10 +213,11 @@ async fn no_service_can_write_anything_else() {
                 denied += 1;
             }
         }
-        if let BusUser::AtVenue(..) = &user {
+        if let BusUser::AtVenue(_, own) = &user {
+            let other = if *own == venue() { "kraken-futures" } else { "kraken-spot" };
             for kind in writes.iter().filter(|kind| subjects(**kind).concat().contains("kraken")) {
                 for subject in subjects(*kind) {
-                    let elsewhere = subject.replace("kraken-spot", "kraken-futures");
+                    let elsewhere = subject.replace("kraken-spot", other);
                     bus.publish(message(&elsewhere, "forged")).await.unwrap();
                     denied += 1;
                 }

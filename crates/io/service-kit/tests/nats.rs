@@ -93,7 +93,7 @@ fn password(user: &BusUser) -> String {
 
 /// Starts a server with the users of one venue, and declares the streams.
 async fn with_users(folder: &Path) -> NatsServer {
-    let users = BusUser::of_venues(&[venue()]);
+    let users = BusUser::of_venues(&[venue()], &[]);
     let config = folder.join("nats.conf");
     std::fs::write(&config, render_config(&users)).unwrap();
     let environment = users.iter().map(|user| (user.password_variable(), password(user)));

@@ -12,9 +12,6 @@ use serde_yaml_ng::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Venues that the shipped files deploy.
-const VENUES: [&str; 1] = ["kraken-spot"];
-
 /// Is one process of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Instance {
@@ -28,8 +25,10 @@ struct Instance {
     secrets: BTreeSet<&'static str>,
 }
 
-/// Gives every process that a deployment consists of, from the table of services.
+/// Gives every process that a deployment consists of, from the table of services and the venues that are traded at. One that
+/// is only read has a user on the bus, and is started by who wants it.
 fn instances() -> Vec<Instance> {
+    let venues = remora_venue_registry::ids(true).unwrap();
     let mut instances = Vec::new();
     for service in Service::ALL {
         let (is_per_venue, own): (bool, &[&'static str]) = match service {
@@ -41,7 +40,7 @@ fn instances() -> Vec<Instance> {
         };
         let common = ["bus.password", "control.tokens"];
         let names = if is_per_venue {
-            VENUES.iter().map(|venue| format!("{}-{venue}", service.name())).collect()
+            venues.iter().map(|venue| format!("{}-{venue}", service.name())).collect()
         } else {
             vec![service.name().to_owned()]
         };

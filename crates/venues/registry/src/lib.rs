@@ -4,7 +4,7 @@
 //! What must never happen here: anything a venue decides. Test alone: `cargo test -p remora-venue-registry`.
 #![deny(missing_docs)]
 
-use remora_domain::{SettingCheck, SettingProblem, VenueId};
+use remora_domain::{IdError, SettingCheck, SettingProblem, VenueId};
 use remora_kraken::{KrakenFeed, KrakenTrading};
 use remora_kraken_futures::KrakenFuturesFeed;
 use remora_venue_api::{FeedSession, FeedSettings, OrderEntry, OrderEntrySettings};
@@ -48,6 +48,8 @@ pub struct VenueEntry {
     pub private_url: &'static str,
     /// The rate tiers of its accounts, by the venue's names, lowest first.
     pub rate_tiers: &'static [&'static str],
+    /// Whether orders can be sent there; without them it is a venue whose market data alone is read.
+    pub has_order_entry: bool,
     /// Makes its order-entry session; gives every problem of the settings, with keys below `live`.
     pub orders: fn(OrderEntrySettings) -> Opened,
 }
@@ -73,6 +75,7 @@ pub const VENUES: &[VenueEntry] = &[
         rest_url: remora_kraken::REST_URL,
         private_url: remora_kraken::PRIVATE_URL,
         rate_tiers: &remora_kraken::RATE_TIERS,
+        has_order_entry: true,
         orders: |settings| {
             KrakenTrading::new(settings).map(|session| -> Box<dyn OrderEntry> { Box::new(session) })
         },
@@ -88,6 +91,7 @@ pub const VENUES: &[VenueEntry] = &[
         rest_url: remora_kraken_futures::REST_URL,
         private_url: remora_kraken_futures::PRIVATE_URL,
         rate_tiers: &[],
+        has_order_entry: false,
         orders: |settings| {
             let (key, value) = ("live.venue".to_owned(), settings.venue.to_string());
             let allowed = "a venue with order entry: this one has market data only".to_owned();
@@ -147,6 +151,15 @@ pub fn find(venue: &VenueId) -> Option<&'static VenueEntry> {
     VENUES.iter().find(|entry| entry.id == venue.as_str())
 }
 
+/// Gives the ids of the venues that have order entry, or of those that have market data only.
+///
+/// # Errors
+/// Tells when the list holds what is no id.
+pub fn ids(has_order_entry: bool) -> Result<Vec<VenueId>, IdError> {
+    let wanted = VENUES.iter().filter(|entry| entry.has_order_entry == has_order_entry);
+    wanted.map(|entry| VenueId::new(entry.id)).collect()
+}
+
 /// Finds the venue whose session reads recordings of that name.
 #[must_use]
 pub fn of_recording(name: &str) -> Option<&'static VenueEntry> {
@@ -172,6 +185,8 @@ mod tests {
         assert_eq!(ids.len(), VENUES.len());
         let names: Vec<_> = VENUES.iter().flat_map(|entry| entry.recording_names).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        let listed = super::ids(true).unwrap().len() + super::ids(false).unwrap().len();
+        assert_eq!(listed, VENUES.len());
         for entry in VENUES {
             let found = find(&VenueId::new(entry.id).unwrap()).unwrap();
             assert_eq!(found.id, entry.id);

@@ -1,6 +1,6 @@
 //! The Dockerfile, the init script, and what is kept out of the image.
 
-use super::{VENUES, instances, read};
+use super::{instances, read};
 use crate::compose_test::programs;
 
 #[test]
@@ -60,7 +60,7 @@ fn init_makes_a_folder_for_every_audience_and_fills_it() {
     let gives: Vec<&str> = script.lines().filter(|line| line.starts_with("give ")).collect();
     let keys: Vec<&&str> = gives.iter().filter(|line| line.contains("gate.key")).collect();
     assert_eq!(keys, [&"give risk-gate 0400 gate.key gate.key"], "the key is the gate's alone");
-    for venue in VENUES {
+    for venue in remora_venue_registry::ids(true).unwrap() {
         let line = format!("give order-router-{venue} 0400 gate.pub gate.pub");
         assert!(gives.contains(&&*line), "{line}");
     }

@@ -5,7 +5,7 @@ use crate::output;
 use anyhow::{Context, Result, bail};
 use remora_approval::Signer;
 use remora_bus::permissions::BusUser;
-use remora_domain::VenueId;
+use remora_venue_registry::ids;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
@@ -68,7 +68,7 @@ fn gate_keys(dir: &Path) -> Result<()> {
 
 /// Gives the users of the shipped `deploy/nats/nats.conf`: the server refuses passwords which that does not name.
 fn users() -> Result<Vec<BusUser>> {
-    Ok(BusUser::of_venues(&[VenueId::new("kraken-spot")?]))
+    Ok(BusUser::of_venues(&ids(true)?, &ids(false)?))
 }
 
 /// Gives a new password. The server reads passwords as configuration text: a letter first, then letters and digits.
