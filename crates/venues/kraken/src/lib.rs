@@ -27,6 +27,7 @@
 mod auth;
 mod feed;
 mod frame;
+pub mod history;
 mod instrument;
 mod request;
 pub mod server;

@@ -21,6 +21,9 @@ pub use remora_kraken_futures::rest as kraken_futures_rest;
 /// The simulated Kraken Futures.
 pub use remora_kraken_futures::server as kraken_futures;
 
+/// Pages of past trades, as Kraken Spot writes them: today the only venue that history is fetched from.
+pub use remora_kraken::history;
+
 /// What recordings of prices that our own generator made call their venue; `VENUES` says whose session reads them.
 pub const SYNTHETIC_RECORDING: &str = "remora_synthetic";
 

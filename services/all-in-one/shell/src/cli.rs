@@ -1,6 +1,7 @@
 //! The command line, in words a trader understands.
 
 use crate::ctl::{CtlCommand, RiskCommand};
+use crate::data::DataCommand;
 use crate::research::{EdgeCommand, PairsCommand, TemporalCommand};
 use clap::{Args, Parser, Subcommand};
 use remora_venue_sim::SimArguments;
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
     Replay(ReplayArguments),
+    /// History: fetch it, and say what files hold.
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Pairs: which are worth quoting, and what is each score made of?
     #[command(subcommand)]
     Pairs(PairsCommand),

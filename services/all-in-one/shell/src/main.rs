@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod ctl;
 mod dashboard;
+mod data;
 mod demo;
 mod history;
 mod listen;
@@ -39,6 +40,7 @@ fn main() -> Result<()> {
             Command::Bench(command) => bench::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),
+            Command::Data(command) => data::run(command).await,
             Command::Pairs(command) => research::pairs(command).await,
             Command::Temporal(command) => research::temporal(command).await,
             Command::Edge(command) => research::edge(command).await,

@@ -4,12 +4,13 @@
 mod args;
 mod edge;
 mod edge_page;
-mod inputs;
+pub(crate) mod inputs;
 mod page;
 mod pairs;
 mod pairs_data;
 mod pairs_page;
 mod pool;
+pub(crate) mod recorded;
 mod seen;
 mod temporal;
 mod temporal_page;

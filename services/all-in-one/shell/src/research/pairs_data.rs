@@ -3,20 +3,17 @@
 use super::args::PairsArguments;
 use super::inputs::{self, Input};
 use super::pool;
+use super::recorded::{self, LEVELS};
 use super::seen::Seen;
 use crate::listen::{self, Passing, Wish, listen};
 use anyhow::{Context, Result, bail};
-use remora_domain::VenueId;
 use remora_research::CandleSeries;
 use remora_research::pairs::{PairFacts, candle_facts, in_currency};
 use remora_service_kit::Clock;
-use remora_venue_api::{FeedInput, FeedOutput, FeedSettings};
+use remora_venue_api::{FeedInput, FeedOutput};
 use remora_venue_link::Player;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// Levels a side that are read of each book, where the recording has them.
-const LEVELS: usize = 25;
 
 /// Is what could be read, and what could not and why.
 pub(crate) type Facts = (Vec<PairFacts>, BTreeMap<String, String>);
@@ -86,31 +83,7 @@ async fn of_candles(files: Vec<Input>, arguments: &PairsArguments) -> Result<Fac
 /// Plays recordings through the venue's own session: the books are those that would be quoted on, checksums and all.
 fn of_recordings(paths: Vec<PathBuf>, currency: &str) -> Result<Facts> {
     let player = Player::open(&paths)?;
-    let entry = {
-        let names: BTreeSet<&str> = player.venues();
-        let is_its = |entry: &&remora_venue_registry::VenueEntry| {
-            names.iter().all(|name| entry.recording_names.contains(name))
-        };
-        let known = || remora_venue_registry::VENUES.iter().flat_map(|e| e.recording_names);
-        remora_venue_registry::VENUES.iter().find(is_its).with_context(|| {
-            let known: Vec<&str> = known().copied().collect();
-            format!(
-                "recordings of {names:?} together: no venue reads them; known are {}",
-                known.join(", ")
-            )
-        })?
-    };
-    let mut session = (entry.feed)(FeedSettings {
-        venue: VenueId::new(entry.id)?,
-        symbols: None,
-        shard: (0, 1),
-        depth: u32::try_from(LEVELS)?,
-        levels_published: LEVELS,
-        url: entry.public_url.to_owned(),
-        is_recorded: true,
-        is_synthetic: false,
-        seed: 0,
-    });
+    let mut session = recorded::session(&player)?;
     let mut seen = Seen::default();
     let mut out = Vec::new();
     for played in player {
