@@ -52,6 +52,10 @@ async fn every_table_is_written_and_a_repeat_changes_nothing() {
     }
     assert_eq!(summary.rows.values().sum::<u64>(), STORY_ROWS + 3);
     assert!(summary.is_complete(), "{:?}", summary.offenders);
+    // What is no pattern has no row; factors begin with midnight.
+    let insights = "select h.target, split_part(h.factors_est, ',', 15), l.leader_instrument, \
+                    l.lag_ns from hour_patterns h, pair_leads l";
+    assert_eq!(ask(&server, insights), "volume|2.75|BTC-EUR|120000000");
     let lives = "select cl_ord_id, is_approved, refusal_reason, ord_status from order_lives \
                  order by cl_ord_id";
     assert_eq!(ask(&server, lives), "story-1|t||cancelled\nstory-2|f|notional_above_max|");

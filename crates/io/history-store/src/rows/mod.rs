@@ -3,6 +3,7 @@
 //! Each table is declared once, column beside value, by the `table!` macro in `tables`. Both stores build their
 //! SQL from the same list, and tests compare it with the schema that the migrations make.
 
+mod cell;
 mod tables;
 mod words;
 

@@ -3,13 +3,12 @@
 //! Kinds of columns in the lists below: `text`, `text_opt`, `int`, `int_opt` (63 bits), `count`, `count_opt`
 //! (unsigned, refused beyond 63 bits), `truth`, `exact`, `exact_opt`, `est`, `est_opt`.
 
-use super::{Cell, Column, ColumnKind, RowProblem, RowSet, Table, words};
+use super::{Cell, Column, ColumnKind, RowProblem, RowSet, Table, cell, words};
 use remora_domain::{
     AccountFees, Balance, Balances, Bar, Body, ControlCommand, ControlState, DecisionRecord,
-    Envelope, Fill, Header, Instrument, OrderApproval, OrderCancel, OrderEvent, OrderRefusal,
-    OrderRequest, PairScore, PositionSnapshot, Timestamp, Universe,
+    Envelope, Fill, Header, HourPattern, Instrument, InstrumentKey, Lead, OrderApproval,
+    OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore, PositionSnapshot, Universe,
 };
-use rust_decimal::Decimal;
 use std::fmt::Write as _;
 
 /// Gives the column kind and nullability behind a word of the lists.
@@ -42,88 +41,6 @@ macro_rules! table {
             Ok(vec![$(cell::$kind(stringify!($column), $value)?),*])
         }
     };
-}
-
-/// Makes cells, refusing what a database could not hold unchanged.
-mod cell {
-    use super::{Cell, Decimal, RowProblem, Timestamp};
-
-    type Made = Result<Cell, RowProblem>;
-
-    pub(super) fn text_opt<T: ToString>(column: &'static str, value: Option<T>) -> Made {
-        let value = value.map(|value| value.to_string());
-        match value {
-            Some(text) if text.contains('\0') => Err(RowProblem::ZeroByte { column }),
-            value => Ok(Cell::Text(value)),
-        }
-    }
-
-    pub(super) fn text<T: ToString>(column: &'static str, value: T) -> Made {
-        text_opt(column, Some(value))
-    }
-
-    /// Is a number that always fits.
-    pub(super) trait Int {
-        fn to_i64(self) -> i64;
-    }
-
-    impl Int for i64 {
-        fn to_i64(self) -> i64 {
-            self
-        }
-    }
-
-    impl Int for u32 {
-        fn to_i64(self) -> i64 {
-            i64::from(self)
-        }
-    }
-
-    impl Int for Timestamp {
-        fn to_i64(self) -> i64 {
-            self.as_ns()
-        }
-    }
-
-    pub(super) fn int_opt<T: Int>(_: &'static str, value: Option<T>) -> Made {
-        Ok(Cell::Int(value.map(Int::to_i64)))
-    }
-
-    pub(super) fn int<T: Int>(column: &'static str, value: T) -> Made {
-        int_opt(column, Some(value))
-    }
-
-    pub(super) fn count_opt(column: &'static str, value: Option<u64>) -> Made {
-        let small = |value| i64::try_from(value).map_err(|_| RowProblem::Range { column, value });
-        Ok(Cell::Int(value.map(small).transpose()?))
-    }
-
-    pub(super) fn count(column: &'static str, value: u64) -> Made {
-        count_opt(column, Some(value))
-    }
-
-    pub(super) fn truth(_: &'static str, value: bool) -> Made {
-        Ok(Cell::Bool(Some(value)))
-    }
-
-    pub(super) fn exact_opt(column: &'static str, value: Option<Decimal>) -> Made {
-        text_opt(column, value)
-    }
-
-    pub(super) fn exact(column: &'static str, value: Decimal) -> Made {
-        exact_opt(column, Some(value))
-    }
-
-    pub(super) fn est_opt(column: &'static str, value: Option<f64>) -> Made {
-        if value.is_some_and(|value| !value.is_finite()) {
-            return Err(RowProblem::NotFinite { column });
-        }
-        Ok(Cell::Est(value))
-    }
-
-    pub(super) fn est(column: &'static str, value: f64) -> Made {
-        est_opt(column, Some(value))
-    }
 }
 
 // The columns with which every table begins; not a table of its own.
@@ -301,6 +218,31 @@ table!(UNIVERSE_PAIRS = "universe_pairs", pair_cells(m: &Universe, at: u32, pair
     score_est: est_opt = pair.score_est;
 });
 
+table!(HOUR_PATTERNS = "hour_patterns",
+    pattern_cells(version: u64, at: u32, key: &InstrumentKey, m: &HourPattern) {
+    item: int = at;
+    version: count = version;
+    venue: text = &key.venue;
+    instrument: text = &key.instrument;
+    target: text = words::pattern_target(m.target);
+    p_value_est: est = m.p_value_est;
+    factors_est: text = factors(&m.factors_est);
+});
+
+table!(PAIR_LEADS = "pair_leads", lead_cells(version: u64, at: u32, key: &InstrumentKey, m: &Lead) {
+    item: int = at;
+    version: count = version;
+    venue: text = &key.venue;
+    instrument: text = &key.instrument;
+    leader_venue: text = &m.leader.venue;
+    leader_instrument: text = &m.leader.instrument;
+    is_significant: truth = m.is_significant;
+    lag_ns: int = m.lag;
+    share_est: est = m.share_est;
+    p_value_est: est = m.p_value_est;
+    parts: int = m.parts;
+});
+
 table!(DECISION_RECORDS = "decision_records", decision_cells(m: &DecisionRecord) {
     venue: text = &m.instrument.venue;
     instrument: text = &m.instrument.instrument;
@@ -333,7 +275,7 @@ table!(CONTROL_EVENTS = "control_events",
 });
 
 /// All tables of history.
-pub static TABLES: [&Table; 14] = [
+pub static TABLES: [&Table; 16] = [
     &ORDER_REQUESTS,
     &ORDER_APPROVALS,
     &ORDER_REFUSALS,
@@ -346,6 +288,8 @@ pub static TABLES: [&Table; 14] = [
     &INSTRUMENTS,
     &BARS,
     &UNIVERSE_PAIRS,
+    &HOUR_PATTERNS,
+    &PAIR_LEADS,
     &DECISION_RECORDS,
     &CONTROL_EVENTS,
 ];
@@ -373,7 +317,20 @@ pub(super) fn add_rows(set: &mut RowSet, message: &Envelope) -> Result<(), RowPr
         Body::Bar(m) => add(&BARS, bar_cells(m)?),
         Body::Universe(m) => {
             let mut pairs = (0..).zip(&m.pairs);
-            pairs.try_for_each(|(at, pair)| add(&UNIVERSE_PAIRS, pair_cells(m, at, pair)?))
+            pairs.try_for_each(|(at, pair)| add(&UNIVERSE_PAIRS, pair_cells(m, at, pair)?))?;
+            // What was tested and is no pattern would be most of all rows, and changes nothing: it is left out.
+            let patterns = m.insights.iter().flat_map(|of| {
+                let found = of.patterns.iter().filter(|it| !it.factors_est.is_empty());
+                found.map(|pattern| (&of.instrument, pattern))
+            });
+            for (at, (key, pattern)) in (0..).zip(patterns) {
+                add(&HOUR_PATTERNS, pattern_cells(m.version, at, key, pattern)?)?;
+            }
+            let leads =
+                m.insights.iter().flat_map(|of| of.leads.iter().map(|it| (&of.instrument, it)));
+            (0..).zip(leads).try_for_each(|(at, (key, lead))| {
+                add(&PAIR_LEADS, lead_cells(m.version, at, key, lead)?)
+            })
         }
         Body::DecisionRecord(m) => add(&DECISION_RECORDS, decision_cells(m)?),
         Body::ControlCommand(m) => add(&CONTROL_EVENTS, control_cells("command", Some(m), None)?),
@@ -386,6 +343,11 @@ pub(super) fn add_rows(set: &mut RowSet, message: &Envelope) -> Result<(), RowPr
         | Body::FeedStatus(_)
         | Body::Heartbeat(_) => Ok(()),
     }
+}
+
+/// Writes 24 factors, midnight first, with commas.
+fn factors(factors: &[f64]) -> String {
+    factors.iter().map(f64::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn halted(state: &ControlState) -> String {

@@ -2,7 +2,7 @@
 
 use remora_domain::{
     CancelReason, ContractKind, ControlAction, ControlScope, ExecType, InstrumentStatus, Liquidity,
-    OrdStatus, OrderEventReason, ServiceState, TimeInForce,
+    OrdStatus, OrderEventReason, PatternTarget, ServiceState, TimeInForce,
 };
 
 /// Declares the stored word of every variant of a closed set.
@@ -54,6 +54,9 @@ words! {
     control_action(ControlAction) {
         Halt = "halt", Resume = "resume", Reduce = "reduce", ChangeLimits = "change_limits",
         ConfirmLimits = "confirm_limits",
+    }
+    pattern_target(PatternTarget) {
+        Volume = "volume", Volatility = "volatility", Spread = "spread",
     }
     service_state(ServiceState) { Starting = "starting", Active = "active", Halted = "halted" }
 }

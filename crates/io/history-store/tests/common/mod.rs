@@ -1,15 +1,16 @@
 //! One message of every kind that is history, for the tests of both stores.
 
 use remora_domain::{
-    Bar, Body, CancelReason, ContractKind, ControlScope, DecisionReason, DecisionRecord, Envelope,
-    OrderRefusal, OrderRequest, PairReason, PairScore, PositionSnapshot, QuoteTarget,
-    RefusalReason, ServiceState, Timestamp, Universe,
+    Bar, Body, CancelReason, ContractKind, ControlScope, DecisionReason, DecisionRecord,
+    DurationNs, Envelope, HourPattern, Lead, OrderRefusal, OrderRequest, PairInsight, PairReason,
+    PairScore, PatternTarget, PositionSnapshot, QuoteTarget, RefusalReason, ServiceState,
+    Timestamp, Universe,
 };
 use remora_testkit as kit;
 use std::sync::Arc;
 
 /// How many rows `story` makes.
-pub(crate) const STORY_ROWS: u64 = 21;
+pub(crate) const STORY_ROWS: u64 = 23;
 
 fn record() -> DecisionRecord {
     DecisionRecord {
@@ -44,7 +45,28 @@ fn universe() -> Universe {
             pair("BTC-USD", Some(1), PairReason::Selected),
             pair("ETH-USD", None, PairReason::SpreadTooTight),
         ],
-        insights: Vec::new(),
+        insights: vec![insight()],
+    }
+}
+
+/// Is a volume pattern that was found, a spread that has none, and a lead.
+fn insight() -> PairInsight {
+    let pattern = |target, factors_est| HourPattern { target, p_value_est: 0.01, factors_est };
+    let lead = Lead {
+        leader: kit::key("BTC-EUR"),
+        is_significant: false,
+        lag: DurationNs::from_ms(120),
+        share_est: 0.25,
+        p_value_est: 1.0,
+        parts: 16,
+    };
+    PairInsight {
+        instrument: kit::key("BTC-USD"),
+        patterns: vec![
+            pattern(PatternTarget::Volume, (0_i32..24).map(|h| 1.0 + f64::from(h) / 8.0).collect()),
+            pattern(PatternTarget::Spread, Vec::new()),
+        ],
+        leads: vec![lead],
     }
 }
 
