@@ -4,10 +4,13 @@
 //! every digit. Definitions are read by [`crate::decode`], because the session asks for them. Source: Derivatives REST
 //! reference, charts and history services (checked June 2026).
 
+mod rows;
+
 use crate::number;
 use remora_domain::{Amount, Level, Price, Qty, Side, Timestamp};
 use remora_venue_api::session::error::{FrameError, excerpt};
 use remora_venue_api::session::time;
+use rows::{CandleRow, Chart, Envelope, Execution, Page, RateRow, TickerRow, TradeRow};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -111,147 +114,6 @@ pub struct Executions {
     pub trades: Vec<RestTrade>,
     /// What the next page is asked for with; `None` at the end.
     pub continuation: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(default)]
-    result: Option<String>,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(borrow, default)]
-    tickers: Option<Vec<TickerRow<'a>>>,
-    #[serde(borrow, default)]
-    order_book: Option<Book<'a>>,
-    #[serde(borrow, default)]
-    history: Option<Vec<TradeRow<'a>>>,
-    #[serde(borrow, default)]
-    rates: Option<Vec<RateRow<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TickerRow<'a> {
-    symbol: String,
-    #[serde(borrow, default)]
-    last: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    bid: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ask: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    vol24h: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    mark_price: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    index_price: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    open_interest: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    funding_rate: Option<&'a RawValue>,
-    #[serde(default)]
-    suspended: bool,
-    #[serde(default)]
-    post_only: bool,
-}
-
-#[derive(Deserialize)]
-struct Book<'a> {
-    #[serde(borrow)]
-    bids: Vec<(&'a RawValue, &'a RawValue)>,
-    #[serde(borrow)]
-    asks: Vec<(&'a RawValue, &'a RawValue)>,
-}
-
-#[derive(Deserialize)]
-struct TradeRow<'a> {
-    uid: String,
-    side: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(borrow)]
-    size: &'a RawValue,
-    #[serde(borrow)]
-    price: &'a RawValue,
-    time: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RateRow<'a> {
-    timestamp: String,
-    #[serde(borrow)]
-    relative_funding_rate: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Chart<'a> {
-    #[serde(borrow)]
-    candles: Vec<CandleRow<'a>>,
-    #[serde(default)]
-    more_candles: bool,
-}
-
-#[derive(Deserialize)]
-struct CandleRow<'a> {
-    time: i64,
-    #[serde(borrow)]
-    open: &'a RawValue,
-    #[serde(borrow)]
-    high: &'a RawValue,
-    #[serde(borrow)]
-    low: &'a RawValue,
-    #[serde(borrow)]
-    close: &'a RawValue,
-    #[serde(borrow)]
-    volume: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'a> {
-    #[serde(borrow)]
-    elements: Vec<Element<'a>>,
-    #[serde(default)]
-    continuation_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Element<'a> {
-    #[serde(borrow)]
-    event: Event<'a>,
-}
-
-/// The venue capitalises the name in some answers and not in others.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, alias = "execution", rename = "Execution")]
-    outer: Execution<'a>,
-}
-
-#[derive(Deserialize)]
-struct Execution<'a> {
-    #[serde(borrow)]
-    execution: ExecutionRow<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExecutionRow<'a> {
-    uid: String,
-    #[serde(borrow)]
-    price: &'a RawValue,
-    #[serde(borrow)]
-    quantity: &'a RawValue,
-    #[serde(borrow)]
-    timestamp: &'a RawValue,
-    taker_order: TakerOrder,
-}
-
-#[derive(Deserialize)]
-struct TakerOrder {
-    direction: String,
 }
 
 /// Reads the tickers of all contracts; rows of indices, which have no mark price, are left out.
