@@ -235,6 +235,32 @@ pub struct NewOrder {
     pub is_fee_in_base: bool,
 }
 
+impl NewOrder {
+    /// Makes a plain limit order that rests until somebody ends it.
+    #[must_use]
+    pub const fn limit(
+        market: MarketIx,
+        trader: TraderIx,
+        side: Side,
+        price: Ticks,
+        qty: Lots,
+    ) -> Self {
+        Self {
+            trader,
+            market,
+            side,
+            pricing: Pricing::Limit(price),
+            size: Size::Base(qty),
+            lifetime: Lifetime::Gtc,
+            is_post_only: false,
+            self_trade: SelfTrade::CancelNewest,
+            display: None,
+            trigger: None,
+            is_fee_in_base: false,
+        }
+    }
+}
+
 /// Is a change of a live order; what is `None` stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amend {

@@ -25,6 +25,9 @@ impl ConnId {
     }
 }
 
+/// The most characters of a problem's detail.
+const DETAIL_CHARS: usize = 300;
+
 /// Is what a feed session is told at its start.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
@@ -47,6 +50,24 @@ pub struct FeedSettings {
     pub is_synthetic: bool,
     /// Seeds the jitter of reconnects.
     pub seed: u64,
+}
+
+impl FeedSettings {
+    /// Gives those of a whole venue's recording of a real market, at so many levels a side.
+    #[must_use]
+    pub const fn recorded(venue: VenueId, depth: u32, levels_published: usize) -> Self {
+        Self {
+            venue,
+            symbols: None,
+            shard: (0, 1),
+            depth,
+            levels_published,
+            url: String::new(),
+            is_recorded: true,
+            is_synthetic: false,
+            seed: 0,
+        }
+    }
 }
 
 /// Is anything that can happen to a feed session.
@@ -105,6 +126,22 @@ pub enum FeedOutput {
     Event(MarketEvent),
     /// Something was wrong with what the venue sent.
     Problem(Problem),
+}
+
+impl FeedOutput {
+    /// Reports a problem; what is beyond 300 characters of its detail is cut.
+    #[must_use]
+    pub fn problem(
+        kind: ProblemKind,
+        instrument: Option<InstrumentKey>,
+        conn: ConnId,
+        mut detail: String,
+    ) -> Self {
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARS) {
+            detail.truncate(end);
+        }
+        Self::Problem(Problem { kind, instrument, conn, detail })
+    }
 }
 
 /// Is what can be asked of the sockets of a feed.

@@ -10,25 +10,21 @@ use crate::request::Ask;
 use definitions::{Definitions, Due};
 use product::Product;
 use remora_domain::{
-    DurationNs, FeedCounters, InstrumentKey, InstrumentStatus, InvalidBook, MarketStatus,
-    SystemStatus, Timestamp,
+    DurationNs, FeedCounters, InstrumentKey, InvalidBook, MarketStatus, SystemStatus, Timestamp,
 };
 use remora_machine::Machine;
 use remora_venue_api::session::link::{Alarm, Link};
 use remora_venue_api::session::published::Times;
-use remora_venue_api::session::resync::{SNAPSHOT_WAIT, Subscription};
-use remora_venue_api::session::selection::Selection;
+use remora_venue_api::session::received::At;
+use remora_venue_api::session::resync::{SNAPSHOT_WAIT, Subscription, due};
+use remora_venue_api::session::selection::{Selection, is_tradable};
 use remora_venue_api::{
-    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, Problem, ProblemKind,
+    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, ProblemKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most characters of a problem's detail.
-const DETAIL_CHARS: usize = 300;
 /// Contracts in one subscription request.
 const BATCH: usize = 50;
-/// How long a resync waits when too much is queued for sending.
-const BUSY_WAIT: DurationNs = DurationNs::from_s(1);
 /// The venue sends heartbeats and does not say how often: no frame for this long is a dead connection. The sockets below send
 /// a ping of the protocol after less, which the venue wants once a minute.
 const SILENCE_MAX: DurationNs = DurationNs::from_s(30);
@@ -51,20 +47,6 @@ pub struct KrakenFuturesFeed {
     waiting: BTreeSet<String>,
     status: Option<SystemStatus>,
     frames: u64,
-}
-
-/// Is where and when a frame came.
-#[derive(Clone, Copy, Debug)]
-struct At {
-    conn: ConnId,
-    receive: Timestamp,
-    now: Timestamp,
-}
-
-impl At {
-    const fn times(self, venue: Option<Timestamp>) -> Times {
-        Times { venue, receive: self.receive }
-    }
 }
 
 impl KrakenFuturesFeed {
@@ -103,7 +85,7 @@ impl KrakenFuturesFeed {
         if conn == definitions::CONN && !self.settings.is_recorded {
             self.definitions.failed(now);
             let detail = format!("definitions: {detail}");
-            out.push(problem(ProblemKind::RequestRefused, None, conn, detail));
+            out.push(FeedOutput::problem(ProblemKind::RequestRefused, None, conn, detail));
         } else if self.settings.is_recorded || self.link.disconnected(conn, now, false) {
             self.drop_books(now, out);
         }
@@ -153,12 +135,11 @@ impl KrakenFuturesFeed {
         if self.settings.is_recorded || !self.link.is_up() {
             return;
         }
-        let until = now.saturating_add(SNAPSHOT_WAIT);
         let mut wanted = Vec::new();
         for (name, product) in &mut self.products {
             let is_wanted = self.selection.is_explicit() || is_tradable(product.instrument.status);
             if product.subscription == Subscription::Off && is_wanted {
-                product.subscription = Subscription::Asked { until };
+                product.subscription = Subscription::asked(now);
                 self.waiting.insert(name.clone());
                 wanted.push(product.instrument.symbol.clone());
             }
@@ -180,13 +161,8 @@ impl KrakenFuturesFeed {
             return;
         }
         let Some(product) = self.products.get_mut(name) else { return };
-        match product.subscription {
-            Subscription::Asked { .. } | Subscription::On => {
-                let until = product.pause.plan(now);
-                product.subscription = Subscription::Cooling { until };
-                self.waiting.insert(name.to_owned());
-            }
-            Subscription::Off | Subscription::Cooling { .. } => {}
+        if product.subscription.plan(&mut product.pause, now) {
+            self.waiting.insert(name.to_owned());
         }
         self.resync_due(name, now, out);
     }
@@ -194,23 +170,10 @@ impl KrakenFuturesFeed {
     fn resync_due(&mut self, name: &str, now: Timestamp, out: &mut Vec<FeedOutput>) {
         let is_busy = self.link.is_busy();
         let Some(product) = self.products.get_mut(name) else { return };
-        match product.subscription {
-            Subscription::Cooling { until } if until <= now => {
-                if is_busy {
-                    let until = now.saturating_add(BUSY_WAIT);
-                    product.subscription = Subscription::Cooling { until };
-                    return;
-                }
-                let until = now.saturating_add(SNAPSHOT_WAIT);
-                product.subscription = Subscription::Asked { until };
-                let symbols = [product.instrument.symbol.clone()];
-                self.ask(Ask::EndBook(&symbols), now, out);
-                self.ask(Ask::Book(&symbols), now, out);
-            }
-            Subscription::Off
-            | Subscription::Asked { .. }
-            | Subscription::On
-            | Subscription::Cooling { .. } => {}
+        if product.subscription.ask_again(is_busy, now) {
+            let symbols = [product.instrument.symbol.clone()];
+            self.ask(Ask::EndBook(&symbols), now, out);
+            self.ask(Ask::Book(&symbols), now, out);
         }
     }
 
@@ -220,8 +183,7 @@ impl KrakenFuturesFeed {
             return self.waiting.clear(); // the next connection begins anew
         }
         let deadline = |name: &String| self.products.get(name)?.subscription.deadline();
-        let due = |name: &&String| deadline(name).is_none_or(|at| at <= now);
-        let names: Vec<String> = self.waiting.iter().filter(due).cloned().collect();
+        let names = due(&self.waiting, deadline, now);
         for name in names {
             let Some(product) = self.products.get(&name) else {
                 self.waiting.remove(&name);
@@ -249,7 +211,7 @@ impl KrakenFuturesFeed {
             Due::Ask { url } => out.push(FeedOutput::Connect { conn: definitions::CONN, url }),
             Due::NoAnswer => {
                 let detail = "no definitions: asking again".to_owned();
-                out.push(problem(ProblemKind::Silent, None, definitions::CONN, detail));
+                out.push(FeedOutput::problem(ProblemKind::Silent, None, definitions::CONN, detail));
             }
         }
     }
@@ -279,7 +241,7 @@ impl KrakenFuturesFeed {
         instrument: Option<InstrumentKey>,
         detail: String,
     ) -> FeedOutput {
-        problem(kind, instrument, self.link.conn(), detail)
+        FeedOutput::problem(kind, instrument, self.link.conn(), detail)
     }
 }
 
@@ -344,26 +306,4 @@ impl FeedSession for KrakenFuturesFeed {
 /// Gives the form in which symbols are compared: old definitions are in lower case, frames in upper case, shares in both.
 fn fold(symbol: &str) -> String {
     symbol.to_ascii_uppercase()
-}
-
-/// Tells whether new orders may become possible without a new definition of the instrument.
-const fn is_tradable(status: InstrumentStatus) -> bool {
-    match status {
-        InstrumentStatus::Online
-        | InstrumentStatus::PostOnly
-        | InstrumentStatus::LimitOnly
-        | InstrumentStatus::ReduceOnly => true,
-        InstrumentStatus::CancelOnly | InstrumentStatus::Closed => false,
-    }
-}
-
-fn problem(
-    kind: ProblemKind,
-    instrument: Option<InstrumentKey>,
-    conn: ConnId,
-    detail: String,
-) -> FeedOutput {
-    let is_long = detail.chars().nth(DETAIL_CHARS).is_some();
-    let detail = if is_long { detail.chars().take(DETAIL_CHARS).collect() } else { detail };
-    FeedOutput::Problem(Problem { kind, instrument, conn, detail })
 }

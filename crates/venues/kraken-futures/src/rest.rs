@@ -10,7 +10,7 @@ use crate::number;
 use remora_domain::{Amount, Level, Price, Qty, Side, Timestamp};
 use remora_venue_api::session::error::{FrameError, excerpt};
 use remora_venue_api::session::time;
-use rows::{CandleRow, Chart, Envelope, Execution, Page, RateRow, TickerRow, TradeRow};
+use rows::{Book, CandleRow, Chart, Envelope, Execution, Page, RateRow, TickerRow, TradeRow};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

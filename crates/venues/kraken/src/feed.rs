@@ -7,28 +7,24 @@ mod tests;
 
 use crate::SILENCE_MAX;
 use crate::request::Ask;
-use crate::selection::Selection;
+use crate::selection::{Selection, is_tradable};
 use remora_domain::{
-    DurationNs, FeedCounters, InstrumentKey, InstrumentStatus, InvalidBook, MarketStatus,
-    SystemStatus, Timestamp,
+    FeedCounters, InstrumentKey, InvalidBook, MarketStatus, SystemStatus, Timestamp,
 };
 use remora_machine::Machine;
 use remora_orderbook::LevelChange;
 use remora_venue_api::session::link::{Alarm, Link};
 use remora_venue_api::session::published::Times;
-use remora_venue_api::session::resync::{SNAPSHOT_WAIT, Subscription};
+use remora_venue_api::session::received::At;
+use remora_venue_api::session::resync::{SNAPSHOT_WAIT, Subscription, due};
 use remora_venue_api::{
-    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, Problem, ProblemKind,
+    ConnId, FeedInput, FeedOutput, FeedSession, FeedSettings, MarketEvent, ProblemKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use symbol::Symbol;
 
-/// The most characters of a problem's detail.
-const DETAIL_CHARS: usize = 300;
 /// Symbols in one subscription request.
 const BATCH: usize = 50;
-/// How long a resync waits when too much is queued for sending.
-const BUSY_WAIT: DurationNs = DurationNs::from_s(1);
 
 /// Is the session of one shard of one venue. See the crate's invariants.
 ///
@@ -55,20 +51,6 @@ pub struct KrakenFeed {
     frames: u64,
     /// Reused for the changes of each book frame.
     changes: Vec<LevelChange>,
-}
-
-/// Is where and when a frame came.
-#[derive(Clone, Copy, Debug)]
-struct At {
-    conn: ConnId,
-    receive: Timestamp,
-    now: Timestamp,
-}
-
-impl At {
-    const fn times(self, venue: Option<Timestamp>) -> Times {
-        Times { venue, receive: self.receive }
-    }
 }
 
 impl KrakenFeed {
@@ -150,12 +132,11 @@ impl KrakenFeed {
         if self.settings.is_recorded || !self.link.is_up() {
             return;
         }
-        let until = now.saturating_add(SNAPSHOT_WAIT);
         let mut wanted = Vec::new();
         for (name, symbol) in &mut self.symbols {
             let is_wanted = self.selection.is_explicit() || is_tradable(symbol.instrument.status);
             if symbol.subscription == Subscription::Off && is_wanted {
-                symbol.subscription = Subscription::Asked { until };
+                symbol.subscription = Subscription::asked(now);
                 self.waiting.insert(name.clone());
                 wanted.push(name.clone());
             }
@@ -178,36 +159,20 @@ impl KrakenFeed {
             return;
         }
         let Some(symbol) = self.symbols.get_mut(name) else { return };
-        match symbol.subscription {
-            Subscription::Asked { .. } | Subscription::On => {
-                let until = symbol.pause.plan(now);
-                symbol.subscription = Subscription::Cooling { until };
-                self.waiting.insert(name.to_owned());
-            }
-            Subscription::Off | Subscription::Cooling { .. } => {}
+        if symbol.subscription.plan(&mut symbol.pause, now) {
+            self.waiting.insert(name.to_owned());
         }
         self.resync_due(name, now, out);
     }
 
     fn resync_due(&mut self, name: &str, now: Timestamp, out: &mut Vec<FeedOutput>) {
+        let is_busy = self.link.is_busy();
         let Some(symbol) = self.symbols.get_mut(name) else { return };
-        match symbol.subscription {
-            Subscription::Cooling { until } if until <= now && self.link.is_busy() => {
-                symbol.subscription =
-                    Subscription::Cooling { until: now.saturating_add(BUSY_WAIT) };
-            }
-            Subscription::Cooling { until } if until <= now => {
-                let until = now.saturating_add(SNAPSHOT_WAIT);
-                symbol.subscription = Subscription::Asked { until };
-                let symbols = [name.to_owned()];
-                let depth = self.settings.depth;
-                self.ask(Ask::EndBook { symbols: &symbols, depth }, now, out);
-                self.ask(Ask::Book { symbols: &symbols, depth }, now, out);
-            }
-            Subscription::Off
-            | Subscription::Asked { .. }
-            | Subscription::On
-            | Subscription::Cooling { .. } => {}
+        if symbol.subscription.ask_again(is_busy, now) {
+            let symbols = [name.to_owned()];
+            let depth = self.settings.depth;
+            self.ask(Ask::EndBook { symbols: &symbols, depth }, now, out);
+            self.ask(Ask::Book { symbols: &symbols, depth }, now, out);
         }
     }
 
@@ -216,11 +181,8 @@ impl KrakenFeed {
         if !self.link.is_up() {
             return self.waiting.clear(); // the next connection begins anew
         }
-        let due = |name: &&String| {
-            let deadline = self.symbols.get(*name).and_then(Symbol::deadline);
-            deadline.is_none_or(|at| at <= now)
-        };
-        let names: Vec<String> = self.waiting.iter().filter(due).cloned().collect();
+        let deadline = |name: &String| self.symbols.get(name)?.subscription.deadline();
+        let names = due(&self.waiting, deadline, now);
         for name in names {
             let Some(symbol) = self.symbols.get(&name) else {
                 self.waiting.remove(&name);
@@ -275,7 +237,7 @@ impl KrakenFeed {
         instrument: Option<InstrumentKey>,
         detail: String,
     ) -> FeedOutput {
-        problem(kind, instrument, self.link.conn(), detail)
+        FeedOutput::problem(kind, instrument, self.link.conn(), detail)
     }
 }
 
@@ -328,26 +290,4 @@ impl FeedSession for KrakenFeed {
         let symbol = self.owners.get(instrument).and_then(|name| self.symbols.get(name));
         symbol.map_or_else(FeedCounters::default, |symbol| symbol.counters)
     }
-}
-
-/// Tells whether new orders may become possible without a new definition of the instrument.
-const fn is_tradable(status: InstrumentStatus) -> bool {
-    match status {
-        InstrumentStatus::Online
-        | InstrumentStatus::PostOnly
-        | InstrumentStatus::LimitOnly
-        | InstrumentStatus::ReduceOnly => true,
-        InstrumentStatus::CancelOnly | InstrumentStatus::Closed => false,
-    }
-}
-
-fn problem(
-    kind: ProblemKind,
-    instrument: Option<InstrumentKey>,
-    conn: ConnId,
-    detail: String,
-) -> FeedOutput {
-    let is_long = detail.chars().nth(DETAIL_CHARS).is_some();
-    let detail = if is_long { detail.chars().take(DETAIL_CHARS).collect() } else { detail };
-    FeedOutput::Problem(Problem { kind, instrument, conn, detail })
 }

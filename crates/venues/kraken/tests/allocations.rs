@@ -84,17 +84,8 @@ fn book(kind: &str, held: &[i64], sent: usize) -> String {
 
 #[test]
 fn a_warm_session_allocates_for_what_it_publishes_and_for_no_level() {
-    let mut session = KrakenFeed::new(FeedSettings {
-        venue: VenueId::new("kraken-spot").unwrap(),
-        symbols: None,
-        shard: (0, 1),
-        depth: 10,
-        levels_published: 10,
-        url: String::new(),
-        is_recorded: true,
-        is_synthetic: true,
-        seed: 1,
-    });
+    let mut session =
+        KrakenFeed::new(FeedSettings::recorded(VenueId::new("kraken-spot").unwrap(), 10, 10));
     let (conn, receive_time) = (ConnId::new(0), Timestamp::from_ns(1_771_234_567_000_000_000));
     let mut out = Vec::with_capacity(8);
     let mut counted = |text: String| {

@@ -67,17 +67,7 @@ fn defined(base: &str, quote: &str, decimals: u32) -> Record {
 }
 
 fn settings() -> FeedSettings {
-    FeedSettings {
-        venue: VenueId::new("kraken-spot").unwrap(),
-        symbols: None,
-        shard: (0, 1),
-        depth: 10,
-        levels_published: 10,
-        url: String::new(),
-        is_recorded: true,
-        is_synthetic: false,
-        seed: 1,
-    }
+    FeedSettings::recorded(VenueId::new("kraken-spot").unwrap(), 10, 10)
 }
 
 /// Is what a played recording gave.

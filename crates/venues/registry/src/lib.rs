@@ -208,17 +208,7 @@ mod tests {
     /// Gives what a venue's session makes of the definitions in a frame, by symbol.
     fn defined(venue: &str, text: &str) -> BTreeMap<String, Instrument> {
         let venue = VenueId::new(venue).unwrap();
-        let mut session = (find(&venue).unwrap().feed)(FeedSettings {
-            venue,
-            symbols: None,
-            shard: (0, 1),
-            depth: 10,
-            levels_published: 10,
-            url: String::new(),
-            is_recorded: true,
-            is_synthetic: true,
-            seed: 1,
-        });
+        let mut session = (find(&venue).unwrap().feed)(FeedSettings::recorded(venue, 10, 10));
         let (conn, receive_time) = (ConnId::new(0), Timestamp::from_ns(1));
         let mut out = Vec::new();
         let text = text.to_owned();

@@ -4,6 +4,8 @@ use remora_domain::{DurationNs, Timestamp};
 
 /// A snapshot that does not come within this time of the request is asked for again.
 pub const SNAPSHOT_WAIT: DurationNs = DurationNs::from_s(10);
+/// How long a resync waits when too much is queued for sending.
+const BUSY_WAIT: DurationNs = DurationNs::from_s(1);
 /// First and last pause between two resyncs of one symbol.
 const COOL_DOWN_FIRST: DurationNs = DurationNs::from_s(1);
 const COOL_DOWN_MAX: DurationNs = DurationNs::from_s(60);
@@ -38,6 +40,45 @@ impl Subscription {
             Self::Off | Self::On => None,
         }
     }
+
+    /// Begins to wait for a snapshot that is asked for now.
+    #[must_use]
+    pub const fn asked(now: Timestamp) -> Self {
+        Self::Asked { until: now.saturating_add(SNAPSHOT_WAIT) }
+    }
+
+    /// Plans to ask again, at once or when the pause is over; tells whether that was not planned already.
+    pub fn plan(&mut self, pause: &mut Pause, now: Timestamp) -> bool {
+        match self {
+            Self::Asked { .. } | Self::On => {
+                *self = Self::Cooling { until: pause.plan(now) };
+                true
+            }
+            Self::Off | Self::Cooling { .. } => false,
+        }
+    }
+
+    /// Tells whether to ask again now: the pause is over, and not too much is queued for sending.
+    pub fn ask_again(&mut self, is_busy: bool, now: Timestamp) -> bool {
+        match *self {
+            Self::Cooling { until } if until <= now => {
+                let later = Self::Cooling { until: now.saturating_add(BUSY_WAIT) };
+                *self = if is_busy { later } else { Self::asked(now) };
+                !is_busy
+            }
+            Self::Off | Self::Asked { .. } | Self::On | Self::Cooling { .. } => false,
+        }
+    }
+}
+
+/// Gives the names whose deadline has come; one without a deadline waits for nothing and is given as well.
+pub fn due<'a>(
+    waiting: impl IntoIterator<Item = &'a String>,
+    deadline: impl Fn(&String) -> Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<String> {
+    let is_due = |name: &&String| deadline(name).is_none_or(|at| at <= now);
+    waiting.into_iter().filter(is_due).cloned().collect()
 }
 
 /// Is the pause between two resyncs of one symbol: it doubles from one to the next.
@@ -69,6 +110,22 @@ impl Pause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_asked_again_once_the_pause_is_over_and_the_queue_is_short() {
+        let at = |s: i64| Timestamp::EPOCH.saturating_add(DurationNs::from_s(1_000 + s));
+        let (mut subscription, mut pause) = (Subscription::On, Pause::default());
+        assert!(subscription.plan(&mut pause, at(0)) && subscription.ask_again(false, at(0)));
+        assert_eq!(subscription, Subscription::asked(at(0)));
+        // The second pause is a second; until it is over nothing is asked and nothing planned anew.
+        assert!(subscription.plan(&mut pause, at(0)) && !subscription.ask_again(false, at(0)));
+        assert!(!subscription.plan(&mut pause, at(1)));
+        assert!(!subscription.ask_again(true, at(1)), "too much is queued");
+        assert_eq!(subscription.deadline(), Some(at(2)));
+        assert!(subscription.ask_again(false, at(2)));
+        let mut off = Subscription::Off;
+        assert!(!off.plan(&mut pause, at(3)) && !off.ask_again(false, at(3)));
+    }
 
     #[test]
     fn the_first_resync_is_at_once_and_each_next_one_waits_twice_as_long() {

@@ -1,6 +1,7 @@
 //! Which symbols a session serves.
 
 use crate::FeedSettings;
+use remora_domain::InstrumentStatus;
 use std::collections::BTreeSet;
 
 /// Gives the shard of a symbol: FNV-1a (64 bit) of its bytes, modulo the number of shards (0 counts as 1).
@@ -13,6 +14,18 @@ pub fn shard_of(symbol: &str, shards: u32) -> u32 {
     });
     // The remainder is below `shards`, so the conversion cannot fail.
     u32::try_from(hash % u64::from(shards.max(1))).unwrap_or(0)
+}
+
+/// Tells whether new orders may become possible without a new definition of the instrument: only such books are worth asking for.
+#[must_use]
+pub const fn is_tradable(status: InstrumentStatus) -> bool {
+    match status {
+        InstrumentStatus::Online
+        | InstrumentStatus::PostOnly
+        | InstrumentStatus::LimitOnly
+        | InstrumentStatus::ReduceOnly => true,
+        InstrumentStatus::CancelOnly | InstrumentStatus::Closed => false,
+    }
 }
 
 /// Is the set of symbols a session serves: the configured ones that fall into its shard.

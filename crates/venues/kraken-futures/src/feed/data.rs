@@ -1,7 +1,7 @@
 //! What frames mean for the session.
 
 use super::product::Product;
-use super::{At, KrakenFuturesFeed, definitions, fold, problem};
+use super::{At, KrakenFuturesFeed, definitions, fold};
 use crate::definition::{self, Origin};
 use crate::frame::{About, Change, Frame, Snapshot, TickerItem, TradeItem, about, decode};
 use crate::ticker;
@@ -41,7 +41,7 @@ impl KrakenFuturesFeed {
                 let product = product.and_then(|name| self.products.get(&fold(&name)));
                 let key = product.map(|product| product.instrument.key.clone());
                 let detail = format!("venue says {:?}", excerpt(&message));
-                out.push(problem(ProblemKind::RequestRefused, key, at.conn, detail));
+                out.push(at.problem(ProblemKind::RequestRefused, key, detail));
             }
             Err(error) => self.on_unreadable(at, text, &error, out),
         }
@@ -52,7 +52,7 @@ impl KrakenFuturesFeed {
     fn on_unreadable(&mut self, at: At, text: &str, error: &FrameError, out: &mut Vec<FeedOutput>) {
         if at.conn == definitions::CONN {
             self.definitions.failed(at.now);
-            return out.push(problem(ProblemKind::Malformed, None, at.conn, chain(error)));
+            return out.push(at.problem(ProblemKind::Malformed, None, chain(error)));
         }
         match about(text) {
             About::Book(symbol) => {
@@ -76,7 +76,7 @@ impl KrakenFuturesFeed {
             }
             About::Other(None) => {}
         }
-        out.push(problem(ProblemKind::Malformed, None, at.conn, chain(error)));
+        out.push(at.problem(ProblemKind::Malformed, None, chain(error)));
     }
 
     fn on_malformed(
@@ -90,7 +90,7 @@ impl KrakenFuturesFeed {
         if let Some(product) = self.products.get_mut(name) {
             product.counters.malformed = product.counters.malformed.saturating_add(1);
             let key = Some(product.instrument.key.clone());
-            out.push(problem(ProblemKind::Malformed, key, at.conn, chain(error)));
+            out.push(at.problem(ProblemKind::Malformed, key, chain(error)));
         }
         if is_book {
             self.distrust(at, name, InvalidBook::Malformed, out);
@@ -121,7 +121,7 @@ impl KrakenFuturesFeed {
         let Some(product) = self.products.get_mut(name.as_ref()) else {
             if self.selection.includes(&name) {
                 let detail = format!("data of {:?} before its definition", excerpt(symbol));
-                out.push(problem(ProblemKind::UnknownInstrument, None, at.conn, detail));
+                out.push(at.problem(ProblemKind::UnknownInstrument, None, detail));
             }
             return None;
         };
@@ -204,7 +204,7 @@ impl KrakenFuturesFeed {
             let counters = &mut product.counters;
             counters.checksums_failed = counters.checksums_failed.saturating_add(1);
             let key = Some(product.instrument.key.clone());
-            out.push(problem(kind, key, at.conn, chain(error)));
+            out.push(at.problem(kind, key, chain(error)));
         }
         self.distrust(at, name, reason, out);
     }
@@ -257,7 +257,7 @@ impl KrakenFuturesFeed {
         }
         if let Some(gap) = gap {
             let (key, detail) = (trade.instrument.clone(), format!("trade seq: {}", chain(&gap)));
-            out.push(problem(ProblemKind::SequenceGap, Some(key), at.conn, detail));
+            out.push(at.problem(ProblemKind::SequenceGap, Some(key), detail));
         }
         if item.is_of_book() {
             product.counters.trades = product.counters.trades.saturating_add(1);
@@ -302,7 +302,7 @@ impl KrakenFuturesFeed {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    out.push(problem(ProblemKind::Malformed, None, at.conn, chain(&error)));
+                    out.push(at.problem(ProblemKind::Malformed, None, chain(&error)));
                 }
             }
         }
@@ -314,7 +314,7 @@ impl KrakenFuturesFeed {
         }
         for name in self.selection.named().filter(|name| !self.products.contains_key(*name)) {
             let detail = format!("{name:?} is not among the venue's definitions");
-            out.push(problem(ProblemKind::UnknownInstrument, None, at.conn, detail));
+            out.push(at.problem(ProblemKind::UnknownInstrument, None, detail));
         }
         self.subscribe_wanted(at.now, out);
     }
@@ -323,7 +323,7 @@ impl KrakenFuturesFeed {
         let owner = self.owners.entry(made.key.clone()).or_insert_with(|| name.to_owned());
         if *owner != name {
             let detail = format!("{name:?} and {owner:?} are both {}", made.key);
-            return out.push(problem(ProblemKind::Malformed, Some(made.key), at.conn, detail));
+            return out.push(at.problem(ProblemKind::Malformed, Some(made.key), detail));
         }
         let Some(product) = self.products.get_mut(name) else {
             out.push(FeedOutput::Event(MarketEvent::Instrument(made.clone())));

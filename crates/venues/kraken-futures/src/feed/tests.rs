@@ -3,7 +3,7 @@
 mod any;
 
 use super::*;
-use remora_domain::{BookState, BookTop, VenueId};
+use remora_domain::{BookState, BookTop, InstrumentStatus, VenueId};
 
 const WS: ConnId = ConnId::new(0);
 const DEFINITIONS: &str = include_str!("../../fixtures/synthetic_instruments.json");

@@ -6,8 +6,8 @@ use super::{rest, ws::Sockets};
 use remora_domain::{DurationNs, Lots, Side, Ticks, Timestamp};
 use remora_machine::Machine;
 use remora_matching::{
-    AssetSpec, EndCause, Event, Exchange, Funding, Lifetime, MarketIx, MarketMode, MarketSpec,
-    NewOrder, OrderNo, OrderState, Pricing, Refusal, SelfTrade, Size, TraderIx,
+    AssetSpec, EndCause, Event, Exchange, Funding, MarketIx, MarketMode, MarketSpec, NewOrder,
+    OrderNo, OrderState, Refusal, TraderIx,
 };
 use remora_venue_api::server::{Flow, HttpCall, ServerInput, ServerOutput};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl Server {
         let Self { exchange, events, .. } = self;
         match *flow {
             Flow::Add { side, price, qty, tag, .. } => {
-                let order = crowd_order(ix, crowd, side, price, in_contracts(price, qty));
+                let order = NewOrder::limit(ix, crowd, side, price, in_contracts(price, qty));
                 // One that is refused never was: the crowd hears nothing of its orders.
                 if let Ok(order) = exchange.place(now, order, events) {
                     self.tags.insert((ix, tag), order);
@@ -253,27 +253,5 @@ impl Machine for Server {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         Some(self.tell_at)
-    }
-}
-
-const fn crowd_order(
-    market: MarketIx,
-    trader: TraderIx,
-    side: Side,
-    price: Ticks,
-    qty: Lots,
-) -> NewOrder {
-    NewOrder {
-        trader,
-        market,
-        side,
-        pricing: Pricing::Limit(price),
-        size: Size::Base(qty),
-        lifetime: Lifetime::Gtc,
-        is_post_only: false,
-        self_trade: SelfTrade::CancelNewest,
-        display: None,
-        trigger: None,
-        is_fee_in_base: false,
     }
 }

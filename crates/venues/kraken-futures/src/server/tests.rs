@@ -200,17 +200,11 @@ fn our_own_session_has_the_book_of_the_exchange_after_every_step() {
     let mut exchange = Exchange::open();
     exchange.market("PF_XBTUSD", 50_000, 10_000);
     let definitions = exchange.get("/derivatives/api/v3/instruments").to_string();
-    let mut session = KrakenFuturesFeed::new(FeedSettings {
-        venue: VenueId::new("kraken-futures").unwrap(),
-        symbols: None,
-        shard: (0, 1),
-        depth: 10,
-        levels_published: 100,
-        url: String::new(),
-        is_recorded: true,
-        is_synthetic: true,
-        seed: 1,
-    });
+    let mut session = KrakenFuturesFeed::new(FeedSettings::recorded(
+        VenueId::new("kraken-futures").unwrap(),
+        10,
+        100,
+    ));
     let mut hear = |text: String| {
         let (conn, receive_time, mut out) = (ConnId::new(0), START, Vec::new());
         session.handle(START, FeedInput::Frame { conn, receive_time, text }, &mut out);

@@ -23,17 +23,11 @@ const DEFINITIONS: &str = include_str!("../../fixtures/synthetic_instruments.jso
 /// Frames and answers of the venue, one a line: each gives a value or an error, and the session survives all of them.
 pub fn venue(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let mut session = KrakenFuturesFeed::new(FeedSettings {
-        venue: VenueId::new("kraken-futures").unwrap(),
-        symbols: None,
-        shard: (0, 1),
-        depth: 10,
-        levels_published: 10,
-        url: String::new(),
-        is_recorded: true,
-        is_synthetic: true,
-        seed: 1,
-    });
+    let mut session = KrakenFuturesFeed::new(FeedSettings::recorded(
+        VenueId::new("kraken-futures").unwrap(),
+        10,
+        10,
+    ));
     let (conn, mut now, mut out) = (ConnId::new(1), START, Vec::new());
     for line in std::iter::once(DEFINITIONS).chain(text.lines().take(64)) {
         // What cannot be read says why in bounded words.

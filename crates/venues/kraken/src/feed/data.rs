@@ -1,7 +1,7 @@
 //! What frames mean for the session.
 
 use super::symbol::Symbol;
-use super::{At, KrakenFeed, problem};
+use super::{At, KrakenFeed};
 use crate::error::{FrameError, chain, excerpt};
 use crate::frame::{
     BookItem, Decoded, Frame, MessageKind, Reply, Request, TickerItem, TradeItem, decode,
@@ -48,7 +48,7 @@ impl KrakenFeed {
             Ok(Frame::Request(request)) => self.on_request(&request),
             Ok(Frame::Refusal(refusal)) => {
                 let detail = format!("venue says {:?}", excerpt(&refusal));
-                out.push(problem(ProblemKind::RequestRefused, None, at.conn, detail));
+                out.push(at.problem(ProblemKind::RequestRefused, None, detail));
             }
             Err(error) => self.on_unreadable(at, text, &error, out),
         }
@@ -74,7 +74,7 @@ impl KrakenFeed {
             }
         }
         if !is_reported {
-            out.push(problem(ProblemKind::Malformed, None, at.conn, chain(error)));
+            out.push(at.problem(ProblemKind::Malformed, None, chain(error)));
         }
     }
 
@@ -91,7 +91,7 @@ impl KrakenFeed {
             let counters = &mut symbol.counters;
             counters.malformed = counters.malformed.saturating_add(1);
         }
-        out.push(problem(ProblemKind::Malformed, Some(key.clone()), at.conn, chain(error)));
+        out.push(at.problem(ProblemKind::Malformed, Some(key.clone()), chain(error)));
         if is_book {
             self.distrust(at, name, InvalidBook::Malformed, out);
         }
@@ -112,7 +112,7 @@ impl KrakenFeed {
         let Some(symbol) = self.symbols.get_mut(name) else {
             if self.selection.includes(name) {
                 let detail = format!("data of {:?} before its definition", excerpt(name));
-                out.push(problem(ProblemKind::UnknownInstrument, None, at.conn, detail));
+                out.push(at.problem(ProblemKind::UnknownInstrument, None, detail));
             }
             return None;
         };
@@ -259,7 +259,7 @@ impl KrakenFeed {
         if let Some(symbol) = self.symbols.get_mut(name) {
             symbol.counters = counters;
         }
-        out.push(problem(kind, Some(key.clone()), at.conn, chain(error)));
+        out.push(at.problem(kind, Some(key.clone()), chain(error)));
         self.distrust(at, name, reason, out);
     }
 
@@ -303,7 +303,7 @@ impl KrakenFeed {
         if let Some(gap) = gap {
             let key = Some(trade.instrument.clone());
             let detail = format!("trade_id: {}", chain(&gap));
-            out.push(problem(ProblemKind::SequenceGap, key, at.conn, detail));
+            out.push(at.problem(ProblemKind::SequenceGap, key, detail));
         }
         symbol.counters.trades = symbol.counters.trades.saturating_add(1);
         out.push(FeedOutput::Event(MarketEvent::Trade {
@@ -357,14 +357,14 @@ impl KrakenFeed {
                 Ok(made) if self.selection.includes(&made.symbol) => self.define(at, made, out),
                 Ok(_) => {}
                 Err(error) => {
-                    out.push(problem(ProblemKind::Malformed, None, at.conn, chain(&error)));
+                    out.push(at.problem(ProblemKind::Malformed, None, chain(&error)));
                 }
             }
         }
         if pairs.kind == MessageKind::Snapshot {
             for name in self.selection.named().filter(|name| !self.symbols.contains_key(*name)) {
                 let detail = format!("{name:?} is not among the venue's definitions");
-                out.push(problem(ProblemKind::UnknownInstrument, None, at.conn, detail));
+                out.push(at.problem(ProblemKind::UnknownInstrument, None, detail));
             }
         }
         self.subscribe_wanted(at.now, out);
@@ -375,7 +375,7 @@ impl KrakenFeed {
         let owner = self.owners.entry(made.key.clone()).or_insert_with(|| name.clone());
         if *owner != name {
             let detail = format!("{name:?} and {owner:?} are both {}", made.key);
-            return out.push(problem(ProblemKind::Malformed, Some(made.key), at.conn, detail));
+            return out.push(at.problem(ProblemKind::Malformed, Some(made.key), detail));
         }
         let Some(symbol) = self.symbols.get_mut(&name) else {
             out.push(FeedOutput::Event(MarketEvent::Instrument(made.clone())));
@@ -414,7 +414,7 @@ impl KrakenFeed {
                 excerpt(name.unwrap_or("unnamed")),
                 excerpt(error)
             );
-            return out.push(problem(ProblemKind::RequestRefused, key, at.conn, detail));
+            return out.push(at.problem(ProblemKind::RequestRefused, key, detail));
         }
         let is_book = reply.method == "subscribe" && reply.channel.as_deref() == Some("book");
         if let (true, Some(name), Some(depth)) = (is_book, reply.symbol.as_deref(), reply.depth) {
@@ -499,7 +499,7 @@ fn prove(symbol: &mut Symbol, book: Decimals, at: At, out: &mut Vec<FeedOutput>)
     }
     let detail = format!("a verified book has {book}, not {in_force}: closed until redefined");
     let key = symbol.instrument.key.clone();
-    out.push(problem(ProblemKind::StaleDefinition, Some(key), at.conn, detail));
+    out.push(at.problem(ProblemKind::StaleDefinition, Some(key), detail));
     let instrument = symbol.outdate(book, at.receive);
     out.push(FeedOutput::Event(MarketEvent::Instrument(instrument)));
 }

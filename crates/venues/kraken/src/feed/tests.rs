@@ -5,7 +5,7 @@ mod stale;
 
 use super::*;
 use proptest::prelude::*;
-use remora_domain::{BookState, BookTop, VenueId};
+use remora_domain::{BookState, BookTop, DurationNs, InstrumentStatus, VenueId};
 use remora_testkit::contract::check_machine;
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -35,17 +35,8 @@ const DEFINITION: &str = r#"{"channel":"instrument","type":"snapshot","data":{"a
 /// Frames of the venue, one a line: each gives a value or an error, and the session survives all of them.
 pub fn feed(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let mut session = KrakenFeed::new(FeedSettings {
-        venue: VenueId::new("kraken-spot").unwrap(),
-        symbols: None,
-        shard: (0, 1),
-        depth: 10,
-        levels_published: 10,
-        url: String::new(),
-        is_recorded: true,
-        is_synthetic: true,
-        seed: 1,
-    });
+    let mut session =
+        KrakenFeed::new(FeedSettings::recorded(VenueId::new("kraken-spot").unwrap(), 10, 10));
     let (conn, mut now, mut out) = (ConnId::new(1), START, Vec::new());
     session.handle(now, FeedInput::Connected { conn }, &mut out);
     for line in std::iter::once(DEFINITION).chain(text.lines().take(64)) {

@@ -22,15 +22,9 @@ pub(crate) fn session(player: &Player) -> Result<Box<dyn FeedSession>> {
             known.join(", ")
         )
     })?;
-    Ok((entry.feed)(FeedSettings {
-        venue: VenueId::new(entry.id)?,
-        symbols: None,
-        shard: (0, 1),
-        depth: u32::try_from(LEVELS)?,
-        levels_published: LEVELS,
-        url: entry.public_url.to_owned(),
-        is_recorded: true,
-        is_synthetic: false,
-        seed: 0,
-    }))
+    Ok((entry.feed)(FeedSettings::recorded(
+        VenueId::new(entry.id)?,
+        u32::try_from(LEVELS)?,
+        LEVELS,
+    )))
 }

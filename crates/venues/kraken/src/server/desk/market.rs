@@ -5,10 +5,9 @@ use super::{Desk, DeskResult};
 use crate::server::catalogue::{PairDef, PairStatus, SystemMode};
 use crate::server::error::KrakenError;
 use crate::server::io::Flow;
-use remora_domain::{Lots, Side, Ticks, Timestamp};
+use remora_domain::Timestamp;
 use remora_matching::{
-    EndCause, Exchange, Funding, Lifetime, MarketIx, MarketMode, NewOrder, OrderNo, Pricing,
-    Refusal, SelfTrade, Size, TraderIx,
+    EndCause, Exchange, Funding, MarketIx, MarketMode, NewOrder, OrderNo, Refusal, TraderIx,
 };
 use std::collections::BTreeMap;
 
@@ -64,7 +63,7 @@ impl Desk {
                     .take_for_crowd(now, crowd, market, side, limit, qty, is_market, events);
             }
             Flow::Add { side, price, qty, tag, .. } => {
-                self.add_crowd(now, crowd_order(market, crowd, side, price, qty), tag)?;
+                self.add_crowd(now, NewOrder::limit(market, crowd, side, price, qty), tag)?;
             }
             Flow::Remove { tag, .. } => self.remove_crowd(now, market, tag),
             Flow::Index { price, .. } => exchange.set_index(now, market, price, events),
@@ -200,27 +199,5 @@ const fn mode(system: SystemMode, pair: PairStatus) -> MarketMode {
         (SystemMode::PostOnly, _) | (_, PairStatus::PostOnly) => MarketMode::PostOnly,
         (SystemMode::Online, PairStatus::LimitOnly) => MarketMode::LimitOnly,
         (SystemMode::Online, PairStatus::Online) => MarketMode::Open,
-    }
-}
-
-const fn crowd_order(
-    market: MarketIx,
-    trader: TraderIx,
-    side: Side,
-    price: Ticks,
-    qty: Lots,
-) -> NewOrder {
-    NewOrder {
-        trader,
-        market,
-        side,
-        pricing: Pricing::Limit(price),
-        size: Size::Base(qty),
-        lifetime: Lifetime::Gtc,
-        is_post_only: false,
-        self_trade: SelfTrade::CancelNewest,
-        display: None,
-        trigger: None,
-        is_fee_in_base: false,
     }
 }
