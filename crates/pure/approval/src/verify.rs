@@ -59,6 +59,12 @@ impl ApprovedOrder {
     pub const fn expires_at(&self) -> Timestamp {
         self.fields.expires_at
     }
+
+    /// Gives the epoch it was signed in; once a newer one is known it must not be sent any more.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.fields.epoch
+    }
 }
 
 /// Turns approvals into approved orders, each at most once. The router owns one.

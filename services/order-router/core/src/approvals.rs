@@ -129,7 +129,10 @@ impl OrderRouterCore {
             return;
         };
         let is_unwanted = self.orders.get(cl_ord_id).is_none_or(|order| order.is_cancel_wanted);
-        if now > approved.expires_at() {
+        // A newer gate has spoken meanwhile. Told as expired: an old epoch is told of approvals that were looked at while
+        // another is under way, which releases nothing.
+        let is_outdated = approved.epoch() < self.verifier.epoch_newest();
+        if is_outdated || now > approved.expires_at() {
             self.never_sent(now, cl_ord_id, OrderEventReason::ApprovalExpired, out);
         } else if self.is_holding_back(&approved.request().instrument) {
             self.never_sent(now, cl_ord_id, OrderEventReason::Halted, out);

@@ -4,9 +4,9 @@ use super::{Rig, Said, good, time};
 use remora_approval::Signer;
 use remora_domain::{
     Body, CancelReason, ControlScope, ExecType, OrdStatus, OrderApproval, OrderEventReason,
-    OrderRequest, Qty,
+    OrderRequest, Qty, Service, ServiceState,
 };
-use remora_testkit::{approval, cancel, halt, px, qty, reduce, request, resume};
+use remora_testkit::{approval, cancel, control_state, halt, px, qty, reduce, request, resume};
 
 /// The router says once why nothing is sent, and nothing is.
 fn check_refused(said: &Said, reason: OrderEventReason) {
@@ -147,6 +147,16 @@ fn a_halt_between_intention_and_send_wins() {
     let scope = ControlScope::Instrument(order.instrument.clone());
     rig.gate_says(2_001, Body::ControlCommand(halt(scope)));
     check_refused(&rig.stored(2_002, &order), OrderEventReason::Halted);
+}
+
+#[test]
+fn a_newer_gate_between_intention_and_send_wins() {
+    let mut rig = Rig::ready();
+    let order = request("r-1");
+    assert_eq!(rig.approve(2_000, good(&order)).intents.len(), 1);
+    let state = control_state(Service::RiskGate, ServiceState::Active, 4);
+    rig.gate_says(2_001, Body::ControlState(state));
+    check_refused(&rig.stored(2_002, &order), OrderEventReason::ApprovalExpired);
 }
 
 #[test]
