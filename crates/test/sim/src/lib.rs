@@ -13,6 +13,7 @@ mod holdings;
 mod plan;
 mod playback;
 mod seat;
+pub mod seeds;
 mod series;
 pub mod simulate;
 mod tally;

@@ -7,12 +7,13 @@
 //!
 //! What goes wrong: core messages lost and late; log entries late and read again; logs out of step with each other; any
 //! process cut off from the bus, all of them (the bus away), stopped for a while (a slow consumer), killed at any event
-//! and started again from the log, with and without losing what was not yet durable; clocks set and drifting; orders,
-//! cancels and answers lost (outcome unknown); executions told late, after the end of their order, and twice; partial
-//! fills; refusals, throttling, cancel-only, maintenance; broken connections, sequence gaps, a silent feed; halts of
-//! everything and of a pair, resumes, changes of limits; forged approvals; the history store away.
-//! Not yet: a second gate and the loss of its lease; a log that loses its last entries; wrong balances, foreign orders;
-//! the loss of Redis; reduce states; two venues.
+//! and started again from the log, with and without losing what was not yet durable; a second gate that starts beside the
+//! one that lives, which hears of it late and goes on until it does; clocks set and drifting; orders, cancels and answers
+//! lost (outcome unknown); executions told late, after the end of their order, and twice; partial fills; refusals,
+//! throttling, cancel-only, maintenance; wrong balances, orders of others; broken connections, sequence gaps, a silent
+//! feed; halts of everything, the venue and a pair, reducing only, resumes, changes of limits; forged approvals; the
+//! history store away. [`FaultKind`] names them, [`Counts`] says how often each happened.
+//! Not here: a log that loses what it had acknowledged; two venues; the loss of Redis, which no core reads or waits for.
 //! Must never happen here: a clock, a thread, an exception for one seed.
 //! Test alone: `cargo test -p remora-sim --test simulate`.
 
@@ -20,23 +21,28 @@ mod actor;
 mod bus;
 mod checks;
 mod clock;
+mod event;
 mod exchange;
 mod faults;
 mod feed;
 mod gate_view;
+mod halt_view;
 mod history;
+mod kinds;
+mod lies;
 mod market;
 mod process;
 mod road;
+mod seat;
 mod trace;
 mod upset;
 mod verdict;
 mod world;
 
 pub use checks::{Breach, Rule};
+pub use kinds::{Counts, FaultKind, FaultKinds};
 
 use crate::Plan;
-use remora_domain::DurationNs;
 use remora_service_kit::config::{Config, ConfigError};
 use world::{START, World};
 
@@ -58,6 +64,8 @@ pub struct Simulation {
     pub minutes: u32,
     /// How many pairs there are, 1 to [`Simulation::PAIRS_MAX`].
     pub pairs: usize,
+    /// What may go wrong.
+    pub faults: FaultKinds,
 }
 
 /// Is a finished run.
@@ -71,23 +79,6 @@ pub struct Simulated {
     pub events: Vec<String>,
     /// What there was.
     pub counts: Counts,
-}
-
-/// Counts what a run consisted of: a run in which nothing happens proves nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Things that went wrong.
-    pub faults: u64,
-    /// Messages of all services.
-    pub messages: u64,
-    /// Stored requests.
-    pub requests: usize,
-    /// Stored approvals.
-    pub approvals: usize,
-    /// Orders that left the router.
-    pub sent: usize,
-    /// Executions at the exchange.
-    pub executions: usize,
 }
 
 /// Says why there is no run.
@@ -121,19 +112,20 @@ impl Simulation {
         let mut config = Config::parse("simulate", PROFILE, [])?;
         let plan = Plan::read(&mut config);
         let (plan, _) = config.finish(plan)?;
-        let length = DurationNs::from_s(60).saturating_mul(i64::from(self.minutes));
-        let mut world = World::new(plan, self.seed, length, self.pairs)
-            .map_err(|error| SimulationError::World(error.to_string()))?;
+        let mut world =
+            World::new(plan, self).map_err(|error| SimulationError::World(error.to_string()))?;
         world.run();
         let events = world
             .first_breach()
             .map(|breach| world.trace.last(START, breach.order.as_ref(), EVENTS_TOLD));
         let (requests, approvals, sent) = world.checks.counts();
+        let mut faults = world.faults;
+        faults.extend(std::mem::take(&mut world.exchange.refusals));
         Ok(Simulated {
             hash: world.trace.digest(),
             events: events.unwrap_or_default(),
             counts: Counts {
-                faults: world.faults,
+                faults,
                 messages: world.messages,
                 requests,
                 approvals,
@@ -147,7 +139,8 @@ impl Simulation {
     /// Gives the command that repeats the run.
     #[must_use]
     pub fn command(self) -> String {
-        let Self { seed, minutes, pairs } = self;
-        format!("remora simulate --seed {seed} --minutes {minutes} --pairs {pairs}")
+        let Self { seed, minutes, pairs, faults } = self;
+        let run = format!("remora simulate --seed {seed} --minutes {minutes} --pairs {pairs}");
+        if faults == FaultKinds::ALL { run } else { format!("{run} --faults {faults}") }
     }
 }

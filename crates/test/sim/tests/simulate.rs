@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use remora_sim::simulate::{Simulated, Simulation};
+use remora_sim::simulate::{Counts, FaultKind, FaultKinds, Simulated, Simulation};
 
 /// Makes a run and fails with what happened when a promise was broken.
 fn check(seed: u64, minutes: u32, pairs: usize) -> Simulated {
-    let simulation = Simulation { seed, minutes, pairs };
+    let simulation = Simulation { seed, minutes, pairs, faults: FaultKinds::ALL };
     let run = simulation.run().unwrap();
     let breaches: Vec<String> = run.breaches.iter().map(ToString::to_string).collect();
     assert!(
@@ -21,10 +21,26 @@ fn check(seed: u64, minutes: u32, pairs: usize) -> Simulated {
 
 #[test]
 fn every_promise_is_kept_while_everything_goes_wrong() {
+    let mut all = Counts::default();
     for seed in 1..=12 {
         let run = check(seed, 4, 3);
-        assert!(run.counts.faults > 10 && run.counts.sent > 10, "{:?}", run.counts);
+        assert!(run.counts.faults.len() > 10 && run.counts.sent > 10, "{}", run.counts);
+        all.add(&run.counts);
     }
+    let never: Vec<_> =
+        FaultKind::ALL.iter().filter(|kind| !all.faults.contains_key(kind)).collect();
+    assert!(never.is_empty(), "{never:?} never happened: {all}");
+}
+
+#[test]
+fn nothing_goes_wrong_that_was_left_out() {
+    let run = |faults| Simulation { seed: 5, minutes: 3, pairs: 2, faults }.run().unwrap();
+    let calm = run(FaultKinds::NONE);
+    assert!(calm.breaches.is_empty() && calm.counts.faults.is_empty(), "{}", calm.counts);
+    assert!(calm.counts.executions > 0, "{}", calm.counts);
+    let some = run("crash,message-lost".parse().unwrap());
+    let kinds: Vec<_> = some.counts.faults.keys().copied().collect();
+    assert_eq!(kinds, [FaultKind::MessageLost, FaultKind::Crash]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod demo_data;
 #[cfg(test)]
 mod deploy_check;
 mod fault_run;
+mod planted;
+mod simulate;
 mod steps;
 mod test;
 mod tidy;
@@ -40,6 +42,10 @@ enum Command {
         #[arg(long)]
         small: bool,
     },
+    /// Runs the whole system in virtual time while everything goes wrong that can: seeds 1 to N of ten minutes, optimised.
+    Simulate(simulate::Arguments),
+    /// Plants known bugs in a copy of the sources, one after the other, and fails when the simulation misses one.
+    PlantedBugs,
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
     /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
@@ -58,6 +64,8 @@ fn main() -> Result<()> {
         Command::Test => test::run(&root),
         Command::Up(arguments) => up::run(&root, &arguments),
         Command::FaultRun { seed, small } => fault_run::run(&root, seed, small),
+        Command::Simulate(arguments) => simulate::run(&root, &arguments),
+        Command::PlantedBugs => planted::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()).map(drop),
         Command::MakeDemoData => demo_data::run(&root),

@@ -42,9 +42,14 @@ pub(crate) fn build_programs(root: &Path, is_release: bool) -> Result<PathBuf> {
         arguments.push("--release");
     }
     run(root, "programs", "cargo", &arguments)?;
+    Ok(target(root)?.join(if is_release { "release" } else { "debug" }))
+}
+
+/// Gives the folder of everything that is built.
+pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().current_dir(root).exec();
     let target = metadata.context("find the folder of programs")?.target_directory;
-    Ok(target.join(if is_release { "release" } else { "debug" }).into_std_path_buf())
+    Ok(target.into_std_path_buf())
 }
 
 /// Tells whether a program can be started and says its version.

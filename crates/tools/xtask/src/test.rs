@@ -1,10 +1,13 @@
 //! `cargo xtask test`: everything CI runs, from a bare machine.
 
 use crate::compose_test::{self, Outcome};
-use crate::{steps, tidy};
+use crate::{simulate, steps, tidy};
 use anyhow::{Context, Result};
 use remora_test_servers::{ensure_cargo_deny, ensure_kubectl, ensure_tools, private_namespace};
 use std::path::{Path, PathBuf};
+
+/// Seeds that are simulated.
+const SEEDS: u64 = 100;
 
 /// Installs what is absent, then runs formatting, lints, layout, dependencies, tests, docs and the containers, in this
 /// order. Ends with a list of what could not be checked here.
@@ -19,6 +22,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     // Tests of whole deployments start the programs themselves.
     let programs = steps::build_programs(root, false)?;
     nextest(root)?;
+    let seeds = simulate::Arguments { seeds: SEEDS, resume: None };
+    simulate::run_beside(root, &programs, &seeds)?;
     note_what_tests_will_miss(root, &mut skipped);
     steps::run(root, "tests", "cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
     steps::run(root, "doc tests", "cargo", &["test", "--workspace", "--doc", "--quiet"])?;

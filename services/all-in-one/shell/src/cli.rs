@@ -4,6 +4,7 @@ use crate::ctl::{CtlCommand, RiskCommand};
 use crate::data::DataCommand;
 use crate::research::{EdgeCommand, PairsCommand, TemporalCommand};
 use clap::{Args, Parser, Subcommand};
+use remora_sim::seeds::SeedArguments;
 use remora_venue_sim::SimArguments;
 use std::path::PathBuf;
 
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sim(SimCommand),
     /// Run the whole system in virtual time on a made-up exchange while everything goes wrong that can, by seed.
-    Simulate(SimulateArguments),
+    Simulate(SeedArguments),
     /// Measure how fast and how large it is here, beside floors of the same run.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -150,37 +151,6 @@ pub(crate) enum SimCommand {
     KrakenSpot(Box<SimArguments>),
     /// Kraken Futures, public side: perpetuals and dated futures, without accounts.
     KrakenFutures(Box<SimArguments>),
-}
-
-#[derive(Args)]
-pub(crate) struct SimulateArguments {
-    /// The seed that decides everything.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Run these seeds instead of one, as FROM..TO, both included.
-    #[arg(long, value_name = "FROM..TO", value_parser = seed_range, conflicts_with = "seed")]
-    pub(crate) seeds: Option<(u64, u64)>,
-    /// How much virtual time each run takes, at least 2.
-    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) minutes: u32,
-    /// The same in hours.
-    #[arg(long, value_name = "HOURS", conflicts_with = "minutes", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) hours: Option<u32>,
-    /// How many pairs are traded, 1 to 10.
-    #[arg(long, value_name = "PAIRS", default_value_t = 3)]
-    pub(crate) pairs: usize,
-    /// Note each seed that is done in this file, and leave those out that are in it already.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) resume: Option<PathBuf>,
-}
-
-/// Reads `FROM..TO`.
-fn seed_range(text: &str) -> Result<(u64, u64), String> {
-    let want = || format!("want FROM..TO with FROM not above TO, such as 1..100; got {text}");
-    let (from, to) = text.split_once("..").ok_or_else(want)?;
-    let parse = |part: &str| part.parse::<u64>().map_err(|_| want());
-    let (from, to) = (parse(from)?, parse(to)?);
-    if from > to { Err(want()) } else { Ok((from, to)) }
 }
 
 #[derive(Subcommand)]

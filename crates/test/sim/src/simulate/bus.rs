@@ -6,10 +6,12 @@
 
 use super::actor::{Input, LocalIn};
 use super::checks::Rule;
-use super::process::{LaneName, Unstored};
+use super::kinds::FaultKind;
+use super::process::{LaneName, Process, Unstored};
+use super::seat::Seat;
 use super::world::{Event, World};
 use remora_bus::{ReadFrom, Stream};
-use remora_domain::{Body, DurationNs, Envelope, Kind, Service, SessionId, Subject, Timestamp};
+use remora_domain::{Body, DurationNs, Envelope, Kind, SessionId, Subject, Timestamp};
 use remora_order_router_core::RouterInput;
 use remora_service_kit::drive::Plan as Readings;
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ fn stream_of(kind: Kind) -> Option<Stream> {
 
 impl World {
     /// Takes a message of a process: into its lane, or at once to everybody who reads it.
-    pub(super) fn publish(&mut self, by: Service, message: &Arc<Envelope>, is_intent: bool) {
+    pub(super) fn publish(&mut self, by: Seat, message: &Arc<Envelope>, is_intent: bool) {
         let bytes = remora_wire::encode(message);
         let message = match remora_wire::decode(&bytes) {
             Ok(read) => Arc::new(read),
@@ -46,7 +48,7 @@ impl World {
             }
         };
         self.messages = self.messages.saturating_add(1);
-        self.trace.published(self.now, by, &message, &bytes);
+        self.trace.published(self.now, by.service(), &message, &bytes);
         self.checks.published(self.now, by, &message);
         match stream_of(Subject::of(&message).kind) {
             Some(stream) => self.queue_up(by, Unstored { stream, message, is_intent }),
@@ -54,21 +56,26 @@ impl World {
         }
     }
 
-    fn broadcast(&mut self, by: Service, message: &Arc<Envelope>) {
+    fn broadcast(&mut self, by: Seat, message: &Arc<Envelope>) {
         let kind = Subject::of(message).kind;
         if self.process(by).is_none_or(|process| process.is_cut(self.now)) {
             return;
         }
-        for to in Service::ALL.iter().copied().filter(|to| *to != by) {
+        for to in Seat::ALL.iter().copied().filter(|to| *to != by) {
             if !to.reads().contains(&kind) {
                 continue;
             }
             let delay = self.hop();
             let is_lost = self.is_drawn(self.weather.lost_ppm);
-            let Some(process) = self.processes.get_mut(&to) else { continue };
-            if is_lost || !process.is_caught_up || process.is_cut(self.now) {
+            let hears = |process: &Process| process.is_caught_up && !process.is_cut(self.now);
+            if !self.process(to).is_some_and(hears) {
                 continue;
             }
+            if is_lost {
+                self.count(FaultKind::MessageLost);
+                continue;
+            }
+            let Some(process) = self.processes.get_mut(&to) else { continue };
             let at = self.now.saturating_add(delay);
             let last = process.arrivals.entry(by).or_insert(at);
             *last = at.max(*last);
@@ -81,13 +88,14 @@ impl World {
     fn hop(&mut self) -> DurationNs {
         let usual = self.delay(150, 700);
         if self.is_drawn(self.weather.slow_ppm) {
+            self.count(FaultKind::MessageLate);
             let most = self.weather.slow_max.as_ns() / 1_000;
             return usual.saturating_add(self.delay(0, most));
         }
         usual
     }
 
-    fn queue_up(&mut self, by: Service, unstored: Unstored) {
+    fn queue_up(&mut self, by: Seat, unstored: Unstored) {
         let lane = LaneName::of(unstored.stream, &unstored.message.body);
         let Some(process) = self.processes.get_mut(&by) else { return };
         let run = process.run;
@@ -107,13 +115,13 @@ impl World {
     }
 
     /// Gives when a process reaches the bus again, past when it does now; `None` for a run that has ended.
-    fn back_at(&self, by: Service, run: SessionId) -> Option<Timestamp> {
+    fn back_at(&self, by: Seat, run: SessionId) -> Option<Timestamp> {
         let process = self.process(by).filter(|_| self.is_run(by, run))?;
         Some(process.cut_until.max(process.paused_until))
     }
 
     /// Stores the first message of a lane, if the stream can be reached.
-    pub(super) fn store(&mut self, by: Service, run: SessionId, lane: LaneName) {
+    pub(super) fn store(&mut self, by: Seat, run: SessionId, lane: LaneName) {
         let Some(late) = self.back_at(by, run) else { return };
         if late > self.now {
             let retry = self.delay(1_000, 300_000);
@@ -130,7 +138,7 @@ impl World {
     }
 
     /// Tells a process that the first message of a lane is stored; the next follows.
-    pub(super) fn stored(&mut self, by: Service, run: SessionId, lane: LaneName) {
+    pub(super) fn stored(&mut self, by: Seat, run: SessionId, lane: LaneName) {
         let Some(late) = self.back_at(by, run) else { return };
         if late > self.now {
             // The answer is lost; a later try is told that it is stored already.
@@ -167,13 +175,13 @@ impl World {
         let subject = Subject::of(&message);
         let kind = subject.kind;
         self.streams.entry(stream).or_default().push((subject, message));
-        for to in Service::ALL.iter().copied().filter(|to| to.reads().contains(&kind)) {
+        for to in Seat::ALL.iter().copied().filter(|to| to.reads().contains(&kind)) {
             self.wake_reader(to, stream);
         }
     }
 
     /// Lets a process read a log soon, if it does not do so already.
-    fn wake_reader(&mut self, to: Service, stream: Stream) {
+    fn wake_reader(&mut self, to: Seat, stream: Stream) {
         let Some(process) = self.processes.get_mut(&to).filter(|one| one.is_caught_up) else {
             return;
         };
@@ -184,14 +192,31 @@ impl World {
     }
 
     /// Gives a process what is new in a log.
-    pub(super) fn read(&mut self, by: Service, run: SessionId, stream: Stream) {
-        let Some(late) = self.back_at(by, run) else { return };
+    pub(super) fn read(&mut self, by: Seat, run: SessionId, stream: Stream) {
+        let Some(mut late) = self.back_at(by, run) else { return };
+        if let Some(process) = self.process(by) {
+            late = match stream {
+                Stream::Control => late.max(process.deaf_until),
+                Stream::States => late.max(process.blind_until),
+                Stream::Instruments
+                | Stream::Bars
+                | Stream::Pairs
+                | Stream::Orders
+                | Stream::Accounts
+                | Stream::Decisions
+                | Stream::Dead => late,
+            };
+        }
         if late > self.now {
             let retry = self.delay(1_000, 100_000);
             return self.post_at(late.saturating_add(retry), Event::Read { by, run, stream });
         }
         let is_again = self.is_drawn(self.weather.again_ppm);
-        let again = if is_again { self.random.next_below(20) } else { 0 };
+        let mut again = 0;
+        if is_again {
+            self.count(FaultKind::ReadAgain);
+            again = self.random.next_below(20);
+        }
         let Some(process) = self.processes.get_mut(&by) else { return };
         process.readings.remove(&stream);
         let from = process.read.get(&stream).copied().unwrap_or(0);
@@ -202,13 +227,13 @@ impl World {
     }
 
     /// Takes from a log what a service reads, and notes that it was read. What this very run has said is left out.
-    fn entries(&mut self, by: Service, stream: Stream, from: usize) -> Vec<Arc<Envelope>> {
+    fn entries(&mut self, by: Seat, stream: Stream, from: usize) -> Vec<Arc<Envelope>> {
         let log = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
         let Some(process) = self.processes.get_mut(&by) else { return Vec::new() };
         process.read.insert(stream, log.len());
         let is_own = |message: &Envelope| {
             let header = &message.header;
-            header.session == process.run && header.producer.as_str() == by.name()
+            header.session == process.run && header.producer.as_str() == by.service().name()
         };
         let wanted = log
             .iter()
@@ -218,7 +243,7 @@ impl World {
     }
 
     /// Starts a process: it reads history, then what was said meanwhile of what may trade.
-    pub(super) fn start(&mut self, service: Service) {
+    pub(super) fn start(&mut self, service: Seat) {
         let Some(process) = self.process(service) else { return };
         if process.actor.is_some() {
             return;
@@ -232,7 +257,8 @@ impl World {
             process.begin(run, actor);
         }
         self.note(format!("! {} starts as run {run}", service.name()));
-        if service == Service::Persister {
+        self.replace_gate(service);
+        if service == Seat::Persister {
             // The bus keeps its place: history is what is not acknowledged yet.
             for (stream, place) in self.history.places(&self.streams) {
                 if let Some(process) = self.processes.get_mut(&service) {
@@ -246,10 +272,10 @@ impl World {
         self.post(delay, Event::CaughtUp(service, run));
     }
 
-    fn read_history(&mut self, service: Service) {
+    fn read_history(&mut self, service: Seat) {
         let (account, venue) = (self.plan.router.account.clone(), self.plan.router.venue.clone());
-        let of_venue = [Service::Ingestor, Service::OrderRouter].contains(&service);
-        let readings = Readings::of(service, &account, of_venue.then_some(&venue));
+        let of_venue = [Seat::Ingestor, Seat::OrderRouter].contains(&service);
+        let readings = Readings::of(service.service(), &account, of_venue.then_some(&venue));
         for stream in ORDER {
             let Some(log) = readings.logs.iter().find(|log| log.stream == stream) else { continue };
             let mut entries = self.entries(service, stream, 0);
@@ -263,13 +289,13 @@ impl World {
     }
 
     /// Ends recovery: what was halted meanwhile comes first, then the core acts.
-    pub(super) fn caught_up(&mut self, service: Service, run: SessionId) {
+    pub(super) fn caught_up(&mut self, service: Seat, run: SessionId) {
         let Some(late) = self.back_at(service, run) else { return };
         if late > self.now {
             let at = late.saturating_add(DurationNs::from_ms(20));
             return self.post_at(at, Event::CaughtUp(service, run));
         }
-        if service != Service::Persister {
+        if service != Seat::Persister {
             for stream in [Stream::Control, Stream::States] {
                 let from = process_read(self, service, stream);
                 for message in self.entries(service, stream, from) {
@@ -284,13 +310,13 @@ impl World {
         for stream in ORDER {
             self.wake_reader(service, stream);
         }
-        if service == Service::OrderRouter {
+        if service == Seat::OrderRouter {
             self.open_session(run);
         }
     }
 }
 
-fn process_read(world: &World, service: Service, stream: Stream) -> usize {
+fn process_read(world: &World, service: Seat, stream: Stream) -> usize {
     world.process(service).and_then(|process| process.read.get(&stream)).copied().unwrap_or(0)
 }
 

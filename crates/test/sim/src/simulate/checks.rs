@@ -1,9 +1,12 @@
 //! What must hold at every step, computed from messages and from the exchange, never asked of a core.
 
 use super::gate_view::GateView;
+use super::halt_view::HaltView;
+use super::seat::Seat;
 use remora_domain::{
-    Body, ClOrdId, ControlAction, ControlScope, DurationNs, Envelope, ExecId, ExecType, MessageId,
-    OrdStatus, OrderApproval, OrderEvent, OrderRequest, Service, Side, Timestamp, VenueReport,
+    Body, ClOrdId, ControlAction, ControlScope, DurationNs, Envelope, ExecId, ExecType, Header,
+    MessageId, OrdStatus, OrderApproval, OrderEvent, OrderRequest, SessionId, Side, Timestamp,
+    VenueReport,
 };
 use remora_risk_gate_core::RiskGateConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,12 @@ pub enum Rule {
     RefusalsSayWhy,
     /// No order of ours could trade with another of ours.
     OwnOrdersNeverCross,
+    /// A gate that has read a halt, or of a newer gate, approves nothing.
+    ApprovedOnlyWhileAllowed,
+    /// Orders of others are left alone.
+    ForeignOrdersAreLeft,
+    /// A router that has read a halt sends nothing that it covers.
+    SentOnlyWhileAllowed,
     /// After a halt of everything nothing of ours is open.
     HaltsEnd,
     /// After quiet our books are the exchange's.
@@ -66,28 +75,55 @@ impl fmt::Display for Breach {
 
 /// Watches one run.
 pub(super) struct Checks {
-    pub(super) gate: GateView,
+    gate: RiskGateConfig,
+    pub(super) gates: BTreeMap<Seat, GateView>,
+    /// When each run of a gate began to read.
+    gate_runs: BTreeMap<SessionId, Timestamp>,
     /// What the gate has given out, whether it was stored or not.
     given: BTreeSet<MessageId>,
-    approvals: BTreeMap<ClOrdId, OrderApproval>,
+    approvals: BTreeMap<ClOrdId, Vec<OrderApproval>>,
     intents: BTreeSet<ClOrdId>,
     requests: BTreeSet<ClOrdId>,
-    answers: BTreeMap<ClOrdId, MessageId>,
+    answers: BTreeMap<ClOrdId, Vec<(Timestamp, Header)>>,
     sent: BTreeSet<ClOrdId>,
     /// The newest epoch that the router has acknowledged.
     epoch: u64,
     pub(super) booked: BTreeMap<ExecId, OrderEvent>,
     pub(super) statuses: BTreeMap<ClOrdId, OrdStatus>,
     resting: BTreeMap<ClOrdId, OrderRequest>,
+    router: HaltView,
     halted_since: Option<Timestamp>,
     pub(super) accepted_at: Timestamp,
     pub(super) breaches: Vec<Breach>,
 }
 
 impl Checks {
+    /// Begins with a new run of the router, which has read nothing.
+    pub(super) fn router_restarts(&mut self) {
+        self.router = HaltView::default();
+    }
+
+    /// Begins with a new run of a gate, which knows nothing.
+    pub(super) fn gate_starts(&mut self, now: Timestamp, seat: Seat, run: SessionId) {
+        self.gates.insert(seat, GateView::new(self.gate.clone()));
+        self.gate_runs.insert(run, now);
+    }
+
+    /// Takes what a process is given.
+    pub(super) fn reads(&mut self, seat: Seat, message: &Envelope) {
+        if let Some(gate) = self.gates.get_mut(&seat) {
+            gate.hear(message);
+        }
+        if seat == Seat::OrderRouter {
+            self.router.read(message);
+        }
+    }
+
     pub(super) fn new(gate: RiskGateConfig) -> Self {
         Self {
-            gate: GateView::new(gate),
+            gate,
+            gates: BTreeMap::new(),
+            gate_runs: BTreeMap::new(),
             given: BTreeSet::new(),
             approvals: BTreeMap::new(),
             intents: BTreeSet::new(),
@@ -98,6 +134,7 @@ impl Checks {
             booked: BTreeMap::new(),
             statuses: BTreeMap::new(),
             resting: BTreeMap::new(),
+            router: HaltView::default(),
             halted_since: None,
             accepted_at: Timestamp::EPOCH,
             breaches: Vec::new(),
@@ -116,20 +153,23 @@ impl Checks {
     }
 
     /// Looks at what a core gives out, before anything can happen to it.
-    pub(super) fn published(&mut self, now: Timestamp, by: Service, message: &Envelope) {
+    pub(super) fn published(&mut self, now: Timestamp, by: Seat, message: &Envelope) {
         if let Body::OrderApproval(approval) = &message.body
-            && by == Service::RiskGate
+            && let Some(gate) = self.gates.get_mut(&by)
         {
             self.given.insert(message.header.message_id());
-            self.gate.approved(approval);
-            let request = &approval.fields.request;
-            if let Some(excess) = self.gate.judge(request) {
-                let id = request.cl_ord_id.clone();
-                self.breach(now, Rule::ApprovalsKeepLimits, Some(&id), excess);
+            gate.approved(approval);
+            let (excess, foul) = (gate.judge(&approval.fields.request), gate.forbids(approval));
+            let id = &approval.fields.request.cl_ord_id;
+            if let Some(excess) = excess {
+                self.breach(now, Rule::ApprovalsKeepLimits, Some(id), excess);
+            }
+            if let Some(foul) = foul {
+                self.breach(now, Rule::ApprovedOnlyWhileAllowed, Some(id), foul);
             }
         }
         if let Body::ControlState(state) = &message.body
-            && by == Service::OrderRouter
+            && by == Seat::OrderRouter
         {
             self.epoch = self.epoch.max(state.epoch);
         }
@@ -145,7 +185,7 @@ impl Checks {
             }
             let id = &approval.fields.request.cl_ord_id;
             self.answered(now, id, message);
-            self.approvals.entry(id.clone()).or_insert_with(|| approval.clone());
+            self.approvals.entry(id.clone()).or_default().push(approval.clone());
         } else if let Body::OrderRefusal(refusal) = &message.body {
             self.answered(now, &refusal.cl_ord_id, message);
             if refusal.value.is_empty() {
@@ -165,15 +205,24 @@ impl Checks {
         }
     }
 
+    /// Takes an answer. A gate that reads on in the log must not answer what was answered before it began; one that lives
+    /// beside another may.
     fn answered(&mut self, now: Timestamp, id: &ClOrdId, message: &Envelope) {
-        let answer = message.header.message_id();
         if !self.requests.contains(id) {
             self.breach(now, Rule::OneAnswer, Some(id), "an answer to no stored request");
         }
-        if let Some(first) = self.answers.insert(id.clone(), answer.clone())
-            && first != answer
-        {
-            let detail = format!("answered by {first} and by {answer}");
+        let answer = &message.header;
+        let began = self.gate_runs.get(&answer.session).copied();
+        let answers = self.answers.entry(id.clone()).or_default();
+        let is_second = |(at, first): &&(Timestamp, Header)| {
+            let is_same = first.message_id() == answer.message_id();
+            let is_of_run = first.session == answer.session;
+            !is_same && (is_of_run || began.is_none_or(|began| *at < began))
+        };
+        let before = answers.iter().find(is_second).map(|(_, first)| first.message_id());
+        answers.push((now, answer.clone()));
+        if let Some(first) = before {
+            let detail = format!("answered by {first} and by {}", answer.message_id());
             self.breach(now, Rule::OneAnswer, Some(id), detail);
         }
     }
@@ -205,19 +254,17 @@ impl Checks {
         if !self.intents.contains(id) {
             self.breach(now, Rule::IntendedBeforeSent, Some(id), "no intention is stored");
         }
-        let mut wrong = Vec::new();
-        match self.approvals.get(id).map(|approval| &approval.fields) {
-            None => wrong.push("no approval is stored".to_owned()),
-            Some(fields) => {
-                if fields.request != *request {
-                    wrong.push(format!("approved {:?}, sent {request:?}", fields.request));
-                }
-                if fields.expires_at != expires_at || own > fields.expires_at {
-                    wrong.push(format!("expired at {}, sent at {own}", fields.expires_at));
-                }
-                if fields.epoch < self.epoch {
-                    wrong.push(format!("epoch {} after {}", fields.epoch, self.epoch));
-                }
+        if let Some(scope) = self.router.stops(request) {
+            let detail = format!("sent after a halt of {scope:?} was read");
+            self.breach(now, Rule::SentOnlyWhileAllowed, Some(id), detail);
+        }
+        let approvals = self.approvals.get(id).map_or(&[][..], Vec::as_slice);
+        let found = approvals.iter().map(|one| self.lacks(one, own, request, expires_at));
+        let mut wrong = vec!["no approval is stored".to_owned()];
+        for lacks in found {
+            wrong = lacks;
+            if wrong.is_empty() {
+                break;
             }
         }
         if !self.sent.insert(id.clone()) {
@@ -225,6 +272,36 @@ impl Checks {
         }
         for detail in wrong {
             self.breach(now, Rule::SentOnlyOnApproval, Some(id), detail);
+        }
+    }
+
+    /// Says why an approval does not permit to send this order now.
+    fn lacks(
+        &self,
+        approval: &OrderApproval,
+        own: Timestamp,
+        request: &OrderRequest,
+        expires_at: Timestamp,
+    ) -> Vec<String> {
+        let fields = &approval.fields;
+        let mut wrong = Vec::new();
+        if fields.request != *request {
+            wrong.push(format!("approved {:?}, sent {request:?}", fields.request));
+        }
+        if fields.expires_at != expires_at || own > fields.expires_at {
+            wrong.push(format!("expired at {}, sent at {own}", fields.expires_at));
+        }
+        if fields.epoch < self.epoch {
+            wrong.push(format!("epoch {} after {}", fields.epoch, self.epoch));
+        }
+        wrong
+    }
+
+    /// Looks at a cancel that leaves the router.
+    pub(super) fn cancels(&mut self, now: Timestamp, id: &ClOrdId) {
+        if !self.requests.contains(id) {
+            let detail = format!("{id} is not ours and is taken back");
+            self.breach(now, Rule::ForeignOrdersAreLeft, Some(id), detail);
         }
     }
 

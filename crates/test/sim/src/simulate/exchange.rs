@@ -4,9 +4,10 @@
 //! wrong there, is the world's. It outlives every process of ours. What it remembers here is the truth that the checks
 //! compare with.
 
+use super::kinds::FaultKind;
 use super::market::{MarketError, PublicBook, definitions, flow_pair, trade_frame, values};
 use remora_domain::{
-    ClOrdId, DurationNs, Fill, Instrument, OrderEventReason, OrderId, OrderRequest, Qty,
+    Balances, ClOrdId, DurationNs, Fill, Instrument, OrderEventReason, OrderId, OrderRequest, Qty,
     SystemStatus, Timestamp, VenueReport,
 };
 use remora_flow::{FlowEvent, FlowSettings, Generator, PairFlow};
@@ -43,6 +44,8 @@ pub(super) struct Exchange {
     pub(super) asked: BTreeMap<ClOrdId, OrderRequest>,
     pub(super) open: BTreeSet<ClOrdId>,
     pub(super) executions: Vec<Executed>,
+    /// How often it refused what it could have taken.
+    pub(super) refusals: BTreeMap<FaultKind, u64>,
     out: Vec<VenueOutput>,
 }
 
@@ -80,6 +83,7 @@ impl Exchange {
             asked: BTreeMap::new(),
             open: BTreeSet::new(),
             executions: Vec::new(),
+            refusals: BTreeMap::new(),
             out,
         })
     }
@@ -168,8 +172,23 @@ impl Exchange {
             | VenueCommand::QueryAccount => None,
         };
         match refused {
-            Some(report) => self.out.push(VenueOutput::Report(report)),
+            Some(report) => {
+                if let Some(kind) = self.refusing(now) {
+                    let count = self.refusals.entry(kind).or_default();
+                    *count = count.saturating_add(1);
+                }
+                self.out.push(VenueOutput::Report(report));
+            }
             None => self.paper.handle(now, VenueInput::Command(command), &mut self.out),
+        }
+    }
+
+    /// Gives the fault that makes it refuse; none while it is closed.
+    fn refusing(&self, now: Timestamp) -> Option<FaultKind> {
+        if now < self.throttles_until {
+            Some(FaultKind::Throttles)
+        } else {
+            (now < self.rejects_until).then_some(FaultKind::Rejects)
         }
     }
 
@@ -181,6 +200,18 @@ impl Exchange {
         } else {
             None
         }
+    }
+
+    /// Gives what the exchange holds for us. To be asked at the end of a run.
+    pub(super) fn holdings(&mut self, now: Timestamp) -> Option<Balances> {
+        let ask = VenueInput::Command(VenueCommand::QueryAccount);
+        self.paper.handle(now, ask, &mut self.out);
+        // The paper venue answers after its own delay.
+        let later = now.saturating_add(DurationNs::from_s(1));
+        self.paper.tick(later, &mut self.out);
+        self.reports().into_iter().rev().find_map(|report| {
+            if let VenueReport::Balances(balances) = report { Some(balances) } else { None }
+        })
     }
 
     /// Takes what the venue has said, in order, and keeps the truth about open orders and executions.

@@ -1,23 +1,29 @@
 //! What goes wrong, and when: a schedule by seed.
 
-use remora_domain::{ControlScope, DurationNs, Service, Timestamp};
+use super::kinds::{FaultKind, FaultKinds};
+use super::seat::Seat;
+use remora_domain::{ControlScope, DurationNs, Timestamp};
 use remora_machine::SplitMix64;
 
 /// Is one thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// A process dies and is started again; `keeps` says whether what it had said still becomes durable.
-    Crash { service: Service, keeps: bool, down: DurationNs },
+    Crash { service: Seat, keeps: bool, down: DurationNs },
+    /// The gate is replaced at once while the router reads late, so that old approvals come after the new epoch.
+    Handover { lasts: DurationNs },
+    /// A second gate starts beside the one that lives, which hears of it late and goes on until it does.
+    SecondGate { blind: DurationNs },
     /// A process is cut off from the bus.
-    Cut { service: Service, lasts: DurationNs },
+    Cut { service: Seat, lasts: DurationNs },
     /// The bus is away for everybody.
     BusAway { lasts: DurationNs },
     /// A process stands still (stopped, or too slow): it reads nothing and serves no deadline.
-    Pause { service: Service, lasts: DurationNs },
+    Pause { service: Seat, lasts: DurationNs },
     /// The clock of a machine is set.
-    ClockStep { service: Service, by: DurationNs },
+    ClockStep { service: Seat, by: DurationNs },
     /// The clock of a machine runs at another speed.
-    ClockDrift { service: Service, ppm: i64 },
+    ClockDrift { service: Seat, ppm: i64 },
     /// The private connection breaks, and no new one opens for a while.
     PrivateDown { lasts: DurationNs },
     /// The feed's connection breaks.
@@ -46,14 +52,59 @@ pub(super) enum Fault {
     Open,
     /// An operator resumes what was halted.
     Resume(ControlScope),
-    /// An operator halts everything, and resumes later.
-    Halt { lasts: DurationNs },
+    /// An operator halts everything, and resumes later. The router may hear of it long before gate and strategy.
+    Halt { lasts: DurationNs, late: DurationNs },
+    /// An operator halts the venue, and resumes later; who hears of it when as for everything.
+    HaltVenue { lasts: DurationNs, late: DurationNs },
+    /// An operator lets everything only reduce, and resumes later.
+    Reduce { lasts: DurationNs },
+    /// The venue tells balances that are not ours.
+    WrongBalances { lasts: DurationNs },
+    /// Somebody else has orders on our account.
+    ForeignOrders { lasts: DurationNs },
     /// An operator halts one pair, and resumes later.
     HaltPair { pair: usize, lasts: DurationNs },
     /// An operator changes the limits of pairs and of everything, in USD.
     Limits { pair: u64, total: u64 },
     /// Somebody who has got at the bus publishes the next approval with another price before the true one.
     Forgery,
+}
+
+impl Fault {
+    /// Gives the kind; none for the end of another fault.
+    pub(super) const fn kind(&self) -> Option<FaultKind> {
+        Some(match self {
+            Self::Crash { .. } => FaultKind::Crash,
+            Self::Handover { .. } => FaultKind::Handover,
+            Self::SecondGate { .. } => FaultKind::SecondGate,
+            Self::HaltVenue { .. } => FaultKind::HaltVenue,
+            Self::Reduce { .. } => FaultKind::Reduce,
+            Self::WrongBalances { .. } => FaultKind::WrongBalances,
+            Self::ForeignOrders { .. } => FaultKind::ForeignOrders,
+            Self::Cut { .. } => FaultKind::Cut,
+            Self::BusAway { .. } => FaultKind::BusAway,
+            Self::Pause { .. } => FaultKind::Pause,
+            Self::ClockStep { .. } => FaultKind::ClockStep,
+            Self::ClockDrift { .. } => FaultKind::ClockDrift,
+            Self::PrivateDown { .. } => FaultKind::PrivateDown,
+            Self::FeedDown { .. } => FaultKind::FeedDown,
+            Self::FeedGaps { .. } => FaultKind::FeedGaps,
+            Self::FeedSilent { .. } => FaultKind::FeedSilent,
+            Self::RequestsLost { .. } => FaultKind::RequestsLost,
+            Self::AnswersLost { .. } => FaultKind::AnswersLost,
+            Self::FillsLate { .. } => FaultKind::FillsLate,
+            Self::StoreAway { .. } => FaultKind::StoreAway,
+            Self::Rejects { .. } => FaultKind::Rejects,
+            Self::Throttles { .. } => FaultKind::Throttles,
+            Self::Maintenance { .. } => FaultKind::Maintenance,
+            Self::CancelOnly { .. } => FaultKind::CancelOnly,
+            Self::Halt { .. } => FaultKind::Halt,
+            Self::HaltPair { .. } => FaultKind::HaltPair,
+            Self::Limits { .. } => FaultKind::Limits,
+            Self::Forgery => FaultKind::Forgery,
+            Self::Open | Self::Resume(_) => return None,
+        })
+    }
 }
 
 /// Says how bad the roads are, all the time.
@@ -70,18 +121,26 @@ pub(super) struct Weather {
 }
 
 impl Weather {
-    pub(super) fn of(random: &mut SplitMix64) -> Self {
+    /// Draws the weather of a run; what may not go wrong does not.
+    pub(super) fn of(random: &mut SplitMix64, kinds: FaultKinds) -> Self {
         let mut one_of = |all: [u64; 4]| {
             let at = usize::try_from(random.next_below(4)).unwrap_or(0);
             all.get(at).copied().unwrap_or(0)
         };
-        Self {
+        let drawn = Self {
             lost_ppm: one_of([0, 1_000, 10_000, 50_000]),
             again_ppm: one_of([0, 1_000, 10_000, 50_000]),
             slow_ppm: one_of([0, 1_000, 10_000, 50_000]),
             slow_max: DurationNs::from_ms(
                 i64::try_from(one_of([20, 100, 400, 1_500])).unwrap_or(0),
             ),
+        };
+        let if_may = |kind, ppm| if kinds.has(kind) { ppm } else { 0 };
+        Self {
+            lost_ppm: if_may(FaultKind::MessageLost, drawn.lost_ppm),
+            again_ppm: if_may(FaultKind::ReadAgain, drawn.again_ppm),
+            slow_ppm: if_may(FaultKind::MessageLate, drawn.slow_ppm),
+            ..drawn
         }
     }
 
@@ -111,7 +170,7 @@ pub(super) fn schedule(
 fn draw(random: &mut SplitMix64, pairs: usize) -> Fault {
     let service = any_service(random);
     let lasts = between(random, 50, 12_000);
-    match random.next_below(27) {
+    match random.next_below(33) {
         0..=4 => {
             let keeps = random.next_below(2) == 0;
             Fault::Crash { service, keeps, down: between(random, 50, 8_000) }
@@ -135,13 +194,17 @@ fn draw(random: &mut SplitMix64, pairs: usize) -> Fault {
         18 => Fault::AnswersLost { lasts },
         19 => Fault::FillsLate { lasts },
         20 => Fault::Rejects { lasts: between(random, 50, 4_000) },
-        21 => Fault::Throttles { lasts: between(random, 50, 4_000) },
+        // Long enough that an order or a cancel falls into most of them.
+        21 => Fault::Throttles { lasts: between(random, 4_000, 12_000) },
         22 => match random.next_below(2) {
             0 => Fault::Maintenance { lasts },
             _ => Fault::CancelOnly { lasts },
         },
         23 => match random.next_below(2) {
-            0 => Fault::Halt { lasts: between(random, 50, 90_000) },
+            0 => {
+                let late = between(random, 0, 2_000);
+                Fault::Halt { lasts: between(random, 50, 90_000), late }
+            }
             _ => {
                 let pairs = u64::try_from(pairs).unwrap_or(1).max(1);
                 let pair = usize::try_from(random.next_below(pairs)).unwrap_or(0);
@@ -149,32 +212,41 @@ fn draw(random: &mut SplitMix64, pairs: usize) -> Fault {
             }
         },
         24 => {
-            let pair = random.next_below(9).saturating_mul(100).saturating_add(600);
-            let total = random.next_below(9).saturating_mul(200).saturating_add(1_400);
+            let pair = random.next_below(4).saturating_mul(100).saturating_add(600);
+            let total = random.next_below(7).saturating_mul(200).saturating_add(900);
             Fault::Limits { pair, total }
         }
         25 => Fault::StoreAway { lasts },
+        27 => Fault::SecondGate { blind: between(random, 0, 6_000) },
+        28 => {
+            let late = between(random, 0, 2_000);
+            Fault::HaltVenue { lasts: between(random, 50, 40_000), late }
+        }
+        29 => Fault::Reduce { lasts },
+        30 => Fault::WrongBalances { lasts },
+        31 => Fault::ForeignOrders { lasts },
+        26 => Fault::Handover { lasts: between(random, 500, 900) },
         _ => Fault::Forgery,
     }
 }
 
-fn any_service(random: &mut SplitMix64) -> Service {
+fn any_service(random: &mut SplitMix64) -> Seat {
     // Those on the way of an order more often than the others.
     let all = [
-        Service::Ingestor,
-        Service::PairDiscovery,
-        Service::Decision,
-        Service::Decision,
-        Service::RiskGate,
-        Service::RiskGate,
-        Service::RiskGate,
-        Service::OrderRouter,
-        Service::OrderRouter,
-        Service::OrderRouter,
-        Service::Persister,
+        Seat::Ingestor,
+        Seat::PairDiscovery,
+        Seat::Decision,
+        Seat::Decision,
+        Seat::RiskGate,
+        Seat::RiskGate,
+        Seat::RiskGate,
+        Seat::OrderRouter,
+        Seat::OrderRouter,
+        Seat::OrderRouter,
+        Seat::Persister,
     ];
     let at = usize::try_from(random.next_below(11)).unwrap_or(0);
-    all.get(at).copied().unwrap_or(Service::OrderRouter)
+    all.get(at).copied().unwrap_or(Seat::OrderRouter)
 }
 
 /// Draws a time between two, in milliseconds; short ones are as likely as long ones.

@@ -3,9 +3,10 @@
 //! Computed from the messages alone. Every approved order counts with all that it may still fill until a report ends it:
 //! one whose fate is unknown counts as live. The gate itself may count more; that is its right.
 
+use super::halt_view::HaltView;
 use remora_domain::{
     Body, ClOrdId, ControlAction, Envelope, ExecId, Instrument, InstrumentKey, MessageId, Notional,
-    OrderApproval, OrderEvent, OrderRequest, Position, Price, Qty, Side,
+    OrderApproval, OrderEvent, OrderRequest, Position, Price, Qty, Service, Side,
 };
 use remora_risk_gate_core::RiskGateConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,9 @@ pub(super) struct GateView {
     open: BTreeMap<ClOrdId, Open>,
     ended: BTreeSet<ClOrdId>,
     heard: BTreeSet<MessageId>,
+    halts: HaltView,
+    /// The newest epoch that another gate has told of.
+    epoch_told: u64,
 }
 
 impl GateView {
@@ -56,16 +60,14 @@ impl GateView {
             open: BTreeMap::new(),
             ended: BTreeSet::new(),
             heard: BTreeSet::new(),
+            halts: HaltView::default(),
+            epoch_told: 0,
         }
-    }
-
-    /// Begins with a new run of the gate, which knows nothing.
-    pub(super) fn restart(&mut self) {
-        *self = Self::new(self.config.clone());
     }
 
     /// Takes what the gate is given.
     pub(super) fn hear(&mut self, message: &Envelope) {
+        self.halts.read(message);
         match &message.body {
             Body::Book(top) => {
                 if let Some(mid) = top.mid() {
@@ -92,6 +94,9 @@ impl GateView {
                     self.limits.pair = of("pair_position_usd_max").unwrap_or(self.limits.pair);
                     self.limits.total = of("total_position_usd_max").unwrap_or(self.limits.total);
                 }
+            }
+            Body::ControlState(state) if state.service == Service::RiskGate.name() => {
+                self.epoch_told = self.epoch_told.max(state.epoch);
             }
             Body::Trade(_)
             | Body::Ticker(_)
@@ -137,6 +142,18 @@ impl GateView {
         } else if let Some(open) = self.open.get_mut(id) {
             open.cum = open.cum.max(event.cum_qty);
         }
+    }
+
+    /// Says why the gate should have kept silent.
+    pub(super) fn forbids(&self, approval: &OrderApproval) -> Option<String> {
+        let fields = &approval.fields;
+        let id = &fields.request.cl_ord_id;
+        if let Some(scope) = self.halts.stops(&fields.request) {
+            return Some(format!("{id} is approved after a halt of {scope:?} was read"));
+        }
+        let epoch = self.epoch_told;
+        let told = || format!("{id} is approved in epoch {} after {epoch} was read", fields.epoch);
+        (fields.epoch < epoch).then(told)
     }
 
     /// Tells what is wrong with an approval that was just taken.

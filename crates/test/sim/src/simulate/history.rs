@@ -1,9 +1,11 @@
 //! The store behind the persister: takes batches, sometimes is away, keeps every message once.
 
 use super::actor::LocalIn;
+use super::kinds::FaultKind;
+use super::seat::Seat;
 use super::world::{Event, World};
 use remora_bus::Stream;
-use remora_domain::{DurationNs, Envelope, MessageId, Service, Subject, Timestamp};
+use remora_domain::{DurationNs, Envelope, MessageId, Subject, Timestamp};
 use remora_persister_core::{PersisterInput, PersisterOutput, StoreFailure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +27,7 @@ impl History {
         &self,
         streams: &BTreeMap<Stream, Vec<(Subject, Arc<Envelope>)>>,
     ) -> BTreeMap<Stream, usize> {
-        let reads = Service::Persister.reads();
+        let reads = Seat::Persister.reads();
         let first = |log: &[(Subject, Arc<Envelope>)]| {
             let is_due = |(subject, message): &(Subject, Arc<Envelope>)| {
                 reads.contains(&subject.kind) && !self.contains(message)
@@ -43,6 +45,9 @@ impl World {
             PersisterOutput::Write(batch) => {
                 let number = batch.number;
                 let is_away = self.now < self.history.away_until;
+                if is_away {
+                    self.count(FaultKind::StoreAway);
+                }
                 let outcome = if is_away {
                     PersisterInput::StoreFailed { number, failure: StoreFailure::Unavailable }
                 } else {
@@ -50,7 +55,7 @@ impl World {
                     self.history.stored.extend(ids);
                     PersisterInput::Stored { number }
                 };
-                let to = Service::Persister;
+                let to = Seat::Persister;
                 let Some(run) = self.process(to).map(|process| process.run) else { return };
                 let delay = self.delay(1_000, 20_000);
                 let input = LocalIn::Persister(outcome);
@@ -59,7 +64,7 @@ impl World {
             // What was declined comes again, from the first that is not stored.
             PersisterOutput::Resume => {
                 let places = self.history.places(&self.streams);
-                let Some(process) = self.processes.get_mut(&Service::Persister) else { return };
+                let Some(process) = self.processes.get_mut(&Seat::Persister) else { return };
                 let (by, run) = (process.service, process.run);
                 process.read.extend(places.clone());
                 for stream in places.into_keys() {

@@ -2,8 +2,9 @@
 
 use super::actor::{Actor, Input, Said};
 use super::clock::ProcessClock;
+use super::seat::Seat;
 use remora_bus::Stream;
-use remora_domain::{Body, Envelope, Service, SessionId, Timestamp};
+use remora_domain::{Body, Envelope, SessionId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub(super) struct Unstored {
 
 /// Is one process of one service on its machine; it outlives its runs.
 pub(super) struct Process {
-    pub(super) service: Service,
+    pub(super) service: Seat,
     pub(super) actor: Option<Box<dyn Actor>>,
     /// Counts starts; the session of the run, and what is on its way to an earlier one is lost.
     pub(super) run: SessionId,
@@ -56,6 +57,10 @@ pub(super) struct Process {
     pub(super) paused_until: Timestamp,
     /// Cut off from the bus until then.
     pub(super) cut_until: Timestamp,
+    /// Until then it reads commands late, whatever else it reads.
+    pub(super) deaf_until: Timestamp,
+    /// Until then it reads late what other services say of their own state.
+    pub(super) blind_until: Timestamp,
     pub(super) waiting: VecDeque<Input>,
     pub(super) lanes: BTreeMap<LaneName, VecDeque<Unstored>>,
     /// The first entry of each log that was not read yet.
@@ -63,11 +68,11 @@ pub(super) struct Process {
     /// Logs with a reading under way.
     pub(super) readings: BTreeSet<Stream>,
     /// When the newest core message of each producer arrives: they keep their order.
-    pub(super) arrivals: BTreeMap<Service, Timestamp>,
+    pub(super) arrivals: BTreeMap<Seat, Timestamp>,
 }
 
 impl Process {
-    pub(super) fn new(service: Service, now: Timestamp) -> Self {
+    pub(super) fn new(service: Seat, now: Timestamp) -> Self {
         Self {
             service,
             actor: None,
@@ -76,6 +81,8 @@ impl Process {
             clock: ProcessClock::new(now),
             paused_until: Timestamp::EPOCH,
             cut_until: Timestamp::EPOCH,
+            deaf_until: Timestamp::EPOCH,
+            blind_until: Timestamp::EPOCH,
             waiting: VecDeque::new(),
             lanes: BTreeMap::new(),
             read: BTreeMap::new(),

@@ -6,9 +6,11 @@
 
 use super::actor::{Input, LocalIn};
 use super::feed::CONN;
+use super::kinds::FaultKind;
+use super::seat::Seat;
 use super::world::{Event, World};
 use remora_domain::{
-    Body, DurationNs, Envelope, ExecId, Service, SessionId, SystemStatus, Timestamp, VenueReport,
+    Body, DurationNs, Envelope, ExecId, SessionId, SystemStatus, Timestamp, VenueReport,
 };
 use remora_order_router_core::RouterInput;
 use remora_venue_api::{FeedInput, LinkCommand, VenueCommand};
@@ -41,6 +43,8 @@ pub(super) struct PrivateRoad {
     pub(super) requests_lost_until: Timestamp,
     pub(super) answers_lost_until: Timestamp,
     pub(super) fills_late_until: Timestamp,
+    pub(super) balances_wrong_until: Timestamp,
+    pub(super) foreign_until: Timestamp,
 }
 
 impl PrivateRoad {
@@ -79,7 +83,7 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, run: SessionId) {
-        if !self.is_run(Service::OrderRouter, run) || self.road.is_alive {
+        if !self.is_run(Seat::OrderRouter, run) || self.road.is_alive {
             return;
         }
         let is_closed = self.now < self.road.closed_until
@@ -97,20 +101,20 @@ impl World {
     }
 
     fn is_router_paused(&self) -> bool {
-        self.process(Service::OrderRouter).is_some_and(|process| process.is_paused(self.now))
+        self.process(Seat::OrderRouter).is_some_and(|process| process.is_paused(self.now))
     }
 
     /// Breaks the private connection; the session notices a little later.
     pub(super) fn break_private(&mut self) {
         self.road.cut();
-        if let Some(run) = self.process(Service::OrderRouter).map(|process| process.run) {
+        if let Some(run) = self.process(Seat::OrderRouter).map(|process| process.run) {
             let delay = self.delay(1_000, 1_500_000);
             self.post(delay, Event::Lost(run));
         }
     }
 
     pub(super) fn session_lost(&mut self, run: SessionId) {
-        if !self.is_run(Service::OrderRouter, run) || self.road.is_alive {
+        if !self.is_run(Seat::OrderRouter, run) || self.road.is_alive {
             return;
         }
         if std::mem::replace(&mut self.road.is_up, false) {
@@ -120,7 +124,7 @@ impl World {
     }
 
     fn tell_router(&mut self, report: VenueReport) {
-        self.give(Service::OrderRouter, Input::Local(LocalIn::Router(RouterInput::Venue(report))));
+        self.give(Seat::OrderRouter, Input::Local(LocalIn::Router(RouterInput::Venue(report))));
     }
 
     /// Sends a command of the router, whose clock shows `own`.
@@ -135,6 +139,7 @@ impl World {
             }
             VenueCommand::Cancel { cl_ord_id, order_id: _ } => {
                 is_cancel = true;
+                self.checks.cancels(self.now, cl_ord_id);
                 self.note(format!("order-router sends the cancel of {cl_ord_id}"));
             }
             VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount => {}
@@ -142,7 +147,11 @@ impl World {
         let is_query =
             matches!(command, VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount);
         let loses = self.now < self.road.requests_lost_until && !is_query;
-        if !self.road.is_alive || (loses && self.is_drawn(LOST_PPM)) {
+        let is_lost = self.road.is_alive && loses && self.is_drawn(LOST_PPM);
+        if is_lost {
+            self.count(FaultKind::RequestsLost);
+        }
+        if !self.road.is_alive || is_lost {
             return self.note("  which is lost on its way".to_owned());
         }
         let delay = self.delay(2_000, 40_000);
@@ -164,7 +173,7 @@ impl World {
 
     /// Takes what the exchange has said, shows it to the checks, and sends it to our session.
     pub(super) fn fetch_reports(&mut self) {
-        for report in self.exchange.reports() {
+        for mut report in self.exchange.reports() {
             self.checks.happened(self.now, &report, &self.exchange.asked);
             if let Some(text) = told(&report) {
                 self.note(text);
@@ -181,12 +190,15 @@ impl World {
             );
             let loses = self.now < self.road.answers_lost_until && is_answer;
             if loses && self.is_drawn(LOST_PPM) {
+                self.count(FaultKind::AnswersLost);
                 self.note("  and its answer is lost".to_owned());
                 continue;
             }
+            self.falsify(&mut report);
             let conn = self.road.conn;
             let is_fill = matches!(report, VenueReport::Filled { .. });
             if is_fill && self.now < self.road.fills_late_until {
+                self.count(FaultKind::FillsLate);
                 let delay = self.delay(100_000, 4_000_000);
                 self.post(delay, Event::Report { conn, report });
                 continue;
@@ -207,7 +219,8 @@ impl World {
                 if !self.road.told.insert(fill.exec_id.clone()) {
                     return;
                 }
-                if self.is_drawn(TOLD_TWICE_PPM) {
+                if self.is_drawn(TOLD_TWICE_PPM) && self.kinds.has(FaultKind::FillTwice) {
+                    self.count(FaultKind::FillTwice);
                     self.tell_router(report.clone());
                 }
             }
@@ -255,10 +268,16 @@ impl World {
     /// Sends frames to the ingestor.
     pub(super) fn tell_feed(&mut self, frames: Vec<String>) {
         for text in frames {
-            let gaps = self.now < self.feed.gaps_until;
-            let is_lost = self.now < self.feed.silent_until
-                || (gaps && text.starts_with('B') && self.is_drawn(FRAMES_LOST_PPM));
-            if !self.feed.is_alive || is_lost {
+            if !self.feed.is_alive {
+                continue;
+            }
+            if self.now < self.feed.silent_until {
+                self.count(FaultKind::FeedSilent);
+                continue;
+            }
+            let gaps = self.now < self.feed.gaps_until && text.starts_with('B');
+            if gaps && self.is_drawn(FRAMES_LOST_PPM) {
+                self.count(FaultKind::FeedGaps);
                 continue;
             }
             let delay = self.delay(500, 8_000);
@@ -273,18 +292,18 @@ impl World {
         if conn != self.feed.conn {
             return;
         }
-        let Some(process) = self.processes.get_mut(&Service::Ingestor) else { return };
+        let Some(process) = self.processes.get_mut(&Seat::Ingestor) else { return };
         let receive_time = process.clock.read(self.now);
         self.tell_ingestor(FeedInput::Frame { conn: CONN, receive_time, text });
     }
 
     fn tell_ingestor(&mut self, input: FeedInput) {
-        self.give(Service::Ingestor, Input::Local(LocalIn::Feed(input)));
+        self.give(Seat::Ingestor, Input::Local(LocalIn::Feed(input)));
     }
 
     /// Carries out what the ingestor asks of its socket.
     pub(super) fn link(&mut self, command: LinkCommand) {
-        let Some(run) = self.process(Service::Ingestor).map(|process| process.run) else { return };
+        let Some(run) = self.process(Seat::Ingestor).map(|process| process.run) else { return };
         match command {
             LinkCommand::Connect { conn: _, url: _ } => {
                 let delay = self.delay(5_000, 60_000);
@@ -302,7 +321,7 @@ impl World {
     }
 
     pub(super) fn feed_up(&mut self, run: SessionId) {
-        if !self.is_run(Service::Ingestor, run) {
+        if !self.is_run(Seat::Ingestor, run) {
             return;
         }
         if self.now < self.feed.closed_until || self.exchange.status() == SystemStatus::Maintenance
@@ -323,7 +342,7 @@ impl World {
     pub(super) fn break_feed(&mut self) {
         let was_alive = self.feed.is_alive;
         self.cut_feed();
-        if let Some(run) = self.process(Service::Ingestor).map(|process| process.run)
+        if let Some(run) = self.process(Seat::Ingestor).map(|process| process.run)
             && was_alive
         {
             let delay = self.delay(1_000, 500_000);
@@ -332,7 +351,7 @@ impl World {
     }
 
     pub(super) fn feed_lost(&mut self, run: SessionId) {
-        if self.is_run(Service::Ingestor, run) && !self.feed.is_alive {
+        if self.is_run(Seat::Ingestor, run) && !self.feed.is_alive {
             let detail = "the connection is gone".to_owned();
             self.tell_ingestor(FeedInput::Disconnected { conn: CONN, detail });
         }

@@ -2,10 +2,12 @@
 
 use super::actor::Input;
 use super::faults::{Fault, Weather};
+use super::kinds::FaultKind;
+use super::seat::Seat;
 use super::world::{Event, World};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, LimitsChange,
-    Price, Service, SessionId, SystemStatus, Timestamp,
+    Price, SessionId, SystemStatus, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,15 +15,19 @@ use std::sync::Arc;
 impl World {
     /// Lets something go wrong.
     pub(super) fn go_wrong(&mut self, fault: Fault) {
-        self.faults = self.faults.saturating_add(1);
+        if let Some(kind) = fault.kind().filter(|kind| !kind.is_while()) {
+            self.count(kind);
+        }
         self.note(format!("! fault: {fault:?}"));
         let until = |lasts: DurationNs| self.now.saturating_add(lasts);
         match fault {
             Fault::Crash { service, keeps, down } => self.crash(service, keeps, down),
+            Fault::Handover { lasts } => self.hand_over(lasts),
+            Fault::SecondGate { blind } => self.start_second_gate(until(blind)),
             Fault::Cut { service, lasts } => self.cut(service, until(lasts)),
             Fault::BusAway { lasts } => {
                 let until = until(lasts);
-                for service in Service::ALL {
+                for service in Seat::ALL {
                     self.cut(*service, until);
                 }
             }
@@ -55,7 +61,17 @@ impl World {
             Fault::Maintenance { lasts } => self.close(SystemStatus::Maintenance, lasts),
             Fault::CancelOnly { lasts } => self.close(SystemStatus::CancelOnly, lasts),
             Fault::Open => self.set_status(SystemStatus::Online),
-            Fault::Halt { lasts } => self.halt(ControlScope::Global, lasts),
+            Fault::Halt { lasts, late } => self.halt_late(ControlScope::Global, lasts, late),
+            Fault::HaltVenue { lasts, late } => {
+                let venue = self.plan.router.venue.clone();
+                self.halt_late(ControlScope::Venue(venue), lasts, late);
+            }
+            Fault::Reduce { lasts } => {
+                self.command(ControlAction::Reduce, ControlScope::Global, None);
+                self.post(lasts, Event::Fault(Fault::Resume(ControlScope::Global)));
+            }
+            Fault::WrongBalances { lasts } => self.road.balances_wrong_until = until(lasts),
+            Fault::ForeignOrders { lasts } => self.road.foreign_until = until(lasts),
             Fault::HaltPair { pair, lasts } => {
                 if let Some(one) = self.listed.get(pair) {
                     self.halt(ControlScope::Instrument(one.key.clone()), lasts);
@@ -67,7 +83,15 @@ impl World {
         }
     }
 
-    fn crash(&mut self, service: Service, keeps: bool, down: DurationNs) {
+    /// Replaces the gate while the router stands still, so that approvals of the old one wait.
+    fn hand_over(&mut self, lasts: DurationNs) {
+        self.pause(Seat::OrderRouter, self.now.saturating_add(lasts));
+        let (service, down) = (Seat::RiskGate, DurationNs::from_ms(20));
+        let crash = Fault::Crash { service, keeps: true, down };
+        self.post(DurationNs::from_ns(lasts.as_ns() / 3), Event::Fault(crash));
+    }
+
+    fn crash(&mut self, service: Seat, keeps: bool, down: DurationNs) {
         let Some(process) = self.processes.get_mut(&service) else { return };
         if process.actor.is_none() {
             return;
@@ -80,22 +104,53 @@ impl World {
                 self.append(one.stream, one.message);
             }
         }
-        if service == Service::OrderRouter {
+        if service == Seat::OrderRouter {
             self.road.cut();
         }
-        if service == Service::Ingestor {
+        if service == Seat::Ingestor {
             self.cut_feed();
         }
         self.post(down, Event::Start(service));
     }
 
-    fn cut(&mut self, service: Service, until: Timestamp) {
+    /// Starts a gate beside the one that lives, which reads late what others tell of their state.
+    fn start_second_gate(&mut self, blind_until: Timestamp) {
+        let lives = |seat: &&Seat| self.process(**seat).is_some_and(|one| one.actor.is_some());
+        let Some(first) = Seat::GATES.iter().find(lives).copied() else { return };
+        if let Some(process) = self.processes.get_mut(&first) {
+            process.blind_until = blind_until;
+        }
+        if let Some(other) = first.other_gate() {
+            self.start(other);
+        }
+    }
+
+    /// Lets a gate that is replaced end some time later. Where both were started, the older one.
+    pub(super) fn replace_gate(&mut self, newer: Seat) {
+        let older = newer.other_gate().and_then(|seat| self.process(seat));
+        let Some(older) = older.filter(|process| process.actor.is_some()) else { return };
+        let (seat, run) = (older.service, older.run);
+        let delay = self.delay(500_000, 9_000_000);
+        self.post(delay, Event::Retire(seat, run));
+    }
+
+    /// Ends a gate for good; what it has said and not stored is lost.
+    pub(super) fn retire(&mut self, seat: Seat, run: SessionId) {
+        if self.is_run(seat, run)
+            && let Some(process) = self.processes.get_mut(&seat)
+        {
+            process.end();
+            self.note(format!("! {} of run {run} ends for good", seat.name()));
+        }
+    }
+
+    fn cut(&mut self, service: Seat, until: Timestamp) {
         if let Some(process) = self.processes.get_mut(&service) {
             process.cut_until = process.cut_until.max(until);
         }
     }
 
-    fn pause(&mut self, service: Service, until: Timestamp) {
+    fn pause(&mut self, service: Seat, until: Timestamp) {
         let Some(process) = self.processes.get_mut(&service) else { return };
         if process.actor.is_some() {
             process.paused_until = process.paused_until.max(until);
@@ -105,7 +160,7 @@ impl World {
     }
 
     /// Lets a process that stood still read what has come meanwhile.
-    pub(super) fn awake(&mut self, service: Service, run: SessionId) {
+    pub(super) fn awake(&mut self, service: Seat, run: SessionId) {
         if !self.is_run(service, run) {
             return;
         }
@@ -136,6 +191,16 @@ impl World {
             self.break_private();
             self.break_feed();
         }
+    }
+
+    /// Halts while gate and strategy hear of it late: the router stands alone.
+    fn halt_late(&mut self, scope: ControlScope, lasts: DurationNs, late: DurationNs) {
+        for service in [Seat::RiskGate, Seat::OtherGate, Seat::Decision] {
+            if let Some(process) = self.processes.get_mut(&service) {
+                process.deaf_until = self.now.saturating_add(late);
+            }
+        }
+        self.halt(scope, lasts);
     }
 
     fn halt(&mut self, scope: ControlScope, lasts: DurationNs) {
@@ -181,6 +246,7 @@ impl World {
         if !std::mem::replace(&mut self.forges, false) {
             return;
         }
+        self.count(FaultKind::Forgery);
         let mut forged = approval.clone();
         let request = &mut forged.fields.request;
         // A price far away, on the tick: twice the true one.
@@ -207,27 +273,37 @@ impl World {
         for process in self.processes.values_mut() {
             process.clock.set_right(now);
             process.cut_until = process.cut_until.min(now);
+            process.deaf_until = process.deaf_until.min(now);
+            process.blind_until = process.blind_until.min(now);
             let is_paused = process.is_paused(now);
             process.paused_until = process.paused_until.min(now);
             debug_assert!(!process.is_paused(now) || !is_paused, "nobody stands still any more");
         }
-        for service in Service::ALL {
+        for service in Seat::ALL {
             let run = self.process(*service).map(|process| process.run);
             if let Some(run) = run {
                 self.awake(*service, run);
             }
-            self.post(DurationNs::from_ms(10), Event::Start(*service));
+            let has_gate = service
+                .other_gate()
+                .and_then(|other| self.process(other))
+                .is_some_and(|other| other.actor.is_some());
+            if !has_gate && *service != Seat::OtherGate {
+                self.post(DurationNs::from_ms(10), Event::Start(*service));
+            }
         }
         let past = Timestamp::EPOCH;
         (self.road.closed_until, self.road.requests_lost_until) = (past, past);
         (self.road.answers_lost_until, self.road.fills_late_until) = (past, past);
+        (self.road.balances_wrong_until, self.road.foreign_until) = (past, past);
         (self.feed.closed_until, self.feed.gaps_until, self.feed.silent_until) = (past, past, past);
         (self.exchange.rejects_until, self.exchange.throttles_until) = (past, past);
         self.history.away_until = past;
         self.forges = false;
         self.set_status(SystemStatus::Online);
         let pairs = self.listed.iter().map(|one| ControlScope::Instrument(one.key.clone()));
-        let scopes: Vec<ControlScope> = pairs.chain([ControlScope::Global]).collect();
+        let venue = ControlScope::Venue(self.plan.router.venue.clone());
+        let scopes: Vec<ControlScope> = pairs.chain([venue, ControlScope::Global]).collect();
         for scope in scopes {
             self.command(ControlAction::Resume, scope, None);
         }

@@ -1,11 +1,17 @@
 //! The end of a run: everything has been healed and the crowd stands still; now our books are the exchange's.
 
 use super::checks::Rule;
+use super::seat::Seat;
 use super::world::{STILL, World};
-use remora_domain::{ClOrdId, DurationNs, InstrumentKey, OrdStatus, Position, Service};
+use remora_bus::Stream;
+use remora_domain::{
+    Amount, Asset, Balances, Body, ClOrdId, DurationNs, InstrumentKey, OrdStatus, Position,
+};
 use std::collections::BTreeMap;
 
-/// How long before the crowd stood still the exchange must have taken an order of ours.
+/// How long before the crowd stood still the exchange must have taken an order of ours. Longer than the strategy's longest
+/// pause after refusals: a side that was refused again and again while things went wrong waits that long after the last
+/// refusal, and that may come when nothing goes wrong any more (orders of unknown fate still count as live).
 const QUOTED_WITHIN: DurationNs = DurationNs::from_s(20);
 
 impl World {
@@ -14,10 +20,12 @@ impl World {
         self.judge_executions();
         self.judge_positions();
         self.judge_open_orders();
+        self.judge_balances();
         self.judge_history();
         let still_at = self.now.saturating_sub(STILL);
         let quoted_since = still_at.saturating_sub(QUOTED_WITHIN);
-        if self.checks.accepted_at < quoted_since {
+        // A good quote stays where it is.
+        if self.checks.accepted_at < quoted_since && !self.is_quoting {
             let detail = format!("the last order was taken at {}", self.checks.accepted_at);
             self.checks.breach(self.now, Rule::QuotesAgain, None, detail);
         }
@@ -64,8 +72,12 @@ impl World {
                 *position = position.checked_add(by).unwrap_or(*position);
             }
         }
-        let gate = self.process(Service::RiskGate).and_then(|process| process.actor.as_ref());
-        let Some(gate) = gate.and_then(|actor| actor.gate()) else {
+        let gates = Seat::GATES.iter().filter_map(|seat| self.process(*seat));
+        let newest = gates.filter(|one| one.actor.is_some()).max_by_key(|process| process.run);
+        let seat = newest.map(|process| process.service);
+        let gate = newest.and_then(|process| process.actor.as_ref()?.gate());
+        let Some((gate, view)) = gate.zip(seat.and_then(|seat| self.checks.gates.get(&seat)))
+        else {
             return self.checks.breach(self.now, Rule::QuotesAgain, None, "there is no gate");
         };
         let counted: BTreeMap<InstrumentKey, Position> = gate
@@ -74,13 +86,15 @@ impl World {
             .into_iter()
             .map(|pair| (pair.instrument, pair.position))
             .collect();
-        for (key, is) in true_positions {
+        let differs = |(key, is): (InstrumentKey, Position)| {
             let counted = counted.get(&key).copied().unwrap_or_default();
-            let heard = self.checks.gate.position(&key);
-            if counted != is || heard != is {
-                let detail = format!("{key}: {is} at the exchange, {counted} in the gate");
-                self.checks.breach(self.now, Rule::BooksAgree, None, detail);
-            }
+            let is_same = counted == is && view.position(&key) == is;
+            let told = || format!("{key}: {is} at the exchange, {counted} in the gate");
+            (!is_same).then(told)
+        };
+        let wrong: Vec<String> = true_positions.into_iter().filter_map(differs).collect();
+        for detail in wrong {
+            self.checks.breach(self.now, Rule::BooksAgree, None, detail);
         }
     }
 
@@ -104,10 +118,27 @@ impl World {
         }
     }
 
+    /// Compares what was last told of the account with what the exchange holds for us.
+    fn judge_balances(&mut self) {
+        let Some(held) = self.exchange.holdings(self.now) else {
+            let detail = "the exchange does not tell what it holds";
+            return self.checks.breach(self.now, Rule::BooksAgree, None, detail);
+        };
+        let log = self.streams.get(&Stream::Accounts).map_or(&[][..], Vec::as_slice);
+        let told = log.iter().rev().find_map(|(_, message)| {
+            if let Body::Balances(told) = &message.body { Some(totals(told)) } else { None }
+        });
+        let held = totals(&held);
+        if told.as_ref() != Some(&held) {
+            let detail = format!("{held:?} at the exchange, {told:?} was told last");
+            self.checks.breach(self.now, Rule::BooksAgree, None, detail);
+        }
+    }
+
     /// Looks whether everything that was stored some seconds ago has become history.
     fn judge_history(&mut self) {
         let settled = self.now.saturating_sub(DurationNs::from_s(10));
-        let reads = Service::Persister.reads();
+        let reads = Seat::Persister.reads();
         let mut missing = None;
         for (subject, message) in self.streams.values().flatten() {
             let is_due = reads.contains(&subject.kind) && message.header.publish_time < settled;
@@ -120,5 +151,23 @@ impl World {
             let detail = format!("{id} is in its log and not in history");
             self.checks.breach(self.now, Rule::HistoryIsWhole, None, detail);
         }
+    }
+}
+
+/// Gives what is held of each asset.
+fn totals(balances: &Balances) -> BTreeMap<Asset, Amount> {
+    balances.entries.iter().map(|one| (one.asset.clone(), one.total)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::PROFILE;
+
+    #[test]
+    fn every_side_is_asked_for_again_before_quoting_is_judged() {
+        let setting = |line: &str| line.strip_prefix("refusal_pause_ms_max = ")?.parse().ok();
+        let longest: i64 = PROFILE.lines().find_map(setting).unwrap();
+        assert!(DurationNs::from_ms(longest) < QUOTED_WITHIN);
     }
 }

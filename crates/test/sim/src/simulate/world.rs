@@ -1,28 +1,31 @@
 //! The scheduler: six processes, a bus, an exchange, operators and faults under one virtual clock.
 //!
 //! Order of events: true time, then what is on its way in the order in which it was sent, then deadlines of processes in
-//! the order of `Service::ALL`, then the exchange's. Nothing depends on wall time, threads or map order.
+//! the order of `Seat::ALL`, then the exchange's. Nothing depends on wall time, threads or map order.
 
+use super::Simulation;
 use super::actor::{
-    Actor, Input, LocalIn, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor,
-    seat_persister, seat_router,
+    Actor, Input, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor, seat_persister,
+    seat_router,
 };
 use super::checks::{Breach, Checks, Rule};
+pub(super) use super::event::Event;
 use super::exchange::Exchange;
-use super::faults::{Fault, Weather, schedule};
+use super::faults::{Weather, schedule};
 use super::feed::SimFeed;
 use super::history::History;
+use super::kinds::{FaultKind, FaultKinds};
 use super::market::{MarketError, definitions};
-use super::process::{LaneName, Process};
+use super::process::Process;
 use super::road::{FeedRoad, PrivateRoad};
+use super::seat::Seat;
 use super::trace::Trace;
 use crate::plan::{Plan, VenuePlan};
 use remora_approval::{Signer, Verifier};
 use remora_bus::Stream;
 use remora_decision_core::DecisionCore;
 use remora_domain::{
-    DurationNs, Envelope, IdError, Instrument, ProducerId, Sequencer, Service, SessionId, Subject,
-    Timestamp, VenueReport,
+    DurationNs, Envelope, IdError, Instrument, ProducerId, Sequencer, SessionId, Subject, Timestamp,
 };
 use remora_ingestor_core::IngestorCore;
 use remora_machine::SplitMix64;
@@ -30,7 +33,6 @@ use remora_order_router_core::OrderRouterCore;
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::PersisterCore;
 use remora_risk_gate_core::RiskGateCore;
-use remora_venue_api::VenueCommand;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,52 +44,6 @@ const FAULTS_AFTER: DurationNs = DurationNs::from_s(20);
 const QUIET: DurationNs = DurationNs::from_s(75);
 /// How long before the end the crowd stands still, so that what is booked can be compared.
 pub(super) const STILL: DurationNs = DurationNs::from_s(15);
-
-/// Is something on its way.
-pub(super) enum Event {
-    /// A core message reaches a process.
-    Message { to: Service, run: SessionId, message: Arc<Envelope> },
-    /// The first message of a lane reaches its stream.
-    Store { by: Service, run: SessionId, lane: LaneName },
-    /// Its process hears that it is stored.
-    Stored { by: Service, run: SessionId, lane: LaneName },
-    /// A process reads what is new in a log.
-    Read { by: Service, run: SessionId, stream: Stream },
-    /// Something of its own reaches a process.
-    Local { to: Service, run: SessionId, input: LocalIn },
-    /// A process starts and reads history.
-    Start(Service),
-    /// It has read it.
-    CaughtUp(Service, SessionId),
-    /// A stopped process goes on.
-    Awake(Service, SessionId),
-    /// An operator's command, or a forged message, reaches its stream.
-    Tell(Arc<Envelope>),
-    /// A command reaches the exchange, sent on this connection.
-    Command { conn: u64, command: VenueCommand },
-    /// A report reaches our session on this connection.
-    Report { conn: u64, report: VenueReport },
-    /// Our session tries to connect.
-    Connect(SessionId),
-    /// Our session notices that its connection is gone.
-    Lost(SessionId),
-    /// A frame of the feed reaches the ingestor.
-    Frame { conn: u64, text: String },
-    /// The ingestor's try to connect ends.
-    FeedUp(SessionId),
-    /// The ingestor notices that its connection is gone.
-    FeedLost(SessionId),
-    /// What the ingestor sends reaches the exchange.
-    FeedSaid { conn: u64, text: String },
-    /// A second is over.
-    Second,
-    /// Something goes wrong.
-    Fault(Fault),
-    /// The last fault is over: everything is healed.
-    Quiet,
-    /// The crowd stands still.
-    Still,
-}
 
 /// Says why a world cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +66,7 @@ pub(super) struct World {
     serial: u64,
     pub(super) random: SplitMix64,
     pub(super) weather: Weather,
-    pub(super) processes: BTreeMap<Service, Process>,
+    pub(super) processes: BTreeMap<Seat, Process>,
     pub(super) streams: BTreeMap<Stream, Vec<(Subject, Arc<Envelope>)>>,
     pub(super) exchange: Exchange,
     pub(super) road: PrivateRoad,
@@ -122,27 +78,30 @@ pub(super) struct World {
     pub(super) forges: bool,
     pub(super) checks: Checks,
     pub(super) trace: Trace,
-    pub(super) faults: u64,
+    pub(super) kinds: FaultKinds,
+    pub(super) faults: BTreeMap<FaultKind, u64>,
     pub(super) messages: u64,
+    /// Whether orders of ours were open when the crowd stood still.
+    pub(super) is_quoting: bool,
     runs: u64,
     gate_key: [u8; 32],
 }
 
 impl World {
-    pub(super) fn new(
-        plan: Plan,
-        seed: u64,
-        length: DurationNs,
-        pairs: usize,
-    ) -> Result<Self, WorldError> {
+    pub(super) fn new(plan: Plan, simulation: Simulation) -> Result<Self, WorldError> {
+        let Simulation { seed, minutes, pairs, faults: kinds } = simulation;
+        let length = DurationNs::from_s(60).saturating_mul(i64::from(minutes));
         let mut random = SplitMix64::new(seed);
         let VenuePlan::Paper(paper) = plan.venue.clone() else { return Err(WorldError::Live) };
         let exchange = Exchange::new(paper, pairs, &mut random, START)?;
         let end = START.saturating_add(length);
         let quiet_at = end.saturating_sub(QUIET);
-        let weather = Weather::of(&mut random);
+        let weather = Weather::of(&mut random, kinds);
         let faults_from = START.saturating_add(FAULTS_AFTER);
-        let faults = schedule(&mut random, faults_from, quiet_at, pairs);
+        // Drawn apart, so that a shorter run begins like a longer one.
+        let mut fates = SplitMix64::new(random.next_u64());
+        let mut faults = schedule(&mut fates, faults_from, quiet_at, pairs);
+        faults.retain(|(_, fault)| fault.kind().is_none_or(|kind| kinds.has(kind)));
         let mut gate_key = [0_u8; 32];
         for chunk in gate_key.chunks_mut(8) {
             chunk.copy_from_slice(&random.next_u64().to_be_bytes());
@@ -155,7 +114,7 @@ impl World {
             serial: 0,
             random,
             weather,
-            processes: Service::ALL.iter().map(|of| (*of, Process::new(*of, START))).collect(),
+            processes: Seat::ALL.iter().map(|of| (*of, Process::new(*of, START))).collect(),
             streams: BTreeMap::new(),
             exchange,
             road: PrivateRoad::default(),
@@ -167,14 +126,17 @@ impl World {
             forges: false,
             checks: Checks::new(plan.gate.clone()),
             trace: Trace::new(),
-            faults: 0,
+            kinds,
+            faults: BTreeMap::new(),
             messages: 0,
+            is_quoting: false,
             runs: 0,
             gate_key,
             plan,
         };
-        for (place, service) in (0_i64..).zip(Service::ALL) {
-            world.post(DurationNs::from_ms(place.saturating_mul(3)), Event::Start(*service));
+        let begin = Seat::ALL.iter().copied().filter(|seat| *seat != Seat::OtherGate);
+        for (place, service) in (0_i64..).zip(begin) {
+            world.post(DurationNs::from_ms(place.saturating_mul(3)), Event::Start(service));
         }
         for (at, fault) in faults {
             world.post_at(at, Event::Fault(fault));
@@ -221,14 +183,13 @@ impl World {
         true
     }
 
-    fn next_tick(&self) -> Option<(Timestamp, Service)> {
-        let due = |(service, process): (&Service, &Process)| {
-            Some((process.next_tick(self.now)?, *service))
-        };
+    fn next_tick(&self) -> Option<(Timestamp, Seat)> {
+        let due =
+            |(service, process): (&Seat, &Process)| Some((process.next_tick(self.now)?, *service));
         self.processes.iter().filter_map(due).min_by_key(|(at, _)| *at)
     }
 
-    fn tick(&mut self, service: Service) {
+    fn tick(&mut self, service: Seat) {
         self.give(service, Input::Tick);
         let now = self.now;
         let Some(process) = self.processes.get(&service) else { return };
@@ -272,8 +233,12 @@ impl World {
             Event::FeedSaid { conn, text } => self.feed_said(conn, &text),
             Event::Second => self.second(),
             Event::Fault(fault) => self.go_wrong(fault),
+            Event::Retire(seat, run) => self.retire(seat, run),
             Event::Quiet => self.heal(),
-            Event::Still => self.exchange.still(),
+            Event::Still => {
+                self.is_quoting = !self.exchange.open.is_empty();
+                self.exchange.still();
+            }
         }
     }
 
@@ -300,12 +265,18 @@ impl World {
     }
 
     /// Tells whether a run of a service still lives.
-    pub(super) fn is_run(&self, service: Service, run: SessionId) -> bool {
+    pub(super) fn is_run(&self, service: Seat, run: SessionId) -> bool {
         self.process(service).is_some_and(|process| process.run == run && process.actor.is_some())
     }
 
-    pub(super) fn process(&self, service: Service) -> Option<&Process> {
+    pub(super) fn process(&self, service: Seat) -> Option<&Process> {
         self.processes.get(&service)
+    }
+
+    /// Counts one thing that went wrong.
+    pub(super) fn count(&mut self, kind: FaultKind) {
+        let count = self.faults.entry(kind).or_default();
+        *count = count.saturating_add(1);
     }
 
     pub(super) fn note(&mut self, text: String) {
@@ -313,17 +284,15 @@ impl World {
     }
 
     /// Gives a process an input, or keeps it for one that does not read, and carries out what it asks for.
-    pub(super) fn give(&mut self, service: Service, input: Input) {
+    pub(super) fn give(&mut self, service: Seat, input: Input) {
         let now = self.now;
         let Some(process) = self.processes.get_mut(&service) else { return };
         if process.is_paused(now) {
             process.keep(input);
             return;
         }
-        if let Input::Message(message) = &input
-            && service == Service::RiskGate
-        {
-            self.checks.gate.hear(message);
+        if let Input::Message(message) = &input {
+            self.checks.reads(service, message);
         }
         let mut said = Vec::new();
         let own = process.take(now, input, &mut said);
@@ -332,7 +301,7 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, service: Service, own: Timestamp, said: Said) {
+    fn carry_out(&mut self, service: Seat, own: Timestamp, said: Said) {
         match said {
             Said::Publish(message) => self.publish(service, &message, false),
             Said::Intent(message) => self.publish(service, &message, true),
@@ -347,30 +316,31 @@ impl World {
     }
 
     /// Makes the core of a service for a new run.
-    pub(super) fn make(&mut self, service: Service) -> Option<(SessionId, Box<dyn Actor>)> {
+    pub(super) fn make(&mut self, service: Seat) -> Option<(SessionId, Box<dyn Actor>)> {
         self.runs = self.runs.saturating_add(1);
         let run = SessionId::new(self.runs);
-        let sequencer = Sequencer::new(ProducerId::new(service.name()).ok()?, run);
+        let sequencer = Sequencer::new(ProducerId::new(service.service().name()).ok()?, run);
         let plan = &self.plan;
         let signer = Signer::from_bytes(&self.gate_key);
         let actor = match service {
-            Service::Ingestor => {
+            Seat::Ingestor => {
                 let feed = SimFeed::new(plan.ingestor.venue.clone(), self.listed.clone());
                 seat_ingestor(IngestorCore::new(plan.ingestor.clone(), Box::new(feed), sequencer))
             }
-            Service::PairDiscovery => {
+            Seat::PairDiscovery => {
                 seat_discovery(PairDiscoveryCore::new(plan.discovery.clone(), sequencer))
             }
-            Service::Decision => seat_decision(DecisionCore::new(plan.decision.clone(), sequencer)),
-            Service::RiskGate => {
-                self.checks.gate.restart();
+            Seat::Decision => seat_decision(DecisionCore::new(plan.decision.clone(), sequencer)),
+            Seat::RiskGate | Seat::OtherGate => {
+                self.checks.gate_starts(self.now, service, run);
                 seat_gate(RiskGateCore::new(plan.gate.clone(), signer, sequencer))
             }
-            Service::OrderRouter => {
+            Seat::OrderRouter => {
+                self.checks.router_restarts();
                 let verifier = Verifier::new(signer.verifying_key());
                 seat_router(OrderRouterCore::new(plan.router.clone(), verifier, sequencer))
             }
-            Service::Persister => {
+            Seat::Persister => {
                 seat_persister(PersisterCore::new(plan.persister.clone(), sequencer))
             }
         };
