@@ -10,6 +10,7 @@ mod pairs;
 mod pairs_data;
 mod pairs_page;
 mod pool;
+mod quotes;
 pub(crate) mod recorded;
 mod seen;
 mod temporal;

@@ -127,6 +127,53 @@ fn a_lead_is_measured_and_a_minute_of_it_establishes_nothing() {
 }
 
 #[test]
+fn spot_and_contracts_of_recorded_books_are_compared_by_their_asset() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = at(&folder, "e.json");
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../demo/synthetic_kraken_spot.jsonl.gz");
+    let run = [
+        "edge",
+        "validate",
+        "--data",
+        shipped,
+        "--taker-fee-bps",
+        "kraken-spot=40",
+        "--json",
+        &out,
+    ];
+    let said = succeed(run);
+    assert!(said.contains("kraken-spot BTC-USD-PERP"), "{said}");
+    let results = json(Path::new(&out));
+    let both = |i: usize| {
+        let relation = &results["relations"][i];
+        ["base", "first", "second"].map(|key| relation[key].as_str().unwrap().to_owned())
+    };
+    let names: Vec<_> = (0..results["relations"].as_array().unwrap().len()).map(both).collect();
+    // ETH-BTC and ETH-USD price ETH in different things, and so do both of them.
+    assert!(
+        names.contains(
+            &["BTC", "kraken-spot BTC-USD", "kraken-spot BTC-USD-PERP"].map(str::to_owned)
+        ),
+        "{names:?}"
+    );
+    assert!(
+        results["directions"].as_array().unwrap().iter().all(|d| d["outcome"] != "established")
+    );
+    // Nothing of a venue without a session is taken for quotes.
+    let foreign = folder.path().join("foreign.jsonl");
+    fs::write(
+        &foreign,
+        "{\"t\":1,\"venue\":\"nowhere\",\"ch\":\"ws\",\"dir\":\"in\",\"frame\":{}}\n",
+    )
+    .unwrap();
+    let refused =
+        remora(["edge", "validate", "--data", foreign.to_str().unwrap(), "--taker-fee-bps", "1"]);
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains("no venue reads them"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn pairs_are_scored_chosen_and_explained_and_questions_without_an_answer_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     candles(&folder.path().join("AAA_USD.csv"), 40, true);

@@ -2,15 +2,15 @@
 
 use super::args::EdgeArguments;
 use super::inputs::Input;
+use super::quotes::markets;
 use super::{edge_page, inputs, pool, write};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
 use remora_research::edge::{
-    DirectionReport, EdgeOutcome, EdgeReport, EdgeSettings, LeadOutcome, QuoteTape, RelationReport,
-    TapeBuilder, ValueReport, judge_edges, relations, study,
+    DirectionReport, EdgeOutcome, EdgeReport, EdgeSettings, LeadOutcome, RelationReport,
+    ValueReport, judge_edges, relations, study,
 };
-use remora_venue_link::{Direction, RecordingReader};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,9 +22,6 @@ struct Results<'a> {
     report: &'a EdgeReport,
     refused: &'a BTreeMap<String, String>,
 }
-
-/// Is one market as read, with its venue.
-type Market = (String, Result<QuoteTape, String>);
 
 /// Reads, studies, judges and shows.
 pub(crate) async fn validate(arguments: EdgeArguments) -> Result<()> {
@@ -76,41 +73,6 @@ pub(crate) async fn validate(arguments: EdgeArguments) -> Result<()> {
     let results = Results { format: 1, report: &report, refused: &refused };
     let rows = report.directions.iter().map(row);
     write::all(&arguments.out, &results, rows, || edge_page::html(&report, &refused))
-}
-
-/// Reads the best quotes of every market in a recording.
-fn markets(input: &Input) -> Result<Vec<Market>> {
-    let mut builders: BTreeMap<String, TapeBuilder> = BTreeMap::new();
-    for frame in RecordingReader::open(&input.path)? {
-        let frame = frame?;
-        let is_read = remora_binance::RECORDING_NAMES.contains(&frame.venue.as_str());
-        if !is_read {
-            bail!(
-                "line {}: quotes of {:?} are not read; {} are",
-                frame.line,
-                frame.venue,
-                remora_binance::RECORDING_NAMES.join(", ")
-            );
-        }
-        if frame.direction == Direction::Out {
-            continue;
-        }
-        let quote = remora_binance::quote(&frame.text);
-        let Some(quote) = quote.with_context(|| format!("line {}", frame.line))? else { continue };
-        let market = format!("{} {}", frame.venue, quote.symbol);
-        if !builders.contains_key(&market) {
-            let base = remora_binance::base_asset(quote.symbol)
-                .with_context(|| format!("line {}: no asset in {:?}", frame.line, quote.symbol))?;
-            builders.insert(market.clone(), TapeBuilder::new(&market, base));
-        }
-        if let Some(builder) = builders.get_mut(&market) {
-            builder.quote(frame.t, quote.bid_est, quote.ask_est, quote.exchange_time);
-        }
-    }
-    let finish = |(market, builder): (String, TapeBuilder)| {
-        (market, builder.finish().map_err(|cause| cause.to_string()))
-    };
-    Ok(builders.into_iter().map(finish).collect())
 }
 
 /// Holds the fee of each venue, or of all.
