@@ -111,6 +111,9 @@ fn files_are_said_to_hold_what_they_hold() {
     }
     fs::write(&bad, rows).unwrap();
     fs::write(folder.path().join("EMPTY_USD.csv"), "t,o,h,l,c,v\n").unwrap();
+    // Another venue's recording beside it: each is played by its own session.
+    let info = r#"{"t":1,"venue":"kraken_futures","ch":"ws","dir":"in","frame":{"event":"info","version":1}}"#;
+    fs::write(folder.path().join("futures.jsonl"), format!("{info}\n")).unwrap();
     let (data, out) = (folder.path().to_str().unwrap(), folder.path().join("held.json"));
     let shipped = repository("demo/synthetic_kraken_spot.jsonl.gz").display().to_string();
     let said = succeed([
@@ -130,7 +133,8 @@ fn files_are_said_to_hold_what_they_hold() {
     let btc = &held["pairs"]["BTC-USD"];
     assert!(btc["checksums_passed"].as_u64().unwrap() > 1_000, "{btc}");
     assert_eq!((btc["checksums_failed"].as_u64(), btc["crossed"].as_u64()), (Some(0), Some(0)));
-    let recording = held["recordings"].as_object().unwrap().values().next().unwrap();
+    assert_eq!(held["recordings"].as_object().unwrap().len(), 2);
+    let recording = &held["recordings"][&shipped];
     assert!(recording["seconds"].as_f64().unwrap() > 60.0, "{recording}");
     let nothing =
         remora(["data", "inspect", folder.path().join("EMPTY_USD.csv").to_str().unwrap()]);

@@ -9,6 +9,7 @@ use remora_domain::{DurationNs, FeedCounters, InstrumentKey, Timestamp};
 use remora_research::{Quality, utc};
 use remora_venue_api::{FeedInput, FeedOutput, FeedSession, ProblemKind};
 use remora_venue_link::{Player, RecordingSummary};
+use remora_venue_registry::of_recording;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -103,12 +104,13 @@ pub(crate) async fn run(arguments: InspectArguments) -> Result<()> {
 fn inspect(arguments: &InspectArguments) -> Result<Held> {
     let endings = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
     let mut held = Held { format: 1, ..Held::default() };
-    let mut recordings = Vec::new();
+    // Those of one venue are one market; another venue's are played for themselves.
+    let mut recordings: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
     for input in inputs::list(&arguments.data, &endings)? {
         let name = input.path.to_string_lossy().into_owned();
         if name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
             match Player::open(std::slice::from_ref(&input.path)) {
-                Ok(_) => recordings.push(input.path),
+                Ok(player) => recordings.entry(venue_of(&player)).or_default().push(input.path),
                 Err(cause) => drop(held.refused.insert(input.name, cause.to_string())),
             }
             continue;
@@ -119,10 +121,16 @@ fn inspect(arguments: &InspectArguments) -> Result<Held> {
             Err(cause) => drop(held.refused.insert(input.name, format!("{cause:#}"))),
         }
     }
-    if !recordings.is_empty() {
-        play(&recordings, DurationNs::from_s(arguments.gap_s), &mut held)?;
+    for paths in recordings.values() {
+        play(paths, DurationNs::from_s(arguments.gap_s), &mut held)?;
     }
     Ok(held)
+}
+
+/// Gives the venue whose session reads a recording, or nothing where there is none.
+fn venue_of(player: &Player) -> &'static str {
+    let name = player.venues().into_iter().next().unwrap_or_default();
+    of_recording(name).map_or("", |entry| entry.id)
 }
 
 /// Plays recordings through the session of their venue, where one reads them all; gaps are seen in any case.
@@ -164,7 +172,7 @@ fn play(paths: &[PathBuf], gap: DurationNs, held: &mut Held) -> Result<()> {
         held.recordings.insert(name, recording(summary, *shift, gaps));
     }
     if let Some(session) = session {
-        held.pairs = pairs(&*session, &crossed);
+        held.pairs.extend(pairs(&*session, &crossed));
     }
     Ok(())
 }
