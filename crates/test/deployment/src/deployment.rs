@@ -131,10 +131,10 @@ impl Deployment {
     pub fn start_ingestor(&mut self, shard: u32, shards: u32) -> Result<()> {
         let name = format!("ingestor-{VENUE}-{shard}");
         let mut recipe = self.recipe(&name, "remora-ingestor")?;
-        match &self.options.live {
-            Some(live) => {
-                let url = ("REMORA_INGESTOR__URL".to_owned(), live.feed_url.clone());
-                recipe.environment.push(url);
+        let live = self.options.live.as_ref().map(|live| &live.feed_url);
+        match live.or(self.options.feed_url.as_ref()) {
+            Some(url) => {
+                recipe.environment.push(("REMORA_INGESTOR__URL".to_owned(), url.clone()));
             }
             None => recipe.arguments.extend(self.played()?),
         }
@@ -376,6 +376,14 @@ impl Deployment {
     /// Refuses a service that is not running.
     pub fn grpc(&self, name: &str) -> Result<String> {
         self.running(name).map(|running| running.grpc.clone())
+    }
+
+    /// Gives the process id of a running service.
+    ///
+    /// # Errors
+    /// Refuses a service that is not running.
+    pub fn pid(&self, name: &str) -> Result<u32> {
+        self.running(name).map(Running::pid)
     }
 
     /// Runs SQL in the history database and gives the rows as text, one a line, `|` between columns.

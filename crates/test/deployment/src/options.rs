@@ -11,6 +11,8 @@ pub struct Options {
     pub profile: PathBuf,
     /// Listens and trades at this venue instead of playing recordings; the profile is one that trades live.
     pub live: Option<Live>,
+    /// Listens to this public feed, such as `ws://127.0.0.1:9080/v2`, instead of playing recordings; orders stay on paper.
+    pub feed_url: Option<String>,
     /// What the ingestors play; a recording that ships when empty.
     pub recordings: Vec<PathBuf>,
     /// How fast, such as `1x` or `max`.
@@ -62,6 +64,7 @@ impl Options {
         Ok(Self {
             profile: root.join("profiles/demo.toml"),
             live: None,
+            feed_url: None,
             recordings: Vec::new(),
             pace: "10x".to_owned(),
             shards: 1,

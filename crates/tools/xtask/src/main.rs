@@ -6,6 +6,7 @@ mod demo_data;
 #[cfg(test)]
 mod deploy_check;
 mod fault_run;
+mod lag;
 mod planted;
 mod simulate;
 mod steps;
@@ -46,6 +47,9 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Plants known bugs in a copy of the sources, one after the other, and fails when the simulation misses one.
     PlantedBugs,
+    /// Runs the whole system on a simulated exchange with many pairs and prints how far each service is behind: age of the
+    /// oldest message, messages in and out, processor and memory.
+    Lag(lag::Arguments),
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
     /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
@@ -66,6 +70,7 @@ fn main() -> Result<()> {
         Command::FaultRun { seed, small } => fault_run::run(&root, seed, small),
         Command::Simulate(arguments) => simulate::run(&root, &arguments),
         Command::PlantedBugs => planted::run(&root),
+        Command::Lag(arguments) => lag::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
         Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()).map(drop),
         Command::MakeDemoData => demo_data::run(&root),
