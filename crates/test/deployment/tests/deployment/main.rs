@@ -11,6 +11,7 @@ mod common;
 mod control;
 mod fault_run;
 mod health;
+mod insights;
 mod kills;
 mod letters;
 mod problems;
