@@ -120,15 +120,17 @@ fn pairs(criterion: &mut Criterion) {
     };
     let chosen =
         SelectSettings { pairs_max: 10, slack: 3, correlation_weight: 1.0, filters: Vec::new() };
-    let all: Vec<PairFacts> = (0..300).map(facts).collect();
     let mut group = criterion.benchmark_group("pairs/score");
-    group.throughput(Throughput::Elements(300));
-    group.bench_function("300", |bencher| {
-        bencher.iter(|| {
-            let cards = cards(black_box(all.clone()), &settings);
-            select(&cards, &chosen, settings.capital, None)
+    for count in [300, 10_000] {
+        let all: Vec<PairFacts> = (0..count).map(facts).collect();
+        group.throughput(Throughput::Elements(u64::from(count)));
+        group.bench_function(count.to_string(), |bencher| {
+            bencher.iter(|| {
+                let cards = cards(black_box(all.clone()), &settings);
+                select(&cards, &chosen, settings.capital, None)
+            });
         });
-    });
+    }
     group.finish();
 }
 
