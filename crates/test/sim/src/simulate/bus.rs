@@ -220,7 +220,8 @@ impl World {
         let Some(process) = self.processes.get_mut(&by) else { return };
         process.readings.remove(&stream);
         let from = process.read.get(&stream).copied().unwrap_or(0);
-        let from = from.saturating_sub(usize::try_from(again).unwrap_or(0));
+        let first = process.again_from.get(&stream).copied().unwrap_or(0);
+        let from = from.saturating_sub(usize::try_from(again).unwrap_or(0)).max(first);
         for message in self.entries(by, stream, from) {
             self.give(by, Input::Message(message));
         }
@@ -281,10 +282,21 @@ impl World {
             let mut entries = self.entries(service, stream, 0);
             if log.from == ReadFrom::LastPerSubject {
                 entries = newest(entries);
+                self.gave_newest_only(service, stream);
             }
             for message in entries {
                 self.give(service, Input::Message(message));
             }
+        }
+    }
+
+    /// Notes that a run began with the newest entry of each subject. A reader of the real bus goes on behind what it has read
+    /// and is never given what was replaced before it began: the word of a process that had ended long before would look
+    /// like the newest.
+    fn gave_newest_only(&mut self, service: Seat, stream: Stream) {
+        if let Some(process) = self.processes.get_mut(&service) {
+            let place = process.read.get(&stream).copied().unwrap_or(0);
+            process.again_from.insert(stream, place);
         }
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Process {
     pub(super) lanes: BTreeMap<LaneName, VecDeque<Unstored>>,
     /// The first entry of each log that was not read yet.
     pub(super) read: BTreeMap<Stream, usize>,
+    /// The first entry of each log that may be given to this run again: what came before it was never given to it.
+    pub(super) again_from: BTreeMap<Stream, usize>,
     /// Logs with a reading under way.
     pub(super) readings: BTreeSet<Stream>,
     /// When the newest core message of each producer arrives: they keep their order.
@@ -86,6 +88,7 @@ impl Process {
             waiting: VecDeque::new(),
             lanes: BTreeMap::new(),
             read: BTreeMap::new(),
+            again_from: BTreeMap::new(),
             readings: BTreeSet::new(),
             arrivals: BTreeMap::new(),
         }
@@ -98,6 +101,7 @@ impl Process {
         self.paused_until = Timestamp::EPOCH;
         self.waiting.clear();
         self.read.clear();
+        self.again_from.clear();
         self.readings.clear();
         self.arrivals.clear();
         std::mem::take(&mut self.lanes).into_values().flatten().collect()
