@@ -6,11 +6,14 @@ use remora_test_servers::{SimulatedExchange, signal};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How often the exchange is asked before a test gives up, and the pause in between.
 const ASKED_MAX: u32 = 4_800;
 const PAUSE: Duration = Duration::from_millis(50);
+/// The venue's timer in the test of a kill, and how much later it may have heard of us than we died.
+const DEAD_MAN_MS: i64 = 5_000;
+const ON_THE_WAY_MS: i64 = 2_000;
 
 /// What turns the shipped profile into one that quotes within a second of a simulated market.
 const QUICK: [(&str, &str); 9] = [
@@ -66,12 +69,16 @@ impl Stage {
     }
 
     fn calling(&self, key: &str, rest_url: &str) -> Command {
+        self.at(key, rest_url, &self.address("(private and trading)"))
+    }
+
+    fn at(&self, key: &str, rest_url: &str, private_url: &str) -> Command {
         let keys = self.path("keys");
         let file = |end: &str| keys.join(format!("{key}.{end}")).display().to_string();
         let mut command = program(&["live", "--headless", "--log", "debug"]);
         command.args(["--url", &self.address("(public)")]);
         command.args(["--rest-url", rest_url]);
-        command.args(["--private-url", &self.address("(private and trading)")]);
+        command.args(["--private-url", private_url]);
         command.args(["--key-file", &file("key"), "--secret-file", &file("secret")]);
         command.envs(QUICK).env("REMORA_LIVE__NONCE_FOLDER", self.path("nonces"));
         // A proxy that is named in the environment is never asked.
@@ -138,19 +145,14 @@ fn said(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-#[test]
-fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
-    let stage = Stage::set("3");
-    let out = stage.path("out.json");
-    let output = interrupted(stage.live("maker-trading").arg("--json").arg(&out), || {
-        stage.books()["executions"].as_u64().unwrap() > 0
-    });
-    let (results, log) = said(&output);
+/// Wants what a run said of itself to be what the exchange has of it, with nothing left open.
+fn wants_one_set_of_books(stage: &Stage, output: &Output, out: &Path) {
+    let (results, log) = said(output);
     assert!(output.status.success() && !log.contains("panicked"), "{results}\n{log}");
-    stage.wants_no_secret_in(&[&results, &log, &std::fs::read_to_string(&out).unwrap()]);
+    stage.wants_no_secret_in(&[&results, &log, &std::fs::read_to_string(out).unwrap()]);
     assert!(results.contains("our orders open at the venue: none"), "{results}");
     assert!(results.contains("agree to the last unit"), "{results}");
-    let results: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let results: Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
     let of = |field: &str| results["totals"][field].as_u64().unwrap();
     assert!(of("quotes") > 0 && of("approvals") > 0 && of("fills") > 0, "{results}");
     let books = stage.books();
@@ -163,7 +165,30 @@ fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
         let theirs = theirs.trim_end_matches('0').trim_end_matches('.');
         assert_eq!((&ours["end"], &ours["difference"]), (&theirs.into(), &"0".into()), "{asset}");
     }
+}
+
+#[test]
+fn it_market_makes_takes_everything_back_and_its_books_are_the_exchanges() {
+    let stage = Stage::set("3");
+    let out = stage.path("out.json");
+    let output = interrupted(stage.live("maker-trading").arg("--json").arg(&out), || {
+        stage.books()["executions"].as_u64().unwrap() > 0
+    });
+    wants_one_set_of_books(&stage, &output, &out);
     assert!(stage.exchange.stop().unwrap());
+}
+
+#[test]
+fn by_calls_alone_it_does_the_same() {
+    let stage = Stage::set("3");
+    let out = stage.path("out.json");
+    // Nobody answers at the socket.
+    let mut command = stage.at("maker-trading", &stage.address("REST"), "ws://127.0.0.1:9");
+    command.arg("--confirm-live").env("REMORA_LIVE__IS_REST_ONLY", "true");
+    let output = interrupted(command.arg("--json").arg(&out), || {
+        stage.books()["executions"].as_u64().unwrap() > 0
+    });
+    wants_one_set_of_books(&stage, &output, &out);
 }
 
 #[test]
@@ -197,13 +222,23 @@ fn an_interrupt_takes_everything_back_before_the_end() {
 fn after_a_kill_all_orders_are_gone_within_the_dead_mans_time() {
     let stage = Stage::set("5");
     let mut command = stage.live("maker-trading");
-    command.env("REMORA_LIVE__DEAD_MAN_MS", "5000").stderr(Stdio::null());
+    command.env("REMORA_LIVE__DEAD_MAN_MS", DEAD_MAN_MS.to_string()).stderr(Stdio::null());
     let mut process = command.stdout(Stdio::null()).spawn().unwrap();
     until("an order is open", || stage.has_open_orders());
     process.kill().unwrap();
+    let killed_ms = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     process.wait().unwrap();
     // Nobody else cancels: without the timer they would stay.
     until("the exchange has cancelled everything", || !stage.has_open_orders());
+    // By the exchange's own word on when each order ended; what it was sent last may have been on the way.
+    let mut orders = stage.operator("GET", "accounts/maker/orders", "");
+    let ended = orders["orders"]
+        .as_array_mut()
+        .unwrap()
+        .iter()
+        .filter_map(|order| order["closed_ns"].as_i64());
+    let after_ms = ended.max().unwrap() / 1_000_000 - killed_ms;
+    assert!(after_ms <= DEAD_MAN_MS + ON_THE_WAY_MS, "{after_ms} ms after the kill");
 }
 
 #[test]

@@ -5,6 +5,16 @@ use remora_domain::DurationNs;
 use remora_machine::SplitMix64;
 use remora_venue_api::VenueInput;
 
+/// Cuts a frame that names an order of ours: nothing of it may be believed.
+fn cut(random: &mut SplitMix64, id: &str, order_id: &str) -> String {
+    let at = usize::try_from(random.next_below(2)).unwrap();
+    let whole = FRAMES[at].replace("\"r-1\"", &format!("\"{id}\""));
+    let whole =
+        whole.replace("OAAAAA-BBBBB-CCCCCC", order_id).replace("\"O\"", &format!("\"{order_id}\""));
+    let most = u64::try_from(whole.len() - 1).unwrap();
+    whole[..usize::try_from(random.next_below(most)).unwrap()].to_owned()
+}
+
 /// Damages a text by chance: cut, doubled, a byte replaced.
 fn damaged(random: &mut SplitMix64, text: &str) -> String {
     let mut letters: Vec<char> = text.chars().collect();
@@ -44,10 +54,16 @@ fn any_text_on_the_socket_is_survived_and_the_books_stay_right() {
             let at = usize::try_from(random.next_below(6)).unwrap();
             // Only damaged ones: a whole one that lies about an order would be believed, and has to be.
             let text = damaged(&mut random, FRAMES[at]).replace("r-1", "x-1");
-            let conn = world.session.as_ref().unwrap().link.conn();
-            let receive_time = world.now;
-            let text = text.into();
-            world.session_input(VenueInput::Frame { conn, receive_time, text });
+            let live = world.router.live().find_map(|(id, order)| {
+                Some((id.to_string(), order.order_id.as_ref()?.to_string()))
+            });
+            let named = live.map(|(id, order_id)| cut(&mut random, &id, &order_id));
+            for text in [Some(text), named].into_iter().flatten() {
+                let conn = world.session.as_ref().unwrap().link.conn();
+                let receive_time = world.now;
+                let text = text.into();
+                world.session_input(VenueInput::Frame { conn, receive_time, text });
+            }
         }
         world.wind_down();
     }
