@@ -4,6 +4,9 @@ use remora_domain::{ApprovalFields, OrderRequest, Side, TimeInForce};
 
 /// Separates this use of the key from any other, and versions the layout.
 const DOMAIN: &str = "remora/approval/v1";
+/// The same for an order that takes the place of another. A router that does not know such orders must not read the
+/// approval as one of an order beside the others.
+const DOMAIN_AMEND: &str = "remora/approval/amend/v1";
 
 /// Gives the canonical bytes. Two different approvals never share them: every text is length-prefixed.
 pub(crate) fn bytes(fields: &ApprovalFields) -> Vec<u8> {
@@ -19,9 +22,18 @@ pub(crate) fn bytes(fields: &ApprovalFields) -> Vec<u8> {
         tif,
         is_post_only,
         deadline,
+        orig_cl_ord_id,
+        orig_cum_qty,
     } = request;
     let mut out = Vec::with_capacity(256);
-    text(&mut out, DOMAIN);
+    match orig_cl_ord_id {
+        None => text(&mut out, DOMAIN),
+        Some(orig) => {
+            text(&mut out, DOMAIN_AMEND);
+            text(&mut out, orig.as_str());
+            text(&mut out, &orig_cum_qty.to_decimal().normalize().to_string());
+        }
+    }
     text(&mut out, cl_ord_id.as_str());
     text(&mut out, account.as_str());
     text(&mut out, strategy.as_str());

@@ -169,6 +169,8 @@ mod tests {
                 tif: TimeInForce::Gtc,
                 is_post_only: true,
                 deadline: Timestamp::from_ns(900),
+                orig_cl_ord_id: None,
+                orig_cum_qty: Qty::ZERO,
             },
             epoch: 3,
             gate_session: SessionId::new(7),
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn changing_any_field_breaks_the_signature() {
         type Change = fn(&mut ApprovalFields);
-        let changes: [Change; 15] = [
+        let changes: [Change; 16] = [
             |f| f.request.cl_ord_id = ClOrdId::new("d1-2").unwrap(),
             |f| f.request.account = AccountId::new("main").unwrap(),
             |f| f.request.strategy = StrategyId::new("other").unwrap(),
@@ -243,6 +245,7 @@ mod tests {
             |f| f.request.tif = TimeInForce::Ioc,
             |f| f.request.is_post_only = false,
             |f| f.request.deadline = Timestamp::from_ns(901),
+            |f| f.request.orig_cl_ord_id = Some(ClOrdId::new("d1-0").unwrap()),
             |f| f.epoch = 4,
             |f| f.gate_session = SessionId::new(8),
             |f| f.approval_sequence = 2,
@@ -251,6 +254,18 @@ mod tests {
         for change in changes {
             let mut approval = signer().sign(fields());
             change(&mut approval.fields);
+            let got = verifier().verify(Timestamp::EPOCH, &approval);
+            assert!(matches!(got, Err(VerifyError::BadSignature { .. })), "{got:?}");
+        }
+        let amend = |orig: &str, cum: &str| {
+            let orig_cl_ord_id = Some(ClOrdId::new(orig).unwrap());
+            let orig_cum_qty = Qty::parse(cum).unwrap();
+            let request = OrderRequest { orig_cl_ord_id, orig_cum_qty, ..fields().request };
+            ApprovalFields { request, ..fields() }
+        };
+        for other in [amend("d1-9", "0.1"), amend("d1-0", "0.2")] {
+            let mut approval = signer().sign(amend("d1-0", "0.1"));
+            approval.fields = other;
             let got = verifier().verify(Timestamp::EPOCH, &approval);
             assert!(matches!(got, Err(VerifyError::BadSignature { .. })), "{got:?}");
         }

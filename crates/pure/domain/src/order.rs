@@ -81,7 +81,7 @@ impl OrdStatus {
     }
 }
 
-/// Asks the risk gate for a new limit order.
+/// Asks the risk gate for a new limit order, or for one in the place of another (an amend).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderRequest {
     /// Our id; never used before.
@@ -104,6 +104,12 @@ pub struct OrderRequest {
     pub is_post_only: bool,
     /// Whoever reads the request after this instant refuses it.
     pub deadline: Timestamp,
+    /// The working order of ours whose place it takes at the venue in one step (FIX 41), on the same side of the same
+    /// pair; `None` for an order beside the others.
+    pub orig_cl_ord_id: Option<ClOrdId>,
+    /// What that order was known to have filled when this was asked for; zero without one. Both together fill no more than
+    /// this and `qty` from its beginning on: what it filled unheard of comes off.
+    pub orig_cum_qty: Qty,
 }
 
 /// Is everything an approval is signed over, in one place.

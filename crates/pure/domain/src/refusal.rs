@@ -78,6 +78,8 @@ reasons! {
     RequestExpired = 4, "request_expired";
     /// The client order id was used before.
     DuplicateClOrdId = 4, "duplicate_cl_ord_id";
+    /// The order whose place it is to take is not open on that side of the pair.
+    OrigOrderNotOpen = 4, "orig_order_not_open";
     /// The quantity is above the limit.
     QtyAboveMax = 5, "qty_above_max";
     /// The order value is above the limit.

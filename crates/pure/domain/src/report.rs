@@ -26,6 +26,8 @@ pub enum ExecType {
     Rejected,
     /// Expired at the venue.
     Expired,
+    /// Ended because another order of ours took its place at the venue.
+    Replaced,
     /// Never sent: the router refused the approval.
     RouterRefused,
 }
@@ -96,6 +98,8 @@ pub struct OrderEvent {
     pub reason: OrderEventReason,
     /// When the venue says it happened, when it says so.
     pub venue_time: Option<Timestamp>,
+    /// The order whose place it took or is to take, as its request says.
+    pub orig_cl_ord_id: Option<ClOrdId>,
 }
 
 /// Is one execution of ours.
@@ -144,6 +148,19 @@ pub enum VenueReport {
         cl_ord_id: ClOrdId,
         /// The venue's id.
         order_id: OrderId,
+        /// When.
+        venue_time: Timestamp,
+    },
+    /// An order took the place of another; the other's fills were reported before, or are told of the one that stands now.
+    Replaced {
+        /// The order that has ended by this.
+        orig_cl_ord_id: ClOrdId,
+        /// The order that stands now.
+        cl_ord_id: ClOrdId,
+        /// The venue's id.
+        order_id: OrderId,
+        /// What is open of it, at most what was asked for: less where the other filled meanwhile.
+        order_qty: Qty,
         /// When.
         venue_time: Timestamp,
     },

@@ -9,7 +9,8 @@ use crate::generated::{accounts, orders};
 use remora_domain::{
     AccountFees, ApprovalFields, Balance, Balances, CancelReason, ExecType, Fee, FeeSchedule, Fill,
     Liquidity, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
-    OrderRefusal, OrderRequest, PositionSnapshot, RefusalReason, SessionId, TimeInForce, Timestamp,
+    OrderRefusal, OrderRequest, PositionSnapshot, Qty, RefusalReason, SessionId, TimeInForce,
+    Timestamp,
 };
 
 enum_map!(tif_to, tif_from, TimeInForce, orders::TimeInForce, { Gtc = Gtc, Ioc = Ioc });
@@ -22,6 +23,7 @@ enum_map!(exec_type_to, exec_type_from, ExecType, orders::ExecType, {
     Sending = Sending, SubmitUnknown = SubmitUnknown, New = New, Trade = Trade,
     CancelPending = CancelPending, CancelRejected = CancelRejected, Cancelled = Cancelled,
     Rejected = Rejected, Expired = Expired, RouterRefused = RouterRefused,
+    Replaced = Replaced,
 });
 enum_map!(ord_status_to, ord_status_from, OrdStatus, orders::OrdStatus, {
     InFlight = InFlight, SubmitUnknown = SubmitUnknown, Working = Working,
@@ -51,10 +53,18 @@ pub(crate) fn request_to(m: &OrderRequest) -> orders::OrderRequest {
         tif: tif_to(m.tif),
         is_post_only: m.is_post_only,
         deadline_ns: m.deadline.as_ns(),
+        orig_cl_ord_id: m.orig_cl_ord_id.as_ref().map(ToString::to_string),
+        orig_cum_qty: m.orig_cl_ord_id.as_ref().and_then(|_| dec(m.orig_cum_qty)),
     }
 }
 
 pub(crate) fn request_from(m: orders::OrderRequest) -> Result<OrderRequest, WireError> {
+    let orig = m.orig_cl_ord_id.as_deref();
+    let orig = orig.map(|text| id("order_request.orig_cl_ord_id", text)).transpose()?;
+    let orig_cum_qty = match orig {
+        Some(_) => amount("order_request.orig_cum_qty", m.orig_cum_qty)?,
+        None => Qty::ZERO,
+    };
     Ok(OrderRequest {
         cl_ord_id: id("order_request.cl_ord_id", &m.cl_ord_id)?,
         account: id("order_request.account", &m.account)?,
@@ -66,6 +76,8 @@ pub(crate) fn request_from(m: orders::OrderRequest) -> Result<OrderRequest, Wire
         tif: tif_from("order_request.tif", m.tif)?,
         is_post_only: m.is_post_only,
         deadline: Timestamp::from_ns(m.deadline_ns),
+        orig_cl_ord_id: orig,
+        orig_cum_qty,
     })
 }
 
@@ -186,12 +198,15 @@ pub(crate) fn event_to(m: &OrderEvent) -> orders::OrderEvent {
         fill: m.fill.as_ref().map(fill_to),
         reason: event_reason_to(m.reason),
         venue_time_ns: ns(m.venue_time),
+        orig_cl_ord_id: m.orig_cl_ord_id.as_ref().map(ToString::to_string),
     }
 }
 
 pub(crate) fn event_from(m: orders::OrderEvent) -> Result<OrderEvent, WireError> {
     let order_id =
         m.order_id.as_deref().map(|text| id("order_event.order_id", text)).transpose()?;
+    let orig = m.orig_cl_ord_id.as_deref();
+    let orig = orig.map(|text| id("order_event.orig_cl_ord_id", text)).transpose()?;
     Ok(OrderEvent {
         cl_ord_id: id("order_event.cl_ord_id", &m.cl_ord_id)?,
         order_id,
@@ -207,6 +222,7 @@ pub(crate) fn event_from(m: orders::OrderEvent) -> Result<OrderEvent, WireError>
         fill: m.fill.map(fill_from).transpose()?,
         reason: event_reason_from("order_event.reason", m.reason)?,
         venue_time: time(m.venue_time_ns),
+        orig_cl_ord_id: orig,
     })
 }
 
@@ -276,4 +292,42 @@ pub(crate) fn fees_from(m: accounts::AccountFees) -> Result<AccountFees, WireErr
             taker_bps: amount("account_fees.taker_bps", m.taker_bps)?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_domain::{InstrumentId, InstrumentKey, Price, Side, VenueId};
+
+    fn request() -> OrderRequest {
+        let venue = VenueId::new("kraken-spot").unwrap();
+        OrderRequest {
+            cl_ord_id: "r-2".parse().unwrap(),
+            account: "paper".parse().unwrap(),
+            strategy: "glft".parse().unwrap(),
+            instrument: InstrumentKey::new(venue, InstrumentId::new("BTC-USD").unwrap()),
+            side: Side::Sell,
+            price: Price::parse("61000.1").unwrap(),
+            qty: Qty::parse("0.001").unwrap(),
+            tif: TimeInForce::Gtc,
+            is_post_only: true,
+            deadline: Timestamp::from_ns(5),
+            orig_cl_ord_id: Some("r-1".parse().unwrap()),
+            orig_cum_qty: Qty::parse("0.0002").unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_order_in_the_place_of_another_survives() {
+        assert_eq!(request_from(request_to(&request())), Ok(request()));
+        let plain = OrderRequest { orig_cl_ord_id: None, orig_cum_qty: Qty::ZERO, ..request() };
+        assert_eq!(request_from(request_to(&plain)), Ok(plain));
+    }
+
+    #[test]
+    fn what_the_other_had_filled_is_never_taken_for_nothing() {
+        let mut silent = request_to(&request());
+        silent.orig_cum_qty = None;
+        assert!(request_from(silent).is_err());
+    }
 }

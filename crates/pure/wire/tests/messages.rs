@@ -56,6 +56,8 @@ fn request() -> OrderRequest {
         tif: TimeInForce::Gtc,
         is_post_only: true,
         deadline: Timestamp::from_ns(1_700_000_000_500_000_000),
+        orig_cl_ord_id: None,
+        orig_cum_qty: Qty::ZERO,
     }
 }
 
@@ -193,6 +195,7 @@ fn orders() -> Vec<Body> {
             fill: Some(fill),
             reason: OrderEventReason::None,
             venue_time: Some(Timestamp::from_ns(77)),
+            orig_cl_ord_id: None,
         }),
     ]
 }

@@ -111,6 +111,8 @@ impl Trading<'_> {
             tif: TimeInForce::Gtc,
             is_post_only: true,
             deadline,
+            orig_cl_ord_id: None,
+            orig_cum_qty: Qty::ZERO,
         };
         let approval = self.signer.sign(ApprovalFields {
             request,

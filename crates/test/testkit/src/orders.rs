@@ -28,6 +28,8 @@ pub fn request(id: &str) -> OrderRequest {
         tif: TimeInForce::Gtc,
         is_post_only: true,
         deadline: at_ms(3_600_000),
+        orig_cl_ord_id: None,
+        orig_cum_qty: Qty::ZERO,
     }
 }
 
@@ -89,6 +91,7 @@ pub fn event(
         fill: None,
         reason: OrderEventReason::None,
         venue_time: None,
+        orig_cl_ord_id: request.orig_cl_ord_id.clone(),
     }
 }
 

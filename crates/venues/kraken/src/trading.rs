@@ -20,12 +20,14 @@
 
 mod account;
 mod acts;
+mod amends;
 mod answers;
 mod budget;
 mod calls;
 mod codec;
 mod errors;
 mod frames;
+mod guard;
 mod key;
 mod link;
 mod names;
@@ -42,9 +44,9 @@ mod tests;
 pub use settings::RATE_TIERS;
 
 use account::Reads;
-use acts::Guard;
 use budget::Budget;
 use calls::Calls;
+use guard::Guard;
 use link::Link;
 use names::Names;
 use nonce::Nonces;
@@ -120,6 +122,8 @@ pub struct KrakenTrading {
     guard: Guard,
     reads: Reads,
     locked_until: Timestamp,
+    /// Whether the message of the stream at hand follows the one before, and none before it is missing.
+    is_stream_sure: bool,
 }
 
 impl KrakenTrading {
@@ -158,6 +162,7 @@ impl KrakenTrading {
             guard: Guard::default(),
             reads: Reads::default(),
             locked_until: Timestamp::EPOCH,
+            is_stream_sure: false,
         })
     }
 
@@ -171,6 +176,7 @@ impl KrakenTrading {
         }
         // What an earlier run sent last may still arrive.
         self.orders.begin(now.saturating_add(acts::DEADLINE));
+        self.settle.doubt(now);
         self.settle.want(now);
         self.query_account(now, out);
         if !self.is_rest_only {

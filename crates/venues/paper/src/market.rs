@@ -121,6 +121,14 @@ impl Market {
         Some(self.resting.remove(at))
     }
 
+    /// Puts an order in the place of another, or behind all.
+    pub(crate) fn replace(&mut self, old: &ClOrdId, order: Resting, keeps_place: bool) {
+        let at = self.resting.iter().position(|resting| resting.cl_ord_id == *old);
+        at.into_iter().for_each(|at| drop(self.resting.remove(at)));
+        let at = at.filter(|_| keeps_place).unwrap_or(self.resting.len());
+        self.resting.insert(at, order);
+    }
+
     /// Gives the places of one side's orders, best price first, then oldest.
     fn by_price_and_time(&self, side: Side) -> Vec<usize> {
         let of_side = self.resting.iter().enumerate().filter(|(_, order)| order.side == side);

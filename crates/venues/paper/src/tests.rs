@@ -1,6 +1,7 @@
 //! What the tests of the venue share: a venue of known latencies and everything it said.
 
 mod account;
+mod amend;
 mod fills;
 mod oracle;
 mod property;

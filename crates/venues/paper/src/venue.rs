@@ -3,7 +3,7 @@
 use crate::account::{Account, Binding};
 use crate::admission::Meeting;
 use crate::market::{Hit, Market};
-use crate::queue::Resting;
+use crate::queue::{Resting, less};
 use crate::settings::PaperConfig;
 use remora_approval::ApprovedOrder;
 use remora_domain::{
@@ -138,7 +138,7 @@ impl PaperVenue {
 
     fn submitted(&mut self, at: Timestamp, request: &OrderRequest) {
         let is_over_rate = self.is_over_rate(at);
-        let open = self.bindings();
+        let open = self.bindings(request.orig_cl_ord_id.as_ref());
         let meeting = Meeting {
             config: &self.config,
             account: &self.account,
@@ -151,6 +151,9 @@ impl PaperVenue {
         let verdict = meeting.check(at, request);
         let cl_ord_id = request.cl_ord_id.clone();
         self.used.insert(cl_ord_id.clone());
+        if let (Ok(takes), Some(orig)) = (verdict, &request.orig_cl_ord_id) {
+            return self.amended(at, request, orig, takes);
+        }
         match verdict {
             Err(reason) => {
                 self.report(at, VenueReport::Rejected { cl_ord_id, reason, venue_time: at });
@@ -187,12 +190,16 @@ impl PaperVenue {
             fee_exact: Notional::ZERO,
             fee_charged: Notional::ZERO,
         });
-        let taken = if takes {
-            market.book.take(request.side, request.price, request.qty)
-        } else {
-            Vec::new()
-        };
-        self.places.insert(cl_ord_id.clone(), request.instrument.clone());
+        self.places.insert(cl_ord_id, request.instrument.clone());
+        self.met(at, request, request.qty, takes);
+    }
+
+    /// Lets an order that has just come to rest take what it meets, and ends one that does not stay.
+    fn met(&mut self, at: Timestamp, request: &OrderRequest, open: Qty, takes: bool) {
+        let cl_ord_id = request.cl_ord_id.clone();
+        let market = self.markets.entry(request.instrument.clone()).or_default();
+        let taken =
+            if takes { market.book.take(request.side, request.price, open) } else { Vec::new() };
         let has_taken = !taken.is_empty();
         for (price, qty) in taken {
             if let Some(order) = self.resting_mut(&cl_ord_id) {
@@ -207,6 +214,41 @@ impl PaperVenue {
         if has_taken {
             self.report_balances(at);
         }
+    }
+
+    /// Puts an order in the place of another. What that one filled unheard of comes off, as at venues that count both as
+    /// one. At the same price and not larger it keeps its place in the queue, else it goes to the end.
+    fn amended(&mut self, at: Timestamp, request: &OrderRequest, orig: &ClOrdId, takes: bool) {
+        let cl_ord_id = request.cl_ord_id.clone();
+        let is_there = self.places.get(orig) == Some(&request.instrument);
+        let is_same = |old: &&mut Resting| is_there && old.side == request.side;
+        let old = self.resting_mut(orig).filter(is_same).map(|old| old.clone());
+        let open =
+            old.as_ref().map(|old| less(request.qty, less(old.cum_qty, request.orig_cum_qty)));
+        let (Some(old), Some(open)) = (old, open.filter(|open| !open.is_zero())) else {
+            let reason = OrderEventReason::UnknownOrder;
+            return self.report(at, VenueReport::Rejected { cl_ord_id, reason, venue_time: at });
+        };
+        let replaced = VenueReport::Replaced {
+            orig_cl_ord_id: orig.clone(),
+            cl_ord_id: cl_ord_id.clone(),
+            order_id: old.order_id.clone(),
+            order_qty: open,
+            venue_time: at,
+        };
+        self.report(at, replaced);
+        let keeps_place = old.price == request.price && open <= old.leaves_qty();
+        self.places.remove(orig);
+        self.places.insert(cl_ord_id.clone(), request.instrument.clone());
+        let market = self.markets.entry(request.instrument.clone()).or_default();
+        let shown = market.book.shown(request.side, request.price);
+        let (front, cut) = if keeps_place { (old.front, old.cut) } else { (shown, None) };
+        let (order_qty, is_post_only) = (open, request.is_post_only);
+        let (price, cum_qty) = (request.price, Qty::ZERO);
+        let order =
+            Resting { cl_ord_id, price, order_qty, cum_qty, is_post_only, front, cut, ..old };
+        market.replace(orig, order, keeps_place);
+        self.met(at, request, open, takes);
     }
 
     fn cancelled(&mut self, at: Timestamp, cl_ord_id: ClOrdId) {
@@ -339,7 +381,7 @@ impl PaperVenue {
     }
 
     fn report_balances(&mut self, at: Timestamp) {
-        let entries = self.account.balances(&self.bindings());
+        let entries = self.account.balances(&self.bindings(None));
         let (account, venue) = (self.config.account.clone(), self.config.venue.clone());
         self.report(at, VenueReport::Balances(Balances { account, venue, entries }));
     }
@@ -360,8 +402,10 @@ impl PaperVenue {
         self.places.iter().filter_map(open).collect()
     }
 
-    fn bindings(&self) -> Vec<Binding<'_>> {
-        let bindings = self.places.iter().filter_map(|(cl_ord_id, key)| {
+    /// Gives what open orders bind, but for one.
+    fn bindings(&self, without: Option<&ClOrdId>) -> Vec<Binding<'_>> {
+        let places = self.places.iter().filter(|(cl_ord_id, _)| Some(*cl_ord_id) != without);
+        let bindings = places.filter_map(|(cl_ord_id, key)| {
             let order = self.markets.get(key)?.get(cl_ord_id)?;
             Some(Binding {
                 instrument: self.instruments.get(key)?,

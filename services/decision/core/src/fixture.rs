@@ -3,12 +3,12 @@
 use crate::{DecisionConfig, DecisionCore, DecisionSettings};
 use remora_domain::{
     Body, BookTop, ClOrdId, DecisionReason, Envelope, OrderCancel, OrderEvent, OrderRequest,
-    PairReason, PairScore, ProducerId, Sequencer, Service, ServiceState, SessionId, SystemStatus,
-    Timestamp, Universe,
+    PairReason, PairScore, ProducerId, Qty, Sequencer, Service, ServiceState, SessionId,
+    SystemStatus, Timestamp, Universe,
 };
 use remora_testkit::{
-    Driver, Producer, accepted, account, at_ms, balances, book, control_state, fees, instrument,
-    key, published, router_ready, sending, usd, venue_status,
+    Driver, Producer, accepted, account, at_ms, balances, book, cancelled, control_state, fees,
+    instrument, key, published, router_ready, sending, usd, venue_status,
 };
 use std::sync::Arc;
 
@@ -147,7 +147,12 @@ impl Scene {
     pub(crate) fn accept(&mut self, requests: &[OrderRequest]) {
         let mut said = Vec::new();
         for request in requests {
-            for event in [sending(request), accepted(request)] {
+            let ended = request.orig_cl_ord_id.clone().map(|cl_ord_id| {
+                let orig = OrderRequest { cl_ord_id, ..request.clone() };
+                let exec_type = remora_domain::ExecType::Replaced;
+                remora_domain::OrderEvent { exec_type, ..cancelled(&orig, Qty::ZERO) }
+            });
+            for event in [sending(request)].into_iter().chain(ended).chain([accepted(request)]) {
                 self.event(event);
                 said.append(&mut self.said);
             }

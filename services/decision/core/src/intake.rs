@@ -174,7 +174,11 @@ impl DecisionCore {
         let ended = self.orders.refused(&refusal.instrument, &refusal.cl_ord_id);
         let Some(order) = ended else { return Concerned::None };
         let times = self.config.times;
-        self.pair_mut(&refusal.instrument).side_mut(order.side).refused(at, &times);
+        let side = self.pair_mut(&refusal.instrument).side_mut(order.side);
+        match order.orig {
+            Some(_) => side.amend_refused(at),
+            None => side.refused(at, &times),
+        }
         Concerned::Pair(refusal.instrument.clone())
     }
 
@@ -193,13 +197,22 @@ impl DecisionCore {
             return Ok(Concerned::None);
         }
         let times = self.config.times;
+        let orig = event.orig_cl_ord_id.as_ref();
+        let has_gone = orig.is_some_and(|id| self.orders.get(&event.instrument, id).is_none());
         let side = self.pair_mut(&event.instrument).side_mut(event.side);
         match event.exec_type {
+            ExecType::New if event.orig_cl_ord_id.is_some() => side.amended(),
             ExecType::New | ExecType::Trade => side.accepted(),
             ExecType::Rejected | ExecType::RouterRefused if changed == Changed::Ended => {
-                side.refused(at, &times);
+                // The order whose place it was to take stands as before, or has ended.
+                match event.orig_cl_ord_id {
+                    Some(_) if has_gone => {}
+                    Some(_) => side.amend_refused(at),
+                    None => side.refused(at, &times),
+                }
             }
-            ExecType::Rejected
+            ExecType::Replaced
+            | ExecType::Rejected
             | ExecType::RouterRefused
             | ExecType::Sending
             | ExecType::SubmitUnknown

@@ -3,8 +3,8 @@
 
 use crate::facts::{Stamp, stamp};
 use remora_domain::{
-    AccountId, ClOrdId, Fill, Header, IdError, Instrument, InstrumentKey, OrderCancel, OrderEvent,
-    OrderRequest, Position, Price, Qty, SessionId, Side, Timestamp,
+    AccountId, ClOrdId, Fill, Header, IdError, Instrument, InstrumentKey, OrdStatus, OrderCancel,
+    OrderEvent, OrderRequest, Position, Price, Qty, SessionId, Side, Timestamp,
 };
 use remora_ledger::{Booking, Ledger, LedgerError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,8 +24,10 @@ pub(crate) enum Stage {
     Requested,
     /// Approved; the router has not spoken of it.
     Approved,
-    /// The router has spoken of it.
+    /// The router has spoken of it; the venue has not.
     Known,
+    /// The venue has it.
+    Working,
 }
 
 /// Is one order that has not ended.
@@ -37,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) cum: Qty,
     pub(crate) stage: Stage,
     pub(crate) cancel_sent: Option<Timestamp>,
+    /// The order whose place it takes; while that one is open, it has not.
+    pub(crate) orig: Option<ClOrdId>,
 }
 
 impl Order {
@@ -137,6 +141,7 @@ impl Orders {
             cum: Qty::ZERO,
             stage: Stage::Requested,
             cancel_sent: None,
+            orig: request.orig_cl_ord_id.clone(),
         };
         self.insert(&request.instrument, &request.cl_ord_id, order)
     }
@@ -146,6 +151,8 @@ impl Orders {
         match self.get_mut(&request.instrument, &request.cl_ord_id) {
             Some(order) if order.stage == Stage::Requested => {
                 order.stage = Stage::Approved;
+                // A gate that knows no changes approves an order beside the other.
+                order.orig.clone_from(&request.orig_cl_ord_id);
                 Changed::Something
             }
             Some(_) | None => Changed::Nothing,
@@ -200,27 +207,50 @@ impl Orders {
             return if has_filled { Changed::Something } else { Changed::Nothing };
         }
         self.count_id(id);
+        let stage = match event.ord_status {
+            OrdStatus::Working => Stage::Working,
+            OrdStatus::InFlight
+            | OrdStatus::SubmitUnknown
+            | OrdStatus::CancelPending
+            | OrdStatus::Filled
+            | OrdStatus::Cancelled
+            | OrdStatus::Rejected
+            | OrdStatus::Expired => Stage::Known,
+        };
         // An order whose request this log does not hold: known by its event.
         let unseen = Order {
             side: event.side,
             price: event.price,
             qty: event.order_qty,
             cum: Qty::ZERO,
-            stage: Stage::Known,
+            stage,
             cancel_sent: None,
+            orig: event.orig_cl_ord_id.clone(),
         };
         self.insert(key, id, unseen);
         let Some(order) = self.get_mut(key, id) else {
             return if has_filled { Changed::Something } else { Changed::Nothing };
         };
-        order.stage = Stage::Known;
+        order.stage = stage;
         order.cum = order.cum.max(event.cum_qty);
+        // Smaller where the order whose place it took filled on the way.
+        order.qty = order.qty.min(event.order_qty);
         Changed::Something
     }
 
     /// Gives the open orders of a pair, oldest id first.
     pub(crate) fn of_pair(&self, key: &InstrumentKey) -> impl Iterator<Item = (&ClOrdId, &Order)> {
         self.open.get(key).into_iter().flatten()
+    }
+
+    pub(crate) fn get(&self, key: &InstrumentKey, id: &ClOrdId) -> Option<&Order> {
+        self.open.get(key)?.get(id)
+    }
+
+    /// Gives the order that is to take the place of another and has not yet.
+    pub(crate) fn successor(&self, key: &InstrumentKey, id: &ClOrdId) -> Option<&ClOrdId> {
+        let mut all = self.of_pair(key);
+        all.find(|(_, order)| order.orig.as_ref() == Some(id)).map(|(successor, _)| successor)
     }
 
     /// Gives the pairs with open orders.

@@ -5,7 +5,7 @@ use crate::sides::{Visit, Wake};
 use crate::target::Quotes;
 use remora_domain::{
     Body, CancelReason, ClOrdId, DecisionReason, DecisionRecord, Header, OrderCancel, OrderRequest,
-    QuoteTarget, Side, TimeInForce, Timestamp,
+    Qty, QuoteTarget, Side, TimeInForce, Timestamp,
 };
 use remora_machine::{NoLocal, ServiceOutput};
 
@@ -27,12 +27,15 @@ impl DecisionCore {
         visit: &Visit<'_>,
         side: Side,
         target: QuoteTarget,
+        orig_cl_ord_id: Option<ClOrdId>,
         out: &mut Outputs,
     ) {
         let Ok(cl_ord_id) = self.orders.next_id() else {
             out.push(ServiceOutput::Fault("client order ids of this session are used up"));
             return;
         };
+        let orig = orig_cl_ord_id.as_ref().and_then(|id| self.orders.get(visit.key, id));
+        let orig_cum_qty = orig.map_or(Qty::ZERO, |orig| orig.cum);
         let request = OrderRequest {
             cl_ord_id,
             account: self.config.account.clone(),
@@ -44,6 +47,8 @@ impl DecisionCore {
             tif: TimeInForce::Gtc,
             is_post_only: true,
             deadline: visit.now.saturating_add(self.config.times.request_ttl),
+            orig_cl_ord_id,
+            orig_cum_qty,
         };
         self.orders.requested(&request);
         if let Some(pair) = self.pairs.get_mut(visit.key) {

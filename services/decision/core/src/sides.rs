@@ -16,12 +16,19 @@ const REPLACE_PRICE_FRAC: f64 = 0.10;
 /// A size that changed less than this keeps the order (section 6).
 const REPLACE_SIZE_FRAC: f64 = 0.20;
 
+/// After a refused change of an order so long none is asked for; it doubles up to the second.
+const AMEND_PAUSE: DurationNs = DurationNs::from_s(1);
+const AMEND_PAUSE_MAX: DurationNs = DurationNs::from_s(64);
+
 /// Is what is remembered of one side of a pair between decisions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SideState {
     requested_at: Option<Timestamp>,
     paused_until: Option<Timestamp>,
     refusals: u32,
+    /// Until then orders are taken back and asked for anew, because to change one was refused.
+    no_amend_until: Option<Timestamp>,
+    amend_refusals: u32,
 }
 
 impl SideState {
@@ -33,8 +40,27 @@ impl SideState {
         self.paused_until = Some(at.saturating_add(pause.min(times.refusal_pause_max)));
     }
 
+    /// Notes that the gate did not allow to change an order: both terms of it may be too much together. The order is
+    /// taken back instead; the next try waits twice as long with each refusal.
+    pub(crate) fn amend_refused(&mut self, at: Timestamp) {
+        let doublings = self.amend_refusals.min(30);
+        self.amend_refusals = self.amend_refusals.saturating_add(1);
+        let pause = AMEND_PAUSE.saturating_mul(1_i64 << doublings).min(AMEND_PAUSE_MAX);
+        self.no_amend_until = Some(at.saturating_add(pause));
+    }
+
     pub(crate) const fn accepted(&mut self) {
         self.refusals = 0;
+    }
+
+    pub(crate) const fn amended(&mut self) {
+        self.amend_refusals = 0;
+    }
+
+    /// Tells whether an order may be changed now rather than taken back and asked for anew.
+    fn may_amend(&self, now: Timestamp) -> bool {
+        let is_over = |until: Option<Timestamp>| until.is_none_or(|until| until <= now);
+        is_over(self.no_amend_until) && is_over(self.paused_until)
     }
 
     pub(crate) const fn requested(&mut self, at: Timestamp) {
@@ -87,7 +113,7 @@ impl Visit<'_> {
 }
 
 impl DecisionCore {
-    /// Takes back every order that should not stand.
+    /// Takes back every order that should not stand, or asks for its change where that helps.
     pub(crate) fn take_back(&mut self, visit: &Visit<'_>, wake: &mut Wake, out: &mut Outputs) {
         for side in [Side::Buy, Side::Sell] {
             let orders: Vec<(ClOrdId, Order)> = self
@@ -97,7 +123,20 @@ impl DecisionCore {
                 .map(|(id, order)| (id.clone(), order.clone()))
                 .collect();
             let mut has_kept = false;
+            let is_alone = orders.len() == 1;
             for (id, order) in orders {
+                // Its successor is looked at in its stead, unless it must go before that has its place.
+                let has_successor = self.orders.successor(visit.key, &id).is_some();
+                let is_harmless = match (visit.target(side), visit.quotes) {
+                    (Some(target), Ok(quotes)) => {
+                        !is_too_good(&order, target)
+                            || self.keeps(visit.key, &order, target, quotes)
+                    }
+                    (None, _) | (_, Err(_)) => false,
+                };
+                if has_successor && is_harmless {
+                    continue;
+                }
                 let reason = match (visit.target(side), visit.quotes) {
                     (Some(target), Ok(quotes)) if !has_kept => {
                         let keeps = self.keeps(visit.key, &order, target, quotes);
@@ -109,7 +148,14 @@ impl DecisionCore {
                     (None, Err(reason)) => Some(cancel_reason(*reason)),
                 };
                 let Some(reason) = reason else { continue };
-                if self.may_cancel(visit, &order, reason, wake) {
+                if !self.may_cancel(visit, &order, reason, wake) {
+                    continue;
+                }
+                let target = visit.target(side).filter(|_| is_alone);
+                let target = target.filter(|target| self.may_amend(visit, &order, *target));
+                if let Some(target) = target {
+                    self.publish_request(visit, side, target, Some(id), out);
+                } else {
                     self.publish_cancel(visit, &id, reason, out);
                     wake.want(visit.now.saturating_add(self.config.times.cancel_retry));
                 }
@@ -141,7 +187,7 @@ impl DecisionCore {
                 continue;
             }
             if !self.crosses_own(visit.key, side, target) {
-                self.publish_request(visit, side, target, out);
+                self.publish_request(visit, side, target, None, out);
             }
         }
         is_paused
@@ -172,7 +218,7 @@ impl DecisionCore {
         match order.stage {
             // Its answer, and with it this visit again, is on the way.
             Stage::Requested => return false,
-            Stage::Approved | Stage::Known => {}
+            Stage::Approved | Stage::Known | Stage::Working => {}
         }
         let repeat_at = order.cancel_sent.map(|sent| sent.saturating_add(times.cancel_retry));
         if repeat_at.is_some_and(|at| wake.want(at)) {
@@ -181,6 +227,21 @@ impl DecisionCore {
         let turn = self.side(visit.key, order.side).may_act_at(self.requote_interval(visit));
         let is_requote = reason == CancelReason::Requote;
         !(is_requote && turn.is_some_and(|at| wake.want(at)))
+    }
+
+    /// Tells whether an order is to be changed to its target rather than taken back: one message instead of two with a gap
+    /// between them, less of the venue's budget, and what only grows smaller keeps its place in the queue. Not where its
+    /// price has become too good: then it must go as fast as can be, and a cancel waits for no approval and no budget. The
+    /// venue must have the order, nobody may have taken it back, and what is asked for may meet none of ours.
+    fn may_amend(&self, visit: &Visit<'_>, order: &Order, target: QuoteTarget) -> bool {
+        let is_there = match order.stage {
+            Stage::Working => order.cancel_sent.is_none(),
+            Stage::Requested | Stage::Approved | Stage::Known => false,
+        };
+        is_there
+            && !is_too_good(order, target)
+            && self.side(visit.key, order.side).may_amend(visit.now)
+            && !self.crosses_own(visit.key, order.side, target)
     }
 
     /// Gives the shortest time between requests on one side: what is configured, longer in hours without much volume.
@@ -213,6 +274,14 @@ impl DecisionCore {
     }
 }
 
+/// Tells whether an order offers more than its target does.
+fn is_too_good(order: &Order, target: QuoteTarget) -> bool {
+    match order.side {
+        Side::Buy => order.price > target.price,
+        Side::Sell => order.price < target.price,
+    }
+}
+
 fn is_near(order: &Order, target: QuoteTarget, instrument: &Instrument, half_spread: f64) -> bool {
     let moved = (order.price.to_est() - target.price.to_est()).abs();
     // A move of just the threshold is a move, whatever the floats say.
@@ -239,6 +308,7 @@ mod tests {
             cum: qty(cum),
             stage: Stage::Known,
             cancel_sent: None,
+            orig: None,
         }
     }
 

@@ -147,7 +147,13 @@ impl DecisionCore {
     /// Gives what our orders that the router has spoken of bind now, for each asset that the venue says is held.
     pub(crate) fn own_bound_now(&self, told: &Balances) -> BTreeMap<Asset, Amount> {
         let maker_bps = self.facts.fees(&told.venue).map_or(Bps::ZERO, |fees| fees.maker_bps);
-        let is_known = |_: &InstrumentKey, order: &Order| order.stage == Stage::Known;
+        let is_known = |key: &InstrumentKey, order: &Order| match order.stage {
+            // The venue holds for one of two while one is to take the other's place.
+            Stage::Known | Stage::Working => {
+                order.orig.as_ref().is_none_or(|orig| self.orders.get(key, orig).is_none())
+            }
+            Stage::Requested | Stage::Approved => false,
+        };
         let held = told.entries.iter().filter(|entry| entry.held > Amount::ZERO);
         // Where it cannot be told, nothing counts as ours and all of it as bound by others.
         held.filter_map(|entry| {

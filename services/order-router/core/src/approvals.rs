@@ -11,7 +11,7 @@ use crate::orders::{Order, What};
 use remora_approval::VerifyError;
 use remora_domain::{
     Body, ClOrdId, DurationNs, Envelope, ExecType, Header, OrdStatus, OrderApproval,
-    OrderEventReason, OrderRequest, Timestamp,
+    OrderEventReason, OrderRequest, TimeInForce, Timestamp,
 };
 use remora_machine::ServiceOutput;
 use remora_venue_api::VenueCommand;
@@ -140,6 +140,8 @@ impl OrderRouterCore {
             self.never_sent(now, cl_ord_id, OrderEventReason::UserRequested, out);
         } else if !self.link.is_up {
             self.never_sent(now, cl_ord_id, OrderEventReason::VenueOther, out);
+        } else if !self.is_replaceable(approved.request()) {
+            self.never_sent(now, cl_ord_id, OrderEventReason::UnknownOrder, out);
         } else {
             if let Some(order) = self.orders.get_mut(cl_ord_id) {
                 order.is_sent = true;
@@ -150,6 +152,19 @@ impl OrderRouterCore {
             add(&mut self.counters.submitted);
             out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::Submit(approved))));
         }
+    }
+
+    /// Tells whether the order whose place another is to take works at the venue, so that there is something to change. It is
+    /// to rest as that one does, and to count as filled no more than that one was.
+    fn is_replaceable(&self, request: &OrderRequest) -> bool {
+        let Some(orig) = &request.orig_cl_ord_id else { return true };
+        self.orders.get(orig).is_some_and(|orig| {
+            orig.status == OrdStatus::Working
+                && !orig.is_cancel_wanted
+                && request.tif == TimeInForce::Gtc
+                && request.orig_cum_qty <= orig.cum_qty
+                && (&orig.instrument, orig.side) == (&request.instrument, request.side)
+        })
     }
 
     /// Gives up an order whose intention is perhaps not stored: what is not on record is not sent.

@@ -82,6 +82,10 @@ fn put_request(to: &mut Writer<'_>, request: &OrderRequest) {
     });
     to.flag(request.is_post_only);
     to.number(request.deadline.as_ns());
+    if let Some(orig) = &request.orig_cl_ord_id {
+        to.text(orig);
+        to.text(&request.orig_cum_qty);
+    }
 }
 
 fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
@@ -141,6 +145,14 @@ fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
             to.tag(19);
             to.flag(*is_up);
         }
+        VenueReport::Replaced { orig_cl_ord_id, cl_ord_id, order_id, order_qty, venue_time } => {
+            to.tag(20);
+            to.text(orig_cl_ord_id);
+            to.text(cl_ord_id);
+            to.text(order_id);
+            to.text(order_qty);
+            to.number(venue_time.as_ns());
+        }
     }
 }
 
@@ -178,6 +190,13 @@ fn get_report(from: &mut Reader<'_>, tag: u8) -> Read<VenueReport> {
         17 => VenueReport::Balances(get_balances(from)?),
         18 => VenueReport::Fees(FeeSchedule { maker_bps: from.text()?, taker_bps: from.text()? }),
         19 => VenueReport::Session { is_up: from.flag()? },
+        20 => VenueReport::Replaced {
+            orig_cl_ord_id: from.text()?,
+            cl_ord_id: from.text()?,
+            order_id: from.text()?,
+            order_qty: from.text()?,
+            venue_time: get_time(from)?,
+        },
         other => return Err(from.error(format!("tag {other} is unknown"))),
     })
 }
@@ -341,7 +360,7 @@ mod tests {
     #[test]
     fn submissions_that_differ_in_any_field_have_different_bytes() {
         type Change = fn(&mut ApprovalFields);
-        let changes: [Change; 10] = [
+        let changes: [Change; 11] = [
             |_| {},
             |f| f.request.cl_ord_id = cl_ord_id("r-2"),
             |f| f.request.instrument = key("ETH-USD"),
@@ -351,6 +370,7 @@ mod tests {
             |f| f.request.tif = TimeInForce::Ioc,
             |f| f.request.is_post_only = false,
             |f| f.request.deadline = Timestamp::EPOCH,
+            |f| f.request.orig_cl_ord_id = Some(cl_ord_id("r-0")),
             |f| f.expires_at = Timestamp::from_ns(5),
         ];
         let mut seen = BTreeSet::new();

@@ -45,6 +45,8 @@ impl OrderRouterCore {
         order.is_cancel_wanted |= event.ord_status == OrdStatus::CancelPending;
         order.exec_ids.extend(event.fill.iter().map(|fill| fill.exec_id.clone()));
         order.cum_qty = order.cum_qty.max(event.cum_qty);
+        // Smaller where the order whose place it took filled on the way.
+        order.order_qty = order.order_qty.min(event.order_qty);
         order.touched_at = order.touched_at.max(header.publish_time);
         if order.order_id.is_none() {
             order.order_id.clone_from(&event.order_id);

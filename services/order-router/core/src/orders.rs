@@ -48,6 +48,8 @@ pub(crate) struct Order {
     pub(crate) owner: Option<ProducerId>,
     /// Consecutive answers of the venue that should list it and do not.
     pub(crate) answers_without_it: u32,
+    /// The order whose place it takes.
+    pub(crate) orig_cl_ord_id: Option<ClOrdId>,
 }
 
 impl Order {
@@ -75,6 +77,7 @@ impl Order {
             cancel_timer: None,
             owner: None,
             answers_without_it: 0,
+            orig_cl_ord_id: request.orig_cl_ord_id.clone(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Order {
             cancel_timer: None,
             owner: None,
             answers_without_it: 0,
+            orig_cl_ord_id: event.orig_cl_ord_id.clone(),
         }
     }
 
@@ -135,6 +139,7 @@ impl Order {
             cancel_timer: None,
             owner: None,
             answers_without_it: 0,
+            orig_cl_ord_id: None,
         }
     }
 
@@ -163,6 +168,7 @@ impl Order {
             fill: what.fill,
             reason: what.reason,
             venue_time: what.venue_time,
+            orig_cl_ord_id: self.orig_cl_ord_id.clone(),
         }
     }
 }

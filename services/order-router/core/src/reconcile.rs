@@ -159,6 +159,12 @@ impl OrderRouterCore {
         if order.order_id.is_none() {
             order.order_id = Some(open.order_id.clone());
         }
+        if order.orig_cl_ord_id.is_some()
+            && matches!(order.status, OrdStatus::InFlight | OrdStatus::SubmitUnknown)
+        {
+            // The order whose place it took may have filled on the way.
+            order.order_qty = order.order_qty.min(open.order_qty);
+        }
         let has_missing_fills = open.cum_qty > order.cum_qty;
         let is_cancel_due = order.is_cancel_wanted
             && order

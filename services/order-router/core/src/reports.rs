@@ -64,6 +64,16 @@ impl OrderRouterCore {
                 let what = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
                 self.hear(now, &id, Heard::Accepted, what, out);
             }
+            VenueReport::Replaced {
+                orig_cl_ord_id,
+                cl_ord_id,
+                order_id,
+                order_qty,
+                venue_time,
+            } => {
+                self.learn_order_id(&cl_ord_id, &order_id);
+                self.replaced(now, &orig_cl_ord_id, &cl_ord_id, order_qty, venue_time, out);
+            }
             VenueReport::Rejected { cl_ord_id: id, reason, venue_time } => {
                 let what = What::theirs(ExecType::Rejected, reason, venue_time);
                 self.hear(now, &id, Heard::Rejected, what, out);
@@ -87,6 +97,29 @@ impl OrderRouterCore {
             VenueReport::Fees(schedule) => self.fees(now, schedule, out),
             VenueReport::Session { is_up: _ } => {}
         }
+    }
+
+    /// Notes that an order stands in the place of another: that one has ended, whatever was wanted of it is wanted of this
+    /// one.
+    fn replaced(
+        &mut self,
+        now: Timestamp,
+        orig: &ClOrdId,
+        id: &ClOrdId,
+        order_qty: Qty,
+        venue_time: Timestamp,
+        out: &mut Out,
+    ) {
+        let is_unwanted = self.orders.get(orig).is_some_and(|orig| orig.is_cancel_wanted);
+        if let Some(order) = self.orders.get_mut(id) {
+            order.order_qty = order.order_qty.min(order_qty);
+            order.is_cancel_wanted |= is_unwanted;
+        }
+        let reason = OrderEventReason::UserRequested;
+        let ended = What::theirs(ExecType::Replaced, reason, venue_time);
+        self.hear(now, orig, Heard::Cancelled, ended, out);
+        let stands = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
+        self.hear(now, id, Heard::Accepted, stands, out);
     }
 
     /// Notes that a send has had no answer; the venue is asked what it has.
@@ -186,11 +219,17 @@ impl OrderRouterCore {
             add(&mut self.counters.fills_repeated);
             return;
         }
-        let cum = order.cum_qty.checked_add(said.fill.last_qty);
-        let Some(cum) = cum.ok().filter(|cum| *cum <= order.order_qty) else {
-            out.push(ServiceOutput::Fault("fills exceed the quantity of their order"));
+        let Ok(cum) = order.cum_qty.checked_add(said.fill.last_qty) else {
+            out.push(ServiceOutput::Fault("the quantity of an execution cannot be counted"));
             return;
         };
+        if cum > order.order_qty {
+            // Whoever counts wrong, the venue moved the money: it is booked, and said aloud.
+            out.push(ServiceOutput::Fault("fills exceed the quantity of their order"));
+            order.order_qty = cum;
+            self.contradicted(now);
+        }
+        let Some(order) = self.orders.get_mut(id) else { return };
         let heard = if cum == order.order_qty { Heard::FullFill } else { Heard::PartFill };
         let (status, is_late) = match step(order.status, heard) {
             Step::To(status) => (status, false),

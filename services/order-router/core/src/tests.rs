@@ -1,5 +1,6 @@
 //! What the tests of the core share: a router behind a venue that says what the test wants.
 
+mod amends;
 mod flow;
 mod property;
 mod recovery;

@@ -72,8 +72,9 @@ pub(crate) const fn step(status: OrdStatus, heard: Heard) -> Step {
         (S::Cancelled, H::PartFill) => Step::LateFill(S::Cancelled),
         (S::Rejected, H::PartFill) => Step::LateFill(S::Rejected),
         (S::Expired, H::PartFill) => Step::LateFill(S::Expired),
-        (S::Cancelled | S::Rejected | S::Expired, H::FullFill) => Step::LateFill(S::Filled),
-        (S::Filled, H::PartFill | H::FullFill) => Step::Impossible,
+        (S::Cancelled | S::Rejected | S::Expired, H::FullFill)
+        // More than was asked for; it was filled all the same.
+        | (S::Filled, H::PartFill | H::FullFill) => Step::LateFill(S::Filled),
         (S::Cancelled | S::Rejected | S::Expired, H::Accepted | H::SeenOpen) => Step::Reap,
         (S::Filled, H::Accepted | H::SeenOpen)
         | (

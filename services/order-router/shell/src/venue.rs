@@ -281,12 +281,17 @@ impl Traces {
 
     /// Finds the trace of the command that a report answers; what ends an order ends its trace.
     fn of(&mut self, report: &VenueReport) -> TraceContext {
+        if let VenueReport::Replaced { orig_cl_ord_id, .. } = report {
+            self.open.remove(orig_cl_ord_id);
+            self.order.retain(|open| open != orig_cl_ord_id);
+        }
         let (cl_ord_id, is_end) = match report {
             VenueReport::Filled { cl_ord_id, cum_qty, .. } => {
                 let given = self.open.get(cl_ord_id);
                 (cl_ord_id, given.is_some_and(|given| given.qty == Some(*cum_qty)))
             }
             VenueReport::Accepted { cl_ord_id, .. }
+            | VenueReport::Replaced { cl_ord_id, .. }
             | VenueReport::CancelRejected { cl_ord_id, .. }
             | VenueReport::SubmitUnknown { cl_ord_id } => (cl_ord_id, false),
             VenueReport::Rejected { cl_ord_id, .. } | VenueReport::Cancelled { cl_ord_id, .. } => {

@@ -79,6 +79,15 @@ impl Reservation {
         end.checked_sub(self.booked).unwrap_or(Qty::ZERO)
     }
 
+    /// Gives what was booked of it.
+    pub(crate) const fn booked(&self) -> Qty {
+        self.booked
+    }
+
+    pub(crate) const fn side(&self) -> Side {
+        self.side
+    }
+
     pub(crate) const fn is_ended(&self) -> bool {
         self.ended_at_cum.is_some()
     }

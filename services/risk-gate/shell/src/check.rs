@@ -106,6 +106,8 @@ fn read(now: Timestamp, core: &RiskGateCore, text: &str) -> Result<OrderRequest,
         tif: TimeInForce::Gtc,
         is_post_only: written.is_post_only,
         deadline: now.saturating_add(GOOD_FOR),
+        orig_cl_ord_id: None,
+        orig_cum_qty: Qty::ZERO,
     })
 }
 

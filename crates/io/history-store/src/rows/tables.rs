@@ -9,6 +9,7 @@ use remora_domain::{
     Envelope, Fill, Header, HourPattern, Instrument, InstrumentKey, Lead, OrderApproval,
     OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore, PositionSnapshot, Universe,
 };
+use rust_decimal::Decimal;
 use std::fmt::Write as _;
 
 /// Gives the column kind and nullability behind a word of the lists.
@@ -54,6 +55,11 @@ table!(HEADER = "header", header_cells(h: &Header) {
     venue_time_ns: int_opt = h.venue_time;
 });
 
+/// Gives what the order whose place is asked for had filled; nothing where there is none.
+fn orig_cum_qty(request: &OrderRequest) -> Option<Decimal> {
+    request.orig_cl_ord_id.as_ref().map(|_| request.orig_cum_qty.to_decimal())
+}
+
 table!(ORDER_REQUESTS = "order_requests", request_cells(m: &OrderRequest) {
     cl_ord_id: text = &m.cl_ord_id;
     account: text = &m.account;
@@ -66,6 +72,8 @@ table!(ORDER_REQUESTS = "order_requests", request_cells(m: &OrderRequest) {
     tif: text = words::tif(m.tif);
     is_post_only: truth = m.is_post_only;
     deadline_ns: int = m.deadline;
+    orig_cl_ord_id: text_opt = m.orig_cl_ord_id.as_ref();
+    orig_cum_qty: exact_opt = orig_cum_qty(m);
 });
 
 table!(ORDER_APPROVALS = "order_approvals", approval_cells(m: &OrderApproval) {
@@ -85,6 +93,8 @@ table!(ORDER_APPROVALS = "order_approvals", approval_cells(m: &OrderApproval) {
     approval_sequence: count = m.fields.approval_sequence;
     expires_at_ns: int = m.fields.expires_at;
     signature: text = hex(&m.signature);
+    orig_cl_ord_id: text_opt = m.fields.request.orig_cl_ord_id.as_ref();
+    orig_cum_qty: exact_opt = orig_cum_qty(&m.fields.request);
 });
 
 table!(ORDER_REFUSALS = "order_refusals", refusal_cells(m: &OrderRefusal) {
@@ -122,6 +132,7 @@ table!(ORDER_EVENTS = "order_events", event_cells(m: &OrderEvent) {
     reason: text = words::event_reason(m.reason);
     exec_id: text_opt = m.fill.as_ref().map(|fill| &fill.exec_id);
     exec_time_ns: int_opt = m.venue_time;
+    orig_cl_ord_id: text_opt = m.orig_cl_ord_id.as_ref();
 });
 
 table!(FILLS = "fills", fill_cells(m: &OrderEvent, fill: &Fill) {

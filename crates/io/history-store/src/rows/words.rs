@@ -26,7 +26,7 @@ words! {
         Sending = "sending", SubmitUnknown = "submit_unknown", New = "new", Trade = "trade",
         CancelPending = "cancel_pending", CancelRejected = "cancel_rejected",
         Cancelled = "cancelled", Rejected = "rejected", Expired = "expired",
-        RouterRefused = "router_refused",
+        RouterRefused = "router_refused", Replaced = "replaced",
     }
     event_reason(OrderEventReason) {
         None = "none", BadSignature = "bad_signature", ApprovalExpired = "approval_expired",

@@ -313,7 +313,10 @@ impl Checks {
         asked: &BTreeMap<ClOrdId, OrderRequest>,
     ) {
         match report {
-            VenueReport::Accepted { cl_ord_id, .. } => {
+            VenueReport::Accepted { cl_ord_id, .. } | VenueReport::Replaced { cl_ord_id, .. } => {
+                if let VenueReport::Replaced { orig_cl_ord_id, .. } = report {
+                    self.resting.remove(orig_cl_ord_id);
+                }
                 self.accepted_at = now;
                 let Some(new) = asked.get(cl_ord_id) else { return };
                 let crossed = self.resting.iter().find(|(_, other)| crosses(new, other));

@@ -40,7 +40,7 @@ pub(super) struct Exchange {
     pub(super) rejects_until: Timestamp,
     pub(super) throttles_until: Timestamp,
     dead_man_at: Option<Timestamp>,
-    /// What was asked for in every order that ever arrived.
+    /// What every order that ever arrived may fill.
     pub(super) asked: BTreeMap<ClOrdId, OrderRequest>,
     pub(super) open: BTreeSet<ClOrdId>,
     pub(super) executions: Vec<Executed>,
@@ -230,6 +230,14 @@ impl Exchange {
         match report {
             VenueReport::Accepted { cl_ord_id, .. } => {
                 self.open.insert(cl_ord_id.clone());
+            }
+            VenueReport::Replaced { orig_cl_ord_id, cl_ord_id, order_qty, .. } => {
+                self.open.remove(orig_cl_ord_id);
+                self.open.insert(cl_ord_id.clone());
+                // What the other filled on the way came off.
+                if let Some(asked) = self.asked.get_mut(cl_ord_id) {
+                    asked.qty = *order_qty;
+                }
             }
             VenueReport::Filled { cl_ord_id, order_id, fill, cum_qty, venue_time } => {
                 if self.asked.get(cl_ord_id).is_some_and(|asked| asked.qty == *cum_qty) {

@@ -226,6 +226,7 @@ impl World {
             }
             VenueReport::OpenOrders { .. } => self.tell_missed(),
             VenueReport::Accepted { .. }
+            | VenueReport::Replaced { .. }
             | VenueReport::Rejected { .. }
             | VenueReport::Cancelled { .. }
             | VenueReport::CancelRejected { .. }
@@ -373,6 +374,9 @@ impl World {
 fn told(report: &VenueReport) -> Option<String> {
     match report {
         VenueReport::Accepted { cl_ord_id, .. } => Some(format!("exchange accepts {cl_ord_id}")),
+        VenueReport::Replaced { orig_cl_ord_id: orig, cl_ord_id, order_qty, .. } => {
+            Some(format!("exchange puts {cl_ord_id} in the place of {orig}: {order_qty} open"))
+        }
         VenueReport::Rejected { cl_ord_id, reason, .. } => {
             Some(format!("exchange refuses {cl_ord_id}: {reason:?}"))
         }

@@ -7,11 +7,10 @@ use super::KrakenTrading;
 use super::answers;
 use super::budget::{ADD, cancel_cost};
 use super::calls::{Act, Ask, Cost, Fields, Flight};
-use super::errors::{Meaning, may_be_timer, meaning};
-use super::orders::{Out, Status};
+use super::errors::{Meaning, meaning};
+use super::orders::{Order, Out, Status};
 use super::requests::{
-    Pending, Request, Written, add_fields, add_frame, cancel_fields, cancel_frame, guard_fields,
-    guard_frame,
+    Pending, Request, Written, add_fields, add_frame, cancel_fields, cancel_frame,
 };
 use crate::server::rate;
 use remora_approval::ApprovedOrder;
@@ -40,10 +39,6 @@ const BATCH_POINTS: i64 = 8;
 const BATCH_MAX: usize = 15;
 /// Cancels in one call.
 const CANCELS_MAX: usize = 50;
-/// Tries at the timer follow each other at this distance while they fail; it doubles so often: calls for the timer
-/// count, and must leave room for those that tell what became of our orders.
-const GUARD_RETRY: DurationNs = DurationNs::from_s(1);
-const GUARD_DOUBLES_MAX: u32 = 3;
 
 /// Is what came back of an act.
 #[derive(Debug)]
@@ -56,18 +51,6 @@ pub(super) enum Outcome<'a> {
     Unsent,
     /// Nobody knows.
     Lost,
-}
-
-/// Is the timer.
-#[derive(Debug, Default)]
-pub(super) struct Guard {
-    /// When the last request left that the venue answered.
-    pub(super) armed_at: Option<Timestamp>,
-    /// When to try next.
-    pub(super) next_at: Timestamp,
-    pub(super) is_under_way: bool,
-    /// Tries in a row that failed.
-    failures: u32,
 }
 
 impl KrakenTrading {
@@ -83,7 +66,15 @@ impl KrakenTrading {
             self.orders.refused(now, id, Reason::Halted, out);
         } else if !self.names.is_defined(key) || self.names.of_key(key).is_none() {
             self.orders.refused(now, id, Reason::InstrumentRule, out);
+        } else if approved.request().orig_cl_ord_id.is_some() && !self.has_points(now) {
+            // A cancel and a new order count less there than one call that changes an order.
+            self.orders.refused(now, id, Reason::VenueOther, out);
         }
+    }
+
+    /// Tells whether there is room for calls that count: without a socket they share it with the reads.
+    fn has_points(&self, now: Timestamp) -> bool {
+        self.has_socket() || self.budget.rest_wait(now, BATCH_POINTS).is_none()
     }
 
     /// Takes a cancel. One that is under way is not sent again.
@@ -94,6 +85,7 @@ impl KrakenTrading {
         order_id: Option<OrderId>,
         out: &mut Out,
     ) {
+        let id = self.orders.current(&id);
         if let Some(order) = self.orders.get(&id) {
             if order.status == Status::Waiting {
                 return self.orders.refused(now, &id, Reason::UserRequested, out);
@@ -131,7 +123,10 @@ impl KrakenTrading {
             if !self.is_up {
                 return expiry;
             }
-            let wait = self.budget.engine_wait(now, &order.key, ADD);
+            let wait = self.budget.engine_wait(now, &order.key, self.cost_of(now, order));
+            let is_counted = order.orig.is_some() && !self.has_socket();
+            let call = is_counted.then(|| self.budget.rest_wait(now, BATCH_POINTS)).flatten();
+            let wait = wait.max(call);
             let at = wait.map_or(soon, |wait| now.saturating_add(wait));
             at.max(self.orders_paused_until).min(expiry)
         });
@@ -142,12 +137,12 @@ impl KrakenTrading {
     }
 
     /// Tells whether the socket carries requests.
-    const fn has_socket(&self) -> bool {
+    pub(super) const fn has_socket(&self) -> bool {
         self.link.carries_requests()
     }
 
     /// Tells whether a call is under way that this one should not overtake.
-    fn is_calling(&self, now: Timestamp) -> bool {
+    pub(super) fn is_calling(&self, now: Timestamp) -> bool {
         self.calls.flights().any(|flight| {
             let is_act = matches!(flight.ask, Ask::Act(_));
             let patience = if is_act { CALL_PATIENCE } else { READ_PATIENCE };
@@ -155,64 +150,10 @@ impl KrakenTrading {
         })
     }
 
-    /// Tells whether the timer is to be kept: never while it would cancel what is not ours, unless ours needs it.
-    pub(super) fn is_guard_wanted(&self) -> bool {
-        let is_ready = self.phase.is_running() && self.settle.has_completed;
-        let is_harmless = !self.is_blocked() || self.orders.live_count() > 0;
-        self.guard_seconds > 0 && is_ready && is_harmless
-    }
-
-    fn send_guard(&mut self, now: Timestamp, out: &mut Out) {
-        let is_due =
-            self.is_guard_wanted() && !self.guard.is_under_way && self.guard.next_at <= now;
-        if !is_due {
-            return;
-        }
-        if !self.has_socket() && self.is_calling(now) {
-            // A call with a smaller nonce is on its way.
-            self.guard.next_at = now.saturating_add(DurationNs::from_ms(20));
-        } else {
-            self.set_guard(now, self.guard_seconds, out);
-        }
-    }
-
-    /// Takes in that the venue ended an order. Unless we wanted that, its timer may have lapsed: it takes everything, and
-    /// is off from then on. Nothing is sent until it is armed again.
-    pub(super) fn ended_by_venue(&mut self, now: Timestamp, id: &ClOrdId, words: Option<&str>) {
-        let order = self.orders.get(id).filter(|order| order.is_live());
-        let is_unwanted =
-            order.is_some_and(|order| order.cancel_at.is_none() && !order.is_cancel_taken);
-        if is_unwanted && self.guard.armed_at.is_some() && may_be_timer(words) {
-            self.guard.armed_at = None;
-            self.guard.next_at = now;
-        }
-    }
-
-    /// Sets the timer, or takes it off with 0.
-    pub(super) fn set_guard(&mut self, now: Timestamp, seconds: u32, out: &mut Out) {
-        let act = Act::Guard(seconds);
-        let is_sent = if self.has_socket() {
-            self.send_frame(
-                now,
-                act,
-                Vec::new(),
-                |token, req_id| guard_frame(seconds, token, req_id),
-                out,
-            )
-        } else {
-            // It must not wait behind other calls.
-            let fields = guard_fields(seconds);
-            self.send_call(now, Ask::Act(act), Vec::new(), &fields, out)
-        };
-        self.guard.is_under_way = is_sent;
-        if !is_sent {
-            self.guard.next_at = now.saturating_add(GUARD_RETRY);
-        }
-    }
-
     fn send_cancels(&mut self, now: Timestamp, out: &mut Out) {
         if self.has_socket() {
             while let Some((id, order_id)) = self.cancels.pop_front() {
+                let id = self.orders.current(&id);
                 let (cost, known) = self.note_cancel(now, &id);
                 let order_id = order_id.or(known);
                 let act = Act::Cancel(vec![id.clone()]);
@@ -228,6 +169,7 @@ impl KrakenTrading {
             let cancels: Vec<_> = self.cancels.drain(..some).collect();
             let (mut all_costs, mut named) = (Vec::new(), Vec::new());
             for (id, order_id) in cancels {
+                let id = self.orders.current(&id);
                 let (cost, known) = self.note_cancel(now, &id);
                 all_costs.extend(cost);
                 named.push((id, order_id.or(known)));
@@ -243,16 +185,29 @@ impl KrakenTrading {
     fn note_cancel(&mut self, now: Timestamp, id: &ClOrdId) -> (Cost, Option<OrderId>) {
         let Some(order) = self.orders.get_mut(id) else { return (Vec::new(), None) };
         order.cancel_at = Some(now);
-        let units = cancel_cost(now, order.answered);
-        (vec![(order.key.clone(), units)], order.order_id.clone())
+        // The venue reckons the age from the last change, which may have been made a moment ago.
+        let is_changing = order.successor.is_some();
+        let units = cancel_cost(now, order.answered.filter(|_| !is_changing));
+        let cost = vec![(order.key.clone(), units)];
+        let (order_id, is_live) = (order.order_id.clone(), order.is_live());
+        // The venue does not know the name of one that is to take another's place: what is taken back is that other.
+        let orig = order.orig.clone().filter(|_| is_live && order_id.is_none());
+        let orig = orig.and_then(|orig| self.orders.get_mut(&orig));
+        let place = orig.and_then(|orig| {
+            orig.cancel_at = Some(now);
+            orig.order_id.clone()
+        });
+        (cost, order_id.or(place))
     }
 
     /// Refuses orders whose approval expired while they waited.
     fn expire_waiting(&mut self, now: Timestamp, out: &mut Out) {
         let expired = self.orders.waiting().filter(|(_, order)| order.expires_at < now);
-        let expired: Vec<_> = expired.map(|(id, order)| (id.clone(), order.key.clone())).collect();
-        for (id, key) in expired {
-            let is_over = self.budget.engine_wait(now, &key, ADD).is_some();
+        let is_over = |order: &Order| {
+            self.budget.engine_wait(now, &order.key, self.cost_of(now, order)).is_some()
+        };
+        let expired: Vec<_> = expired.map(|(id, order)| (id.clone(), is_over(order))).collect();
+        for (id, is_over) in expired {
             let reason = if is_over { Reason::RateLimited } else { Reason::ApprovalExpired };
             self.orders.refused(now, &id, reason, out);
         }
@@ -270,7 +225,14 @@ impl KrakenTrading {
             {
                 return;
             }
-            self.send_batch(now, &key, ids, out);
+            match ids.as_slice() {
+                [id] if self.orders.get(id).is_some_and(|order| order.orig.is_some()) => {
+                    self.send_amend(now, &key, id, out);
+                    // Others of the pair may follow.
+                    looked_at.remove(&key);
+                }
+                _ => self.send_batch(now, &key, ids, out),
+            }
         }
     }
 
@@ -281,11 +243,20 @@ impl KrakenTrading {
         looked_at: &BTreeSet<InstrumentKey>,
     ) -> Option<(InstrumentKey, Vec<ClOrdId>)> {
         let mut waiting = self.orders.waiting();
-        let fits = |key: &InstrumentKey| self.budget.engine_wait(now, key, ADD).is_none();
-        let first = waiting.find(|(_, order)| !looked_at.contains(&order.key) && fits(&order.key));
-        let key = first?.1.key.clone();
-        let same = self.orders.waiting().filter(|(_, order)| order.key == key);
-        let has_points = self.has_socket() || self.budget.rest_wait(now, BATCH_POINTS).is_none();
+        let has_points = self.has_points(now);
+        let fits = |order: &Order| {
+            // A call that changes an order counts against the call counter, unlike one that places an order.
+            (has_points || order.orig.is_none())
+                && self.budget.engine_wait(now, &order.key, self.cost_of(now, order)).is_none()
+        };
+        let first = waiting.find(|(_, order)| !looked_at.contains(&order.key) && fits(order));
+        let (id, order) = first?;
+        let key = order.key.clone();
+        if order.orig.is_some() {
+            return Some((key, vec![id.clone()]));
+        }
+        let same = self.orders.waiting();
+        let same = same.filter(|(_, order)| order.key == key && order.orig.is_none());
         let most = if has_points { BATCH_MAX } else { 1 };
         let mut ids: Vec<ClOrdId> = same.take(most).map(|(id, _)| id.clone()).collect();
         while ids.len() > 1 {
@@ -339,7 +310,7 @@ impl KrakenTrading {
         }
     }
 
-    fn send_frame(
+    pub(super) fn send_frame(
         &mut self,
         now: Timestamp,
         act: Act,
@@ -402,6 +373,7 @@ impl KrakenTrading {
         self.note_meaning(now, said, cost, out);
         match act {
             Act::Add(ids) => self.added(now, ids, said, outcome, out),
+            Act::Amend(id) => self.amended(now, id, said, outcome, out),
             Act::Cancel(ids) => self.cancelled(now, ids, said, outcome, out),
             Act::Guard(seconds) => self.guarded(now, *seconds, sent_at, outcome, out),
         }
@@ -499,7 +471,7 @@ impl KrakenTrading {
         }
     }
 
-    fn unanswered(&mut self, now: Timestamp, ids: &[ClOrdId], out: &mut Out) {
+    pub(super) fn unanswered(&mut self, now: Timestamp, ids: &[ClOrdId], out: &mut Out) {
         for id in ids {
             self.orders.unanswered(id, out);
         }
@@ -515,12 +487,11 @@ impl KrakenTrading {
         out: &mut Out,
     ) {
         for id in ids {
+            let id = &self.orders.current(id);
             let is_live = self.orders.get(id).is_some_and(|order| order.is_live());
-            if let Some(order) = self.orders.get_mut(id) {
-                order.cancel_at = None;
-                // One reply for several does not say which of them it took.
-                order.is_cancel_taken = matches!(outcome, Outcome::Good(_)) && ids.len() == 1;
-            }
+            // One reply for several does not say which of them it took.
+            let is_taken = matches!(outcome, Outcome::Good(_)) && ids.len() == 1;
+            self.orders.cancel_answered(id, is_taken);
             let reason = match said {
                 Some(Meaning::Refused(reason)) => reason,
                 Some(Meaning::Throttled) => Reason::RateLimited,
@@ -542,34 +513,6 @@ impl KrakenTrading {
         }
         if !self.has_socket() {
             self.settle.want(now); // nobody else tells how they ended
-        }
-    }
-
-    fn guarded(
-        &mut self,
-        now: Timestamp,
-        seconds: u32,
-        sent_at: Timestamp,
-        outcome: &Outcome<'_>,
-        out: &mut Out,
-    ) {
-        self.guard.is_under_way = false;
-        let factor = 1_i64.checked_shl(self.guard.failures.min(GUARD_DOUBLES_MAX)).unwrap_or(1);
-        self.guard.next_at = now.saturating_add(GUARD_RETRY.saturating_mul(factor));
-        self.guard.failures = self.guard.failures.saturating_add(1);
-        match outcome {
-            Outcome::Good(_) if seconds == 0 => self.stopped(out),
-            Outcome::Good(_) => {
-                self.guard.armed_at = Some(sent_at);
-                self.guard.failures = 0;
-                let third = DurationNs::from_ms(i64::from(seconds) * 1_000 / 3);
-                self.guard.next_at = sent_at.saturating_add(third).max(now);
-            }
-            Outcome::Refused(text) => {
-                let detail = format!("the timer was refused: {}", self.scrubbed(text));
-                self.problem(ProblemKind::RequestRefused, None, detail, out);
-            }
-            Outcome::Unsent | Outcome::Lost => {}
         }
     }
 

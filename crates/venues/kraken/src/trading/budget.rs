@@ -6,7 +6,7 @@
 //! from the answer to the order, which is later than the order: the age is never taken for longer than the venue takes it.
 //! Source of limits and penalties: `server/rate.rs`, which the simulated venue uses as well.
 
-use crate::server::rate::{Counter, Limit, POINT, cancel_penalty};
+use crate::server::rate::{Counter, Limit, POINT, amend_penalty, cancel_penalty};
 use crate::server::settings::Tier;
 use remora_domain::{DurationNs, InstrumentKey, Timestamp};
 use rust_decimal::Decimal;
@@ -20,12 +20,20 @@ const REST_MARGIN: i64 = 4 * POINT;
 
 /// What cancelling an order costs when its age is unknown.
 pub(super) const CANCEL_YOUNGEST: i64 = 8 * POINT;
+/// What changing an order costs beside its point when its age is unknown.
+const AMEND_YOUNGEST: i64 = 3 * POINT;
 /// What placing one order costs.
 pub(super) const ADD: i64 = POINT;
 
 /// Gives what cancelling an order costs that was answered then.
 pub(super) fn cancel_cost(now: Timestamp, answered: Option<Timestamp>) -> i64 {
     answered.map_or(CANCEL_YOUNGEST, |at| cancel_penalty(now.since(at)))
+}
+
+/// Gives what changing an order costs that was answered, or changed last, then.
+pub(super) fn amend_cost(now: Timestamp, answered: Option<Timestamp>) -> i64 {
+    let penalty = answered.map_or(AMEND_YOUNGEST, |at| amend_penalty(now.since(at)));
+    ADD.saturating_add(penalty)
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -48,6 +48,8 @@ pub(super) enum Ask {
 pub(super) enum Act {
     /// Place these orders.
     Add(Vec<ClOrdId>),
+    /// Put this order in the place of another.
+    Amend(ClOrdId),
     /// Take these orders back.
     Cancel(Vec<ClOrdId>),
     /// Set the timer; 0 takes it off.
@@ -100,6 +102,7 @@ impl Ask {
             Self::Trades { .. } => "/0/private/TradesHistory",
             Self::Act(Act::Add(_)) if is_batch => "/0/private/AddOrderBatch",
             Self::Act(Act::Add(_)) => "/0/private/AddOrder",
+            Self::Act(Act::Amend(_)) => "/0/private/AmendOrder",
             Self::Act(Act::Cancel(_)) if is_batch => "/0/private/CancelOrderBatch",
             Self::Act(Act::Cancel(_)) => "/0/private/CancelOrder",
             Self::Act(Act::Guard(_)) => "/0/private/CancelAllOrdersAfter",
@@ -121,6 +124,7 @@ impl Ask {
             Self::Closed(_) | Self::ClosedPage { .. } => "ClosedOrders",
             Self::Trades { .. } => "TradesHistory",
             Self::Act(Act::Add(_)) => "AddOrder",
+            Self::Act(Act::Amend(_)) => "AmendOrder",
             Self::Act(Act::Cancel(_)) => "CancelOrder",
             Self::Act(Act::Guard(_)) => "CancelAllOrdersAfter",
         }

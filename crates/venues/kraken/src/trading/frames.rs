@@ -3,6 +3,7 @@
 use super::codec::{Unreadable, amount, cost, instant, list, object, optional};
 use super::names::Names;
 use super::orders::Listed;
+use super::orders::places::Seen;
 use remora_domain::{Amount, ExecId, Fee, Fill, Liquidity, OrderId, Price, Qty, Side, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -177,6 +178,14 @@ impl Item<'_> {
 
     pub(super) fn cum_qty(&self) -> Result<Option<Qty>, Unreadable> {
         optional(ITEM, "cum_qty", self.cum_qty, Qty::parse)
+    }
+
+    /// Gives price and quantity, as far as the event tells them.
+    pub(super) fn seen(&self) -> Result<Seen, Unreadable> {
+        Ok(Seen {
+            price: optional(ITEM, "limit_price", self.limit_price, Price::parse)?,
+            qty: optional(ITEM, "order_qty", self.order_qty, Qty::parse)?,
+        })
     }
 
     pub(super) fn rate_count(&self) -> Option<Decimal> {

@@ -3,11 +3,13 @@
 //! Invariants: every execution is reported once, by its id; an end is reported only when the fills reported add up to
 //! what the venue says was filled; nothing ends by time alone; an order that ended may still have late fills.
 
+pub(super) mod places;
+mod restore;
+
 use remora_approval::ApprovedOrder;
 use remora_domain::{
-    ClOrdId, ExecId, ExecType, Fill, InstrumentKey, OrdStatus, OrderEvent,
-    OrderEventReason as Reason, OrderId, OrderRequest, Price, Qty, Side, TimeInForce, Timestamp,
-    VenueReport,
+    ClOrdId, ExecId, Fill, InstrumentKey, OrderEvent, OrderEventReason as Reason, OrderId,
+    OrderRequest, Price, Qty, Side, TimeInForce, Timestamp, VenueReport,
 };
 use remora_venue_api::VenueOutput;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -71,19 +73,36 @@ pub(super) struct Order {
     pub(super) absences: u8,
     /// How it ended, while fills of it are missing.
     end: Option<(Reason, Timestamp)>,
+    /// The order whose place it is to take; the venue counts both as one.
+    pub(super) orig: Option<ClOrdId>,
+    /// What that one was known to have filled when this was asked for.
+    orig_cum_qty: Qty,
+    /// Whether `qty` is the venue's count for certain.
+    is_qty_known: bool,
+    /// The order that is to take its place and was sent.
+    pub(super) successor: Option<ClOrdId>,
+    /// Terms of its successor that were seen, and when, while fills of before are missing.
+    moved: Option<(places::Seen, Timestamp)>,
+    /// What earlier names of the venue's order filled: `qty`, `sum` and `venue_cum` count that in.
+    base: Qty,
+    /// The name of ours that the venue was given for its order, where that is an earlier one.
+    pub(super) first: Option<ClOrdId>,
+    /// When its terms were last asked for or changed: what the venue said before that may tell of others.
+    changed_at: Timestamp,
 }
 
 impl Order {
-    fn of(request: &OrderRequest, expires_at: Timestamp, now: Timestamp) -> Self {
+    /// Makes one that nothing is known of but what it is.
+    fn plain(key: &InstrumentKey, side: Side, price: Price, qty: Qty, now: Timestamp) -> Self {
         Self {
-            key: request.instrument.clone(),
-            side: request.side,
-            price: request.price,
-            qty: request.qty,
-            is_post_only: request.is_post_only,
-            tif: request.tif,
+            key: key.clone(),
+            side,
+            price,
+            qty,
+            is_post_only: false,
+            tif: TimeInForce::Gtc,
             taken_at: now,
-            expires_at,
+            expires_at: Timestamp::EPOCH,
             order_id: None,
             status: Status::Waiting,
             execs: BTreeSet::new(),
@@ -98,33 +117,46 @@ impl Order {
             is_cancel_taken: false,
             absences: 0,
             end: None,
+            orig: None,
+            orig_cum_qty: Qty::ZERO,
+            is_qty_known: true,
+            successor: None,
+            moved: None,
+            base: Qty::ZERO,
+            first: None,
+            changed_at: now,
+        }
+    }
+
+    fn of(request: &OrderRequest, expires_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            is_post_only: request.is_post_only,
+            tif: request.tif,
+            expires_at,
+            orig: request.orig_cl_ord_id.clone(),
+            orig_cum_qty: request.orig_cum_qty,
+            ..Self::plain(&request.instrument, request.side, request.price, request.qty, now)
         }
     }
 
     fn restored(event: &OrderEvent) -> Self {
+        let (key, at) = (&event.instrument, Timestamp::EPOCH);
         Self {
-            key: event.instrument.clone(),
-            side: event.side,
-            price: event.price,
-            qty: event.order_qty,
-            is_post_only: false,
-            tif: TimeInForce::Gtc,
-            taken_at: Timestamp::EPOCH,
-            expires_at: Timestamp::EPOCH,
-            order_id: None,
             status: Status::Unknown,
-            execs: BTreeSet::new(),
-            sum: Qty::ZERO,
-            venue_cum: Qty::ZERO,
-            is_acceptance_told: false,
-            deadline: Timestamp::EPOCH,
-            opened_from: None,
-            answered: None,
-            news_at: Timestamp::EPOCH,
-            cancel_at: None,
-            is_cancel_taken: false,
-            absences: 0,
-            end: None,
+            orig: event.orig_cl_ord_id.clone(),
+            is_qty_known: event.orig_cl_ord_id.is_none(),
+            ..Self::plain(key, event.side, event.price, event.order_qty, at)
+        }
+    }
+
+    fn adopted(listed: &Listed, now: Timestamp) -> Self {
+        Self {
+            order_id: Some(listed.order_id.clone()),
+            status: Status::Open,
+            venue_cum: listed.cum_qty,
+            is_acceptance_told: true,
+            answered: Some(now),
+            ..Self::plain(&listed.key, listed.side, listed.price, listed.qty, now)
         }
     }
 
@@ -133,6 +165,18 @@ impl Order {
             Status::Sent | Status::Unknown | Status::Open => true,
             Status::Waiting | Status::Refused | Status::Ended => false,
         }
+    }
+
+    /// Gives a quantity of the venue's order without what earlier names of it filled.
+    pub(super) fn own(&self, of_venue: Qty) -> Qty {
+        of_venue.checked_sub(self.base).unwrap_or(Qty::ZERO)
+    }
+
+    /// Tells whether the venue may be asked to put another order in its place.
+    pub(super) fn is_replaceable(&self) -> bool {
+        let is_untouched = self.cancel_at.is_none() && !self.is_cancel_taken;
+        let is_settled = self.end.is_none() && !self.is_lacking() && self.successor.is_none();
+        self.status == Status::Open && self.order_id.is_some() && is_untouched && is_settled
     }
 
     /// Tells whether the venue filled more than was reported.
@@ -190,72 +234,25 @@ impl Orders {
         self.waiting.iter().filter_map(|id| self.all.get_key_value(id))
     }
 
-    /// Finds an order of ours by the venue's names of it.
+    /// Finds an order of ours by the venue's names of it. Its own comes first: ours stays the first one that the venue was
+    /// given, whatever took that order's place.
     pub(super) fn find(&self, order_id: Option<&str>, cl_ord_id: Option<&str>) -> Option<ClOrdId> {
-        let by_ours = cl_ord_id.and_then(|id| ClOrdId::new(id).ok());
-        if let Some((id, _)) = by_ours.and_then(|id| self.all.get_key_value(&id)) {
+        let by_theirs = order_id.and_then(|id| self.by_order_id.get(&OrderId::new(id).ok()?));
+        if let Some(id) = by_theirs {
             return Some(id.clone());
         }
-        self.by_order_id.get(&OrderId::new(order_id?).ok()?).cloned()
+        let by_ours = cl_ord_id.and_then(|id| ClOrdId::new(id).ok())?;
+        self.all.get_key_value(&by_ours).map(|(id, _)| id.clone())
+    }
+
+    /// Gives our name of an order of the venue as it is now.
+    pub(super) fn name_of(&self, order_id: &OrderId) -> Option<&ClOrdId> {
+        self.by_order_id.get(order_id)
     }
 
     /// Tells whether fills or ends are held back because something is missing.
     pub(super) fn is_any_lacking(&self) -> bool {
         self.live.iter().filter_map(|id| self.all.get(id)).any(Order::is_lacking)
-    }
-
-    /// Takes in an event of an earlier run.
-    pub(super) fn restore(&mut self, event: &OrderEvent) {
-        let id = event.cl_ord_id.clone();
-        // The log keeps the order of things: what it tells first was sent after what the venue had said by then.
-        let told_time = self.told_time;
-        let order = self
-            .all
-            .entry(id.clone())
-            .or_insert_with(|| Order { opened_from: told_time, ..Order::restored(event) });
-        order.execs.extend(event.fill.iter().map(|fill| fill.exec_id.clone()));
-        order.sum = order.sum.max(event.cum_qty);
-        order.venue_cum = order.venue_cum.max(event.cum_qty);
-        if order.order_id.is_none() {
-            order.order_id.clone_from(&event.order_id);
-        }
-        let was_ended = matches!(order.status, Status::Ended | Status::Refused);
-        if !was_ended || event.ord_status.is_terminal() {
-            order.status = match event.ord_status {
-                OrdStatus::InFlight | OrdStatus::SubmitUnknown => Status::Unknown,
-                OrdStatus::Working | OrdStatus::CancelPending => Status::Open,
-                OrdStatus::Rejected => Status::Refused,
-                OrdStatus::Filled | OrdStatus::Cancelled | OrdStatus::Expired => Status::Ended,
-            };
-        }
-        if event.exec_type == ExecType::RouterRefused {
-            order.status = Status::Refused;
-        }
-        order.is_acceptance_told |= order.status == Status::Open;
-        let (is_live, order_id) = (order.is_live(), order.order_id.clone());
-        if let Some(order_id) = order_id {
-            self.by_order_id.insert(order_id, id.clone());
-        }
-        // Other reports may carry a time of ours.
-        let is_venues = event.exec_type == ExecType::Trade
-            || (event.exec_type == ExecType::Cancelled && event.reason != Reason::UnknownOrder);
-        if let Some(time) = event.venue_time.filter(|_| is_venues) {
-            self.venue_told(time);
-        }
-        if is_live {
-            self.live.insert(id);
-        } else {
-            self.close(&id);
-        }
-    }
-
-    /// Begins: what an earlier run sent may arrive until then.
-    pub(super) fn begin(&mut self, deadline: Timestamp) {
-        for id in &self.live {
-            if let Some(order) = self.all.get_mut(id) {
-                order.deadline = deadline;
-            }
-        }
     }
 
     /// Takes a new order; `false` when its id was used.
@@ -272,32 +269,8 @@ impl Orders {
 
     /// Takes on an order that carries our name and that nobody here knows.
     pub(super) fn adopt(&mut self, now: Timestamp, id: &ClOrdId, listed: &Listed) {
-        let order = Order {
-            key: listed.key.clone(),
-            side: listed.side,
-            price: listed.price,
-            qty: listed.qty,
-            is_post_only: false,
-            tif: TimeInForce::Gtc,
-            taken_at: now,
-            expires_at: Timestamp::EPOCH,
-            order_id: Some(listed.order_id.clone()),
-            status: Status::Open,
-            execs: BTreeSet::new(),
-            sum: Qty::ZERO,
-            venue_cum: listed.cum_qty,
-            is_acceptance_told: true,
-            deadline: now,
-            opened_from: None,
-            answered: Some(now),
-            news_at: now,
-            cancel_at: None,
-            is_cancel_taken: false,
-            absences: 0,
-            end: None,
-        };
         self.by_order_id.insert(listed.order_id.clone(), id.clone());
-        self.all.insert(id.clone(), order);
+        self.all.insert(id.clone(), Order::adopted(listed, now));
         self.live.insert(id.clone());
     }
 
@@ -321,6 +294,7 @@ impl Orders {
             order.opened_from = told_time.map(|told| told.min(venue_now));
             order.status = Status::Sent;
             order.news_at = now;
+            order.changed_at = now;
             order.deadline = deadline;
             self.live.insert(id.clone());
         }
@@ -382,9 +356,13 @@ impl Orders {
             Status::Open | Status::Refused | Status::Ended => return,
         }
         order.status = Status::Refused;
+        let orig = order.orig.clone();
+        orig.iter().for_each(|orig| self.forget_successor(orig, id));
         self.waiting.retain(|waiting| waiting != id);
         report(out, VenueReport::Rejected { cl_ord_id: id.clone(), reason, venue_time: now });
         self.close(id);
+        // It may have ended before that was known.
+        orig.iter().for_each(|orig| self.finish(orig, out));
     }
 
     /// Books a fill, once.
@@ -397,6 +375,7 @@ impl Orders {
         venue_time: Timestamp,
         out: &mut Out,
     ) {
+        let id = &self.name_for_fill(now, id, &fill, out);
         self.learn(now, id, order_id);
         let Some(order) = self.all.get_mut(id) else { return };
         if !order.execs.insert(fill.exec_id.clone()) {
@@ -408,10 +387,11 @@ impl Orders {
         }
         order.sum = order.sum.checked_add(fill.last_qty).unwrap_or(order.sum);
         order.venue_cum = order.venue_cum.max(order.sum);
-        let (cum_qty, order_id) = (order.sum, order_id.clone());
+        let (cum_qty, order_id) = (order.own(order.sum), order_id.clone());
         let cl_ord_id = id.clone();
         report(out, VenueReport::Filled { cl_ord_id, order_id, fill, cum_qty, venue_time });
-        self.finish(id, out);
+        let successor = self.move_if_told(now, id, false, out);
+        self.finish(successor.as_ref().unwrap_or(id), out);
     }
 
     /// Notes how much the venue says was filled; `true` when fills are missing.
@@ -422,7 +402,8 @@ impl Orders {
         })
     }
 
-    /// Notes that the venue ended an order; `true` when fills are missing: the end is told with the last of them.
+    /// Notes that the venue ended an order; `true` when something is missing: the end is told with the last of its fills, and
+    /// with the answer to a change that is under way.
     pub(super) fn ended(
         &mut self,
         id: &ClOrdId,
@@ -437,17 +418,17 @@ impl Orders {
         }
         order.venue_cum = order.venue_cum.max(cum_qty.unwrap_or_default());
         order.end = order.end.or(Some((reason, venue_time)));
-        let is_lacking = order.is_lacking();
         self.finish(id, out);
-        is_lacking
+        self.all.get(id).is_some_and(Order::is_live)
     }
 
     /// Ends an order whose fills are complete and that is known to have ended.
     fn finish(&mut self, id: &ClOrdId, out: &mut Out) {
-        let Some(order) = self.all.get_mut(id) else { return };
-        if !order.is_live() || order.is_lacking() {
+        let Some(order) = self.all.get(id) else { return };
+        if !order.is_live() || order.is_lacking() || self.is_changing(id) {
             return;
         }
+        let Some(order) = self.all.get_mut(id) else { return };
         if order.sum >= order.qty {
             order.status = Status::Ended; // the last fill has told it
         } else if let Some((reason, venue_time)) = order.end {
@@ -467,7 +448,8 @@ impl Orders {
             let Some(oldest) = self.ended.pop_front() else { break };
             let is_dead = self.all.get(&oldest).is_some_and(|order| !order.is_live());
             if is_dead && let Some(order) = self.all.remove(&oldest) {
-                order.order_id.map(|order_id| self.by_order_id.remove(&order_id));
+                let order_id = order.order_id.filter(|id| self.name_of(id) == Some(&oldest));
+                order_id.map(|order_id| self.by_order_id.remove(&order_id));
             }
         }
     }
@@ -481,7 +463,7 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use remora_domain::ExecType;
+    use remora_domain::{ExecType, OrdStatus};
     use remora_testkit::{at_ms, cl_ord_id, event, fill, qty, request};
 
     fn order_id() -> OrderId {
@@ -504,6 +486,7 @@ mod tests {
                 VenueReport::Filled { .. } => "filled",
                 VenueReport::Cancelled { .. } => "cancelled",
                 VenueReport::Accepted { .. }
+                | VenueReport::Replaced { .. }
                 | VenueReport::Rejected { .. }
                 | VenueReport::CancelRejected { .. }
                 | VenueReport::SubmitUnknown { .. }

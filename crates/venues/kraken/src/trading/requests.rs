@@ -150,6 +150,35 @@ pub(super) fn add_frame(
     }
 }
 
+/// Is the change of an order of the venue: `qty` counts what is filled already.
+pub(super) struct Changed<'a> {
+    pub(super) order_id: &'a OrderId,
+    pub(super) order: &'a Order,
+    pub(super) deadline: Timestamp,
+}
+
+/// Writes a request that changes an order. Only post-only on the change itself protects the new price.
+pub(super) fn amend_frame(changed: &Changed<'_>, token: &str, req_id: u32) -> String {
+    let Order { price, qty, is_post_only, .. } = changed.order;
+    format!(
+        "{{\"method\":\"amend_order\",\"params\":{{\"order_id\":{},\"order_qty\":{qty},\"limit_price\":{price},\
+         \"post_only\":{is_post_only},\"deadline\":\"{}\",\"token\":{}}},\"req_id\":{req_id}}}",
+        quoted(changed.order_id.as_str()),
+        Rfc3339::micros(changed.deadline),
+        quoted(token)
+    )
+}
+
+/// Writes a call that changes an order.
+pub(super) fn amend_fields(changed: &Changed<'_>) -> Fields {
+    let Order { price, qty, is_post_only, .. } = changed.order;
+    let deadline = Rfc3339::micros(changed.deadline).to_string().replace(':', "%3A");
+    Fields::Form(format!(
+        "txid={}&order_qty={qty}&limit_price={price}&post_only={is_post_only}&deadline={deadline}",
+        changed.order_id
+    ))
+}
+
 /// Writes a request that takes an order back.
 pub(super) fn cancel_frame(
     id: &ClOrdId,

@@ -11,6 +11,7 @@ use super::answers::{self, RestOrder};
 use super::calls::Ask;
 use super::codec::Unreadable;
 use super::errors::end_reason;
+use super::orders::places::Seen;
 use super::orders::{Listed, Order, Out, Status};
 use super::sought::{After, Sought};
 use remora_domain::{
@@ -48,6 +49,8 @@ pub(super) struct Settle {
     pub(super) has_completed: bool,
     /// Open orders of the account that are not ours, by the last list.
     pub(super) foreign: usize,
+    /// Since when something that the stream told may be missing here, until a round that was begun later is complete.
+    doubted_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +91,16 @@ impl Settle {
         self.owed = self.owed.saturating_add(answers);
         self.held_until = until;
         self.want(until);
+    }
+
+    /// Notes that something the stream told may be missing.
+    pub(super) fn doubt(&mut self, now: Timestamp) {
+        self.doubted_at = self.doubted_at.max(Some(now));
+    }
+
+    /// Tells whether something the stream told may be missing, and no round has settled that.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.doubted_at.is_some()
     }
 
     /// Tells whether a round is to begin.
@@ -174,6 +187,7 @@ impl KrakenTrading {
         let Listed { order_id, cum_qty, opened, .. } = &row.listed;
         let known = self.orders.find(Some(order_id.as_str()), row.cl_ord_id.as_deref());
         if let Some(id) = known {
+            let id = self.see_terms(now, id, (&row.listed, false), out);
             self.orders.venue_told(*opened);
             self.orders.accepted(now, &id, order_id, *opened, out);
             self.orders.cum_told(&id, *cum_qty);
@@ -188,6 +202,27 @@ impl KrakenTrading {
         }
         self.orders.adopt(now, &id, &row.listed);
         Some(id)
+    }
+
+    /// Takes in the terms that a list shows, and gives the order's name from then on. A list that was asked for before terms
+    /// changed, or were asked to change, may tell of any of them, unless the order is over.
+    fn see_terms(
+        &mut self,
+        now: Timestamp,
+        id: ClOrdId,
+        (listed, is_over): (&Listed, bool),
+        out: &mut Out,
+    ) -> ClOrdId {
+        self.orders.cum_told(&id, listed.cum_qty);
+        let asked_at = self.settle.round.as_ref().and_then(|round| round.asked_at);
+        if !is_over && self.orders.changed_at(&id) >= asked_at {
+            return id;
+        }
+        self.orders.learn_base(&id, listed.qty);
+        let seen = Seen { price: Some(listed.price), qty: Some(listed.qty) };
+        // The venue tells when the order was opened, not when it was changed.
+        let venue_time = now.saturating_add(self.offset);
+        self.orders.terms_seen(now, id, seen, venue_time, out)
     }
 
     fn note_foreign(&mut self, foreign: usize, out: &mut Out) {
@@ -209,6 +244,8 @@ impl KrakenTrading {
         listed: &BTreeSet<ClOrdId>,
     ) -> (VecDeque<Ask>, Option<Sought>) {
         let missing = self.orders.live().filter(|(id, _)| !listed.contains(*id));
+        // The place of one that is to take another's is seen there.
+        let missing = missing.filter(|(_, order)| !self.orders.is_moving(order));
         let (mut known, mut unknown): (Vec<OrderId>, BTreeMap<_, _>) = Default::default();
         for (id, order) in missing {
             match &order.order_id {
@@ -261,6 +298,7 @@ impl KrakenTrading {
 
     fn see_row(&mut self, now: Timestamp, id: &ClOrdId, row: &RestOrder, out: &mut Out) {
         let Listed { order_id, cum_qty, opened, .. } = &row.listed;
+        let id = &self.see_terms(now, id.clone(), (&row.listed, !row.is_open), out);
         self.orders.venue_told(row.closed.max(*opened));
         if row.is_open {
             self.orders.accepted(now, id, order_id, *opened, out);
@@ -270,6 +308,7 @@ impl KrakenTrading {
                 self.ended_by_venue(now, id, row.reason.as_deref());
             }
             self.orders.learn(now, id, order_id);
+            self.orders.not_changed(now, id, out);
             let reason = end_reason(row.reason.as_deref());
             self.orders.ended(id, reason, Some(*cum_qty), row.closed, out);
         }
@@ -285,6 +324,7 @@ impl KrakenTrading {
     ) -> Result<(), Unreadable> {
         let read = answers::orders(result, Some("closed"), &self.names, self.is_ours())?;
         let ours = read.rows.iter().find(|row| row.cl_ord_id.as_deref() == Some(id.as_str()));
+        let id = &self.orders.current(id);
         match ours {
             Some(row) => self.see_row(now, id, row, out),
             None => self.absent(now, id, out),
@@ -338,6 +378,7 @@ impl KrakenTrading {
         }
         match order.status {
             Status::Open => {
+                self.orders.not_changed(now, id, out);
                 self.orders.ended(id, Reason::UnknownOrder, None, now, out);
             }
             Status::Waiting | Status::Sent | Status::Unknown | Status::Refused | Status::Ended => {
@@ -382,7 +423,7 @@ impl KrakenTrading {
     /// venue does not know by its id is asked for by ours.
     pub(super) fn settle_refused(&mut self, ask: &Ask, is_unknown: bool) -> bool {
         let Ask::Orders(ids) = ask else { return false };
-        let by_name = ids.first().and_then(|id| self.orders.find(Some(id.as_str()), None));
+        let by_name = ids.first().and_then(|id| self.orders.first_name(id));
         let Some(round) = self.settle.round.as_mut().filter(|_| is_unknown) else { return false };
         round.queued.pop_front();
         if ids.len() > 1 {
@@ -404,6 +445,7 @@ impl KrakenTrading {
         let Some(round) = self.settle.round.take_if(|_| is_done) else { return };
         self.settle.has_completed = true;
         let asked_at = round.asked_at.unwrap_or(now);
+        self.settle.doubted_at.take_if(|doubted_at| *doubted_at <= asked_at);
         let is_old = |order: &Order| order.taken_at.saturating_add(UNANSWERED_YOUNG) < asked_at;
         // The router would take what waits here for absent.
         let waiting = self.orders.waiting().filter(|(_, order)| is_old(order));
@@ -437,24 +479,33 @@ impl KrakenTrading {
 
     fn answer_open_orders(&self, round: &Round, out: &mut Out) {
         let listed_at = round.listed_at.unwrap_or(Timestamp::EPOCH);
-        let ours_live = |id: &Option<ClOrdId>| {
-            let ours = id.as_ref().and_then(|id| self.orders.get(id));
-            ours.is_none_or(Order::is_live)
-        };
+        let rows = round.listing.iter();
+        let orders: Vec<OpenOrder> =
+            rows.filter_map(|(id, listed)| self.open_order(id.as_ref(), listed)).collect();
         for _ in 0..round.answers {
-            let listed = round.listing.iter().filter(|(id, _)| ours_live(id));
-            let orders = listed.map(|(id, order)| OpenOrder {
-                cl_ord_id: id.clone(),
-                order_id: order.order_id.clone(),
-                instrument: order.key.clone(),
-                side: order.side,
-                price: order.price,
-                order_qty: order.qty,
-                cum_qty: order.cum_qty,
-            });
-            let orders = orders.collect();
-            let report = VenueReport::OpenOrders { orders, venue_time: listed_at };
+            let report = VenueReport::OpenOrders { orders: orders.clone(), venue_time: listed_at };
             out.push(VenueOutput::Report(report));
         }
+    }
+
+    /// Gives what is to be told of an order that a list showed; `None` when it has ended since. Where another has taken its
+    /// place since, the terms of that one; a list that was asked for before and came after tells the terms of before.
+    fn open_order(&self, id: Option<&ClOrdId>, listed: &Listed) -> Option<OpenOrder> {
+        let name = self.orders.name_of(&listed.order_id).or(id);
+        let ours = name.and_then(|name| self.orders.get(name));
+        if ours.is_some_and(|order| !order.is_live()) {
+            return None;
+        }
+        let own = |qty| ours.map_or(qty, |order| order.own(qty));
+        let moved = ours.filter(|_| name != id);
+        Some(OpenOrder {
+            cl_ord_id: name.cloned(),
+            order_id: listed.order_id.clone(),
+            instrument: listed.key.clone(),
+            side: listed.side,
+            price: moved.map_or(listed.price, |order| order.price),
+            order_qty: own(moved.map_or(listed.qty, |order| order.qty)),
+            cum_qty: own(listed.cum_qty),
+        })
     }
 }

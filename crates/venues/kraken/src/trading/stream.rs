@@ -10,6 +10,7 @@ use super::errors::end_reason;
 use super::frames::{self, Frame, Item, Reply};
 use super::link::Due;
 use super::orders::Out;
+
 use super::requests::{Channel, Pending, Request, ping_frame, subscribe_frame, unsubscribe_frame};
 use remora_domain::{ClOrdId, DurationNs, Timestamp};
 use remora_venue_api::{ConnId, ProblemKind, VenueOutput};
@@ -72,6 +73,7 @@ impl KrakenTrading {
                 }
             }
         }
+        self.settle.doubt(now);
         self.settle.want(now);
     }
 
@@ -114,6 +116,7 @@ impl KrakenTrading {
             Ok(Frame::Other) => {}
             Err(error) => {
                 self.unread(error, text, out);
+                self.settle.doubt(now);
                 self.settle.want(now);
             }
         }
@@ -143,6 +146,11 @@ impl KrakenTrading {
             (None, Some(first)) => first > 1,
             (_, None) => false,
         };
+        let is_next = match (before, sequence) {
+            (Some(before), Some(now)) => now == before.saturating_add(1),
+            (None, Some(_)) | (_, None) => true,
+        };
+        self.is_stream_sure = is_next && !is_gap && !self.settle.is_in_doubt();
         if is_gap {
             let detail = format!(
                 "{}: message {} followed {}",
@@ -158,6 +166,7 @@ impl KrakenTrading {
                 for raw in items {
                     if let Err(error) = self.on_item(now, raw, is_snapshot, out) {
                         self.unread(error, raw.get(), out);
+                        self.settle.doubt(now);
                         self.settle.want(now);
                     }
                 }
@@ -166,12 +175,14 @@ impl KrakenTrading {
             Channel::Balances => self.want_balances(now),
         }
         if !was_live && self.link.is_live() {
+            self.settle.doubt(now);
             self.settle.want(now); // what happened before is asked for
         }
     }
 
     /// Asks for what may be missing, and begins the subscription anew.
     fn doubt(&mut self, now: Timestamp, channel: Channel, out: &mut Out) {
+        self.settle.doubt(now);
         self.settle.want(now.saturating_add(DOUBT));
         self.want_balances(now);
         if self.resubscribed_at.is_none_or(|at| at.saturating_add(RESUBSCRIBE_PAUSE) <= now) {
@@ -245,6 +256,27 @@ impl KrakenTrading {
         self.apply(now, &id, &item, out)
     }
 
+    /// Takes in that the venue changed an order, and gives its name from then on. What was filled before was told before,
+    /// unless something is missing: then a list tells.
+    fn amended_to(
+        &mut self,
+        now: Timestamp,
+        id: &ClOrdId,
+        item: &Item<'_>,
+        time: Timestamp,
+        out: &mut Out,
+    ) -> Result<ClOrdId, Unreadable> {
+        let seen = item.seen()?;
+        if let Some(cum_qty) = item.cum_qty()? {
+            self.orders.cum_told(id, cum_qty);
+        }
+        if self.is_stream_sure {
+            return Ok(self.orders.terms_seen(now, id.clone(), seen, time, out));
+        }
+        self.settle.want(now.saturating_add(DOUBT));
+        Ok(id.clone())
+    }
+
     /// Takes on an order of ours that nobody here knows, where it is described; otherwise it is asked for.
     fn adopted(&mut self, now: Timestamp, item: &Item<'_>, is_snapshot: bool) -> Option<ClOrdId> {
         let id = ClOrdId::new(item.cl_ord_id.as_deref()?).ok()?;
@@ -274,6 +306,9 @@ impl KrakenTrading {
         let (order_id, time) = (item.order_id()?, item.time()?);
         self.orders.venue_told(time);
         let cum_qty = item.cum_qty()?;
+        let is_change = &*item.exec_type == "amended";
+        let name = if is_change { Some(self.amended_to(now, id, item, time, out)?) } else { None };
+        let id = name.as_ref().unwrap_or(id);
         let is_lacking = match &*item.exec_type {
             "trade" => {
                 let fill = item.fill(&self.names)?;
@@ -282,7 +317,9 @@ impl KrakenTrading {
             }
             "filled" => {
                 self.orders.learn(now, id, &order_id);
-                let whole = self.orders.get(id).map(|order| order.qty);
+                // With a change under way nobody here can say how much that is.
+                let is_changing = self.orders.is_changing(id);
+                let whole = self.orders.get(id).filter(|_| !is_changing).map(|order| order.qty);
                 let cum = cum_qty.or(whole);
                 self.orders.ended(id, end_reason(None), cum, time, out)
             }

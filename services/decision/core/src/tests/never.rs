@@ -76,7 +76,9 @@ impl World {
             Side::Sell => request.price > touch,
         };
         prop_assert!(is_passive, "{request:?} takes {touch}");
-        for other in self.open.iter().chain(&self.asked) {
+        let others = self.open.iter().chain(&self.asked);
+        let others = others.filter(|one| Some(&one.cl_ord_id) != request.orig_cl_ord_id.as_ref());
+        for other in others {
             prop_assert!(other.side != request.side, "two orders on one side");
             let crosses = match request.side {
                 Side::Buy => request.price >= other.price,
@@ -111,11 +113,9 @@ impl World {
             }
             Step::Accept if !self.asked.is_empty() => {
                 let request = self.asked.remove(0);
-                self.open.push(request.clone());
-                self.cum.push(Qty::ZERO);
                 self.scene.event(sending(&request));
                 self.check_said()?;
-                self.scene.event(accepted(&request));
+                self.accept(request);
             }
             Step::Refuse if !self.asked.is_empty() => {
                 let request = self.asked.remove(0);
@@ -147,6 +147,26 @@ impl World {
             Step::Accept | Step::Refuse | Step::Reject | Step::Fill(_) => {}
         }
         self.check_said()
+    }
+
+    /// Lets an order stand, in the place of another where it is to; what that one filled unheard of comes off.
+    fn accept(&mut self, mut request: OrderRequest) {
+        if let Some(orig) = &request.orig_cl_ord_id {
+            let index = self.open.iter().position(|open| open.cl_ord_id == *orig);
+            let unheard = index.map(|at| self.cum[at].checked_sub(request.orig_cum_qty).unwrap());
+            let left = unheard.and_then(|unheard| request.qty.checked_sub(unheard).ok());
+            let (Some(index), Some(left)) = (index, left.filter(|left| !left.is_zero())) else {
+                return self.scene.event(rejected(&request, OrderEventReason::UnknownOrder));
+            };
+            let (old, cum) = self.end(index);
+            let exec_type = remora_domain::ExecType::Replaced;
+            let ended = remora_domain::OrderEvent { exec_type, ..cancelled(&old, cum) };
+            self.scene.event(ended);
+            request.qty = left;
+        }
+        self.open.push(request.clone());
+        self.cum.push(Qty::ZERO);
+        self.scene.event(accepted(&request));
     }
 
     fn fill(&mut self, share: u8) {

@@ -2,13 +2,15 @@
 
 use crate::fixture::{Scene, needs, universe};
 use remora_domain::{
-    Body, BookState, CancelReason, ContractKind, ControlScope, DecisionReason, FeedStatus,
-    Heartbeat, Instrument, InstrumentStatus, InvalidBook, OrdStatus, OrderEventReason,
-    OrderRefusal, Qty, RefusalReason, Service, ServiceState, Side, SystemStatus, TimeInForce,
+    Body, BookState, CancelReason, ContractKind, ControlScope, DecisionReason, ExecType,
+    FeedStatus, Heartbeat, Instrument, InstrumentStatus, InvalidBook, OrdStatus, OrderEvent,
+    OrderEventReason, OrderRefusal, Qty, RefusalReason, Service, ServiceState, Side, SystemStatus,
+    TimeInForce,
 };
 use remora_testkit::{
-    Producer, approval, at_ms, balances, book_of, cancelled, control_state, fees, filled, halt,
-    instrument, invalid_book, key, px, qty, rejected, resume, router_state, sending, venue_status,
+    Producer, accepted, approval, at_ms, balances, book_of, cancelled, control_state, fees, filled,
+    halt, instrument, invalid_book, key, px, qty, rejected, resume, router_state, sending,
+    venue_status,
 };
 
 /// Lets the core quote both sides and the venue accept.
@@ -186,20 +188,118 @@ fn a_withdrawal_that_was_lost_is_learnt_from_the_state_of_the_feed() {
 }
 
 #[test]
-fn a_moved_market_replaces_only_after_the_cancel_is_confirmed() {
+fn a_quote_that_became_too_good_is_taken_back_and_replaced_only_after_that_is_confirmed() {
     let (mut scene, requests) = standing();
     scene.book("99.75", "99.85");
-    assert!(scene.cancelled_ids().contains(&requests[0].cl_ord_id));
-    assert_eq!(scene.requests(), []);
+    assert_eq!(scene.cancelled_ids(), [requests[0].cl_ord_id.clone()]);
     assert_eq!(scene.cancels()[0].reason, CancelReason::Requote);
     scene.pass(250);
     scene.book("99.75", "99.85");
-    assert_eq!(scene.requests(), []);
+    assert!(scene.requests().iter().all(|request| request.side == Side::Sell));
     scene.event(cancelled(&requests[0], Qty::ZERO));
     let replaced = scene.requests();
     assert_eq!(replaced.len(), 1);
     assert_eq!(replaced[0].side, requests[0].side);
     assert!(replaced[0].price < px("99.85"));
+}
+
+/// Moves the market away from the ask, which the core asks to be changed.
+fn falling() -> (Scene, remora_domain::OrderRequest, remora_domain::OrderRequest) {
+    let (mut scene, requests) = standing();
+    // The jump raises the volatility, and with it the ask's distance; both come down.
+    let change = (0..600).find_map(|_| {
+        scene.pass(100);
+        scene.book("99.90", "100.00");
+        scene.requests().into_iter().find(|request| request.side == Side::Sell)
+    });
+    (scene, requests[1].clone(), change.expect("the ask is changed"))
+}
+
+#[test]
+fn a_quote_that_the_market_left_behind_is_changed_and_leaves_no_gap() {
+    let (mut scene, ask, change) = falling();
+    assert_eq!((change.side, &change.orig_cl_ord_id), (Side::Sell, &Some(ask.cl_ord_id.clone())));
+    assert!(change.price < ask.price && change.price > px("99.95"));
+    assert!(!scene.cancelled_ids().contains(&ask.cl_ord_id));
+    // While it is under way nothing else is asked for on its side, and the old one stays.
+    scene.event(sending(&change));
+    scene.pass(300);
+    scene.book("99.90", "100.00");
+    assert!(scene.requests().is_empty() && !scene.cancelled_ids().contains(&ask.cl_ord_id));
+    let replaced = OrderEvent { exec_type: ExecType::Replaced, ..cancelled(&ask, Qty::ZERO) };
+    scene.event(replaced);
+    scene.event(accepted(&change));
+    scene.pass(300);
+    scene.book("99.90", "100.00");
+    assert!(scene.requests().iter().all(|request| request.side == Side::Buy));
+    assert!(!scene.cancelled_ids().contains(&change.cl_ord_id));
+}
+
+#[test]
+fn a_change_that_the_gate_refuses_becomes_a_cancel_and_pauses_no_side() {
+    let (mut scene, ask, change) = falling();
+    scene.tell(Body::OrderRefusal(OrderRefusal {
+        cl_ord_id: change.cl_ord_id,
+        account: change.account,
+        instrument: change.instrument,
+        reason: RefusalReason::PairPositionAboveMax,
+        limit: "100 USD".to_owned(),
+        value: "150 USD".to_owned(),
+    }));
+    let mut cancelled_ids = scene.cancelled_ids();
+    scene.pass(300);
+    cancelled_ids.append(&mut scene.cancelled_ids());
+    assert!(cancelled_ids.contains(&ask.cl_ord_id));
+    scene.event(cancelled(&ask, Qty::ZERO));
+    let anew = scene.requests();
+    let anew = anew.iter().find(|request| request.side == Side::Sell).unwrap();
+    assert_eq!(anew.orig_cl_ord_id, None);
+}
+
+#[test]
+fn a_change_that_the_router_does_not_make_becomes_a_cancel() {
+    for reason in [OrderEventReason::UnknownOrder, OrderEventReason::VenueOther] {
+        let (mut scene, ask, change) = falling();
+        scene.event(sending(&change));
+        scene.event(remora_testkit::router_refused(&change, reason));
+        let mut cancelled_ids = scene.cancelled_ids();
+        scene.pass(300);
+        cancelled_ids.append(&mut scene.cancelled_ids());
+        assert!(cancelled_ids.contains(&ask.cl_ord_id), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_halt_takes_back_a_quote_and_the_change_of_it() {
+    let (mut scene, ask, change) = falling();
+    scene.event(sending(&change));
+    scene.tell(Body::ControlCommand(halt(ControlScope::Global)));
+    let cancelled = scene.cancelled_ids();
+    assert!(cancelled.contains(&ask.cl_ord_id) && cancelled.contains(&change.cl_ord_id));
+}
+
+#[test]
+fn a_quote_that_becomes_too_good_while_it_is_changed_is_taken_back() {
+    let (mut scene, ask, change) = falling();
+    scene.event(sending(&change));
+    scene.pass(1_000);
+    scene.book("101.00", "101.10");
+    assert!(scene.cancelled_ids().contains(&ask.cl_ord_id));
+}
+
+#[test]
+fn a_quote_that_the_venue_has_not_acknowledged_is_not_changed() {
+    let mut scene = Scene::quoting();
+    let requests = scene.asked.clone();
+    requests.iter().for_each(|request| scene.event(sending(request)));
+    let mut cancelled = Vec::new();
+    for _ in 0..100 {
+        scene.pass(100);
+        scene.book("99.90", "100.00");
+        cancelled.append(&mut scene.cancelled_ids());
+        assert!(scene.requests().iter().all(|request| request.orig_cl_ord_id.is_none()));
+    }
+    assert!(cancelled.contains(&requests[1].cl_ord_id));
 }
 
 #[test]
@@ -226,9 +326,10 @@ fn a_fill_moves_inventory_and_the_filled_side_is_asked_for_again() {
     let (mut scene, requests) = standing();
     scene.event(filled(&requests[0], "x-1", Qty::ZERO, requests[0].qty));
     let again = scene.requests();
-    assert_eq!(again.len(), 1);
-    assert_eq!(again[0].side, Side::Buy);
-    assert!(again[0].price <= requests[0].price, "a long position lowers the bid");
+    let [bid] = again.iter().filter(|r| r.side == Side::Buy).collect::<Vec<_>>()[..] else {
+        panic!("{again:?}");
+    };
+    assert!(bid.price <= requests[0].price, "a long position lowers the bid");
 }
 
 #[test]

@@ -65,12 +65,18 @@ fn a_late_fill_after_the_cancel_is_booked() {
 }
 
 #[test]
-fn fills_beyond_the_quantity_are_a_fault() {
+fn fills_beyond_the_quantity_are_booked_and_a_fault() {
     let mut rig = Rig::ready();
     let order = request("r-1");
     rig.work(2_000, &order);
     let said = rig.report(2_010, filled(&order, fill("x-1", "100", "1.1", "0"), "1.1", 2_010));
-    assert_eq!((said.faults, said.events.len()), (1, 0));
+    assert_eq!((said.faults, said.events.len()), (1, 1));
+    assert_eq!(said.events[0].ord_status, OrdStatus::Filled);
+    assert_eq!((said.events[0].cum_qty, said.events[0].leaves_qty), (qty("1.1"), Qty::ZERO));
+    // Also when it was complete before.
+    let said = rig.report(2_020, filled(&order, fill("x-2", "100", "0.2", "0"), "1.3", 2_020));
+    assert_eq!((said.faults, said.events.len()), (1, 1));
+    assert_eq!(said.events[0].cum_qty, qty("1.3"));
 }
 
 #[test]

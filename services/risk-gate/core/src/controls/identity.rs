@@ -3,7 +3,9 @@
 use crate::ask::Ask;
 use crate::denial::{Denial, Reading, money};
 use crate::orders::IdState;
-use remora_domain::{ContractKind, InstrumentStatus, RefusalReason as Why};
+use remora_domain::{
+    ContractKind, InstrumentStatus, OrderRequest, RefusalReason as Why, TimeInForce,
+};
 
 /// G01.
 pub(super) fn authorised<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial> {
@@ -95,5 +97,25 @@ pub(super) fn single_use<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial> {
         let limit = format!("deadline {} ns", order.deadline);
         return Err(Denial::new(Why::RequestExpired, limit, format!("{late} ns late")));
     }
+    replaceable(ask, order)?;
     Ok(Reading::is("new and in time", "an id never used, within the deadline"))
+}
+
+/// Takes an order in the place of another only where that one may be open, on the same side of the same pair. Until the
+/// router says that it has ended both are reserved: what the old one fills on the way is not known here.
+fn replaceable(ask: &Ask<'_>, order: &OrderRequest) -> Result<(), Denial> {
+    let Some(orig) = &order.orig_cl_ord_id else { return Ok(()) };
+    let held = ask.pair()?.orders.get(orig);
+    let held = held.filter(|held| held.side() == order.side && !held.is_ended());
+    let Some(held) = held.filter(|_| order.tif == TimeInForce::Gtc) else {
+        let limit =
+            format!("a resting order in the place of an open one on the {} side", order.side);
+        return Err(Denial::new(Why::OrigOrderNotOpen, limit, orig.to_string()));
+    };
+    if order.orig_cum_qty > held.booked() {
+        // The venue adds it to what is asked for, and nobody reserved that.
+        let limit = format!("{} filled of {orig}", held.booked());
+        return Err(Denial::new(Why::OrigOrderNotOpen, limit, order.orig_cum_qty.to_string()));
+    }
+    Ok(())
 }

@@ -19,6 +19,7 @@ const EVERYTHING: &str = r#"[
     {"kind":"lost","probability_ppm":20000},
     {"kind":"delayed","channel":"balances","probability_ppm":20000,"delay_ms":1500},
     {"kind":"lost","channel":"balances","probability_ppm":20000},
+    {"kind":"silent","probability_ppm":100000},
     {"kind":"disconnected","every_ms":17000}
 ]"#;
 

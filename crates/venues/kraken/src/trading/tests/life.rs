@@ -13,6 +13,7 @@ fn a_session_comes_up_and_its_books_equal_the_venues() {
     assert_eq!(world.problems, Vec::<String>::new());
     assert_eq!(world.throttled, Vec::<String>::new());
     assert!(world.router.orders.len() > 500, "{}", world.router.orders.len());
+    assert!(world.router.replaced > 50, "{}", world.router.replaced);
 }
 
 #[test]
@@ -21,6 +22,7 @@ fn by_calls_alone_the_books_equal_the_venues_too() {
     world.trade(DurationNs::from_s(60), 5);
     world.wind_down();
     assert_eq!(world.frames, 0);
+    assert!(world.router.replaced > 0, "{}", world.router.replaced);
     assert_eq!(world.throttled, Vec::<String>::new());
 }
 
@@ -103,4 +105,18 @@ fn a_session_keeps_its_secrets() {
     world.assert_public(&shown);
     let token = world.session.as_ref().unwrap().link.token.clone().unwrap();
     assert!(!shown.contains(token.expose()));
+}
+
+#[test]
+fn a_change_whose_reply_is_lost_is_settled_by_what_the_venue_lists() {
+    let mut world = World::ready(Options::of_seed(18));
+    for kind in ["reply_lost", "request_lost"] {
+        let lost = format!(r#"{{"kind":"{kind}","scope":{{"method":"amend_order"}},"count":4}}"#);
+        world.admin("faults", &lost);
+    }
+    world.trade(DurationNs::from_s(30), 10);
+    world.wind_down();
+    let changes = world.router.orders.values().filter(|one| one.request.orig_cl_ord_id.is_some());
+    let refused = changes.filter(|order| order.status == OrdStatus::Rejected).count();
+    assert!(refused >= 4 && world.router.replaced > 4, "{refused} {}", world.router.replaced);
 }

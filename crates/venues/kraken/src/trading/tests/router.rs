@@ -9,6 +9,7 @@ use remora_domain::{
 };
 use remora_testkit::{approval, event, signer};
 use remora_venue_api::VenueCommand;
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const QUERY_EVERY: DurationNs = DurationNs::from_s(30);
@@ -29,6 +30,10 @@ pub(crate) struct Tracked {
     /// When it was first wanted back.
     pub(crate) cancel_from: Option<Timestamp>,
     is_cancel_wanted: bool,
+    /// What of it could fill, where the order whose place it took filled on the way.
+    whole: Qty,
+    /// Whether another took its place.
+    is_replaced: bool,
 }
 
 /// Is a router.
@@ -49,6 +54,7 @@ pub(crate) struct Router {
     next: u64,
     prefix: &'static str,
     pub(crate) cancel_refusals: usize,
+    pub(crate) replaced: usize,
     /// How long after it was first wanted back each order ended at the venue, by its clock.
     pub(crate) cancel_waits: Vec<DurationNs>,
 }
@@ -71,6 +77,7 @@ impl Router {
             next: 0,
             prefix,
             cancel_refusals: 0,
+            replaced: 0,
             cancel_waits: Vec::new(),
         }
     }
@@ -95,9 +102,20 @@ impl Router {
         self.orders.iter().filter(|(_, order)| !order.status.is_terminal())
     }
 
+    /// Gives the orders that the venue may be asked to change: it has them, and nobody wants them back.
+    pub(crate) fn changeable(&self) -> Vec<ClOrdId> {
+        let pending = self.live().filter_map(|(_, order)| order.request.orig_cl_ord_id.clone());
+        let pending: BTreeSet<ClOrdId> = pending.collect();
+        let working = self.live().filter(|(id, order)| {
+            order.status == OrdStatus::Working && !order.is_cancel_wanted && !pending.contains(*id)
+        });
+        working.map(|(id, _)| id.clone()).collect()
+    }
+
     fn store(&mut self, id: &ClOrdId, exec_type: ExecType, fill: Option<Fill>) {
         let order = &self.orders[id];
-        let mut told = event(&order.request, exec_type, order.status, order.cum);
+        let request = OrderRequest { qty: order.whole, ..order.request.clone() };
+        let mut told = event(&request, exec_type, order.status, order.cum);
         told.order_id.clone_from(&order.order_id);
         told.fill = fill;
         told.reason = order.reason;
@@ -119,6 +137,7 @@ impl Router {
         is_sent: bool,
     ) {
         let id = request.cl_ord_id.clone();
+        let whole = request.qty;
         let tracked = Tracked {
             request: request.clone(),
             status: OrdStatus::InFlight,
@@ -130,6 +149,8 @@ impl Router {
             cancel_sent: None,
             cancel_from: None,
             is_cancel_wanted: false,
+            whole,
+            is_replaced: false,
         };
         self.orders.insert(id.clone(), tracked);
         self.store(&id, ExecType::Sending, None);
@@ -195,33 +216,27 @@ impl Router {
                 order.status = OrdStatus::Working;
                 self.store(&id, ExecType::New, None);
             }
+            VenueReport::Replaced {
+                orig_cl_ord_id: orig,
+                cl_ord_id: id,
+                order_id,
+                order_qty,
+                ..
+            } => self.replaced(now, orig, &id, (order_id, order_qty)),
             VenueReport::Rejected { cl_ord_id: id, reason, .. } => {
                 assert!(venue.knows(&id).is_none(), "{id} is refused and at the venue");
+                self.assert_not_applied(&id, venue);
                 self.end(now, &id, OrdStatus::Rejected, reason);
             }
             VenueReport::Filled { cl_ord_id: id, order_id, fill, cum_qty, .. } => {
-                let order = self.orders.get_mut(&id).expect("an order of ours is filled");
-                order.heard_at = now;
-                order.order_id = Some(order_id);
-                assert!(
-                    order.fills.insert(fill.exec_id.clone(), fill.clone()).is_none(),
-                    "{id}: {} is told twice",
-                    fill.exec_id
-                );
-                order.cum = order.cum.checked_add(fill.last_qty).unwrap();
-                assert_eq!(order.cum, cum_qty, "{id}");
-                assert!(order.cum <= order.request.qty, "{id}");
-                if !order.status.is_terminal() {
-                    let is_whole = order.cum == order.request.qty;
-                    order.status = if is_whole { OrdStatus::Filled } else { OrdStatus::Working };
-                }
-                self.store(&id, ExecType::Trade, Some(fill));
+                self.filled(now, &id, order_id, (fill, cum_qty));
             }
             VenueReport::Cancelled { cl_ord_id: id, reason, .. } => {
-                let ended = venue.knows(&id).and_then(|facts| facts.closed);
+                let (first, cum) = self.at_venue(&id);
+                let ended = venue.knows(&first).and_then(|facts| facts.closed);
                 let waited = self.orders[&id].cancel_from.zip(ended);
                 self.cancel_waits.extend(waited.map(|(from, ended)| ended.since(from)));
-                venue.assert_ended(&id, self.orders[&id].cum);
+                venue.assert_ended(&first, cum);
                 self.end(now, &id, OrdStatus::Cancelled, reason);
             }
             VenueReport::CancelRejected { .. } => self.cancel_refusals += 1,
@@ -237,6 +252,84 @@ impl Router {
         }
     }
 
+    fn filled(&mut self, now: Timestamp, id: &ClOrdId, order_id: OrderId, told: (Fill, Qty)) {
+        let (fill, cum_qty) = told;
+        let order = self.orders.get_mut(id).expect("an order of ours is filled");
+        order.heard_at = now;
+        order.order_id = Some(order_id);
+        assert!(
+            order.fills.insert(fill.exec_id.clone(), fill.clone()).is_none(),
+            "{id}: {} is told twice",
+            fill.exec_id
+        );
+        order.cum = order.cum.checked_add(fill.last_qty).unwrap();
+        assert_eq!(order.cum, cum_qty, "{id}");
+        assert!(order.cum <= order.whole, "{id}: {} of {}", order.cum, order.whole);
+        if !order.status.is_terminal() {
+            let is_whole = order.cum == order.whole;
+            order.status = if is_whole { OrdStatus::Filled } else { OrdStatus::Working };
+        }
+        self.store(id, ExecType::Trade, Some(fill));
+    }
+
+    fn replaced(
+        &mut self,
+        now: Timestamp,
+        orig: ClOrdId,
+        id: &ClOrdId,
+        (order_id, order_qty): (OrderId, Qty),
+    ) {
+        self.replaced += 1;
+        self.orders.get_mut(&orig).expect("an order of ours is replaced").is_replaced = true;
+        if !self.orders[&orig].status.is_terminal() {
+            self.end(now, &orig, OrdStatus::Cancelled, OrderEventReason::UserRequested);
+        }
+        let is_cancel_wanted = self.orders[&orig].is_cancel_wanted;
+        let order = self.orders.get_mut(id).expect("an order of ours replaces it");
+        assert_eq!(order.request.orig_cl_ord_id, Some(orig));
+        assert!(order_qty <= order.whole && !order.status.is_terminal(), "{id}");
+        order.whole = order_qty;
+        order.heard_at = now;
+        order.order_id = Some(order_id);
+        order.status = OrdStatus::Working;
+        order.is_cancel_wanted |= is_cancel_wanted;
+        self.store(id, ExecType::New, None);
+    }
+
+    /// Gives the name that the venue has of an order, the first of ours, and what was told filled under all of them.
+    fn at_venue(&self, id: &ClOrdId) -> (ClOrdId, Qty) {
+        let (mut id, mut cum) = (id.clone(), self.orders[id].cum);
+        while let Some(orig) = self.orders[&id].request.orig_cl_ord_id.clone() {
+            if !self.orders[&orig].is_replaced {
+                break; // it never came so far
+            }
+            cum = cum.checked_add(self.orders[&orig].cum).unwrap();
+            id = orig;
+        }
+        (id, cum)
+    }
+
+    /// A change that was refused has not been made: the venue's order has the terms of before.
+    fn assert_not_applied(&self, id: &ClOrdId, venue: &Venue<'_>) {
+        let Some(orig) = &self.orders[id].request.orig_cl_ord_id else { return };
+        let (first, _) = self.at_venue(orig);
+        // Or those of another that has its place by now.
+        let facts = venue.knows(&first).filter(|_| !self.orders[orig].is_replaced);
+        // A change to less than was filled by then ends an order.
+        let facts =
+            facts.filter(|facts| facts.closed.is_none() || facts.qty != Some(facts.cum_qty));
+        let Some(facts) = facts else { return };
+        assert_eq!((facts.limit, facts.qty), self.terms(orig), "{id} is refused");
+    }
+
+    /// Gives price and quantity that the venue has of an order, by what was told.
+    fn terms(&self, id: &ClOrdId) -> (Option<Decimal>, Option<Decimal>) {
+        let (order, (_, cum)) = (&self.orders[id], self.at_venue(id));
+        let before = cum.checked_sub(order.cum).unwrap();
+        let whole = order.whole.checked_add(before).unwrap();
+        (Some(order.request.price.to_decimal()), Some(whole.to_decimal()))
+    }
+
     fn end(&mut self, now: Timestamp, id: &ClOrdId, to: OrdStatus, reason: OrderEventReason) {
         let order = self.orders.get_mut(id).expect("an order of ours ends");
         assert!(!order.status.is_terminal(), "{id} ends twice: {:?} {to:?}", order.status);
@@ -244,7 +337,12 @@ impl Router {
         order.reason = reason;
         order.heard_at = now;
         let is_refused = to == OrdStatus::Rejected;
-        let said = if is_refused { ExecType::Rejected } else { ExecType::Cancelled };
+        let is_replaced = self.orders[id].is_replaced;
+        let said = match (is_refused, is_replaced) {
+            (true, _) => ExecType::Rejected,
+            (false, true) => ExecType::Replaced,
+            (false, false) => ExecType::Cancelled,
+        };
         self.store(id, said, None);
     }
 
@@ -257,14 +355,23 @@ impl Router {
         for id in ours.iter().filter(|id| id.as_str().starts_with(self.prefix)) {
             assert!(self.orders.contains_key(id), "{id} was never intended");
         }
+        let changing = self.live().filter_map(|(_, order)| order.request.orig_cl_ord_id.clone());
+        let changing: BTreeSet<ClOrdId> = changing.collect();
+        for open in &listed {
+            let ours = open.cl_ord_id.as_ref().filter(|id| !changing.contains(*id));
+            if let Some(order) = ours.and_then(|id| self.orders.get(id)) {
+                assert_eq!((open.price, open.order_qty), (order.request.price, order.whole));
+            }
+        }
         self.last_listing = listed;
         let missing = self.live().filter(|(id, order)| {
             !ours.contains(*id) && order.heard_at.saturating_add(GRACE) <= asked_at
         });
-        let missing: Vec<_> = missing.map(|(id, order)| (id.clone(), order.cum)).collect();
-        for (id, cum) in missing {
-            venue.assert_ended(&id, cum);
-            if venue.knows(&id).is_none() {
+        let missing: Vec<ClOrdId> = missing.map(|(id, _)| id.clone()).collect();
+        for id in missing {
+            let (first, cum) = self.at_venue(&id);
+            venue.assert_ended(&first, cum);
+            if venue.knows(&first).is_none() {
                 self.end(now, &id, OrdStatus::Cancelled, OrderEventReason::UnknownOrder);
             } else {
                 panic!("{id} ended at the venue and was not told before it was not listed");

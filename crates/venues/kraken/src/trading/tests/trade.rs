@@ -40,7 +40,13 @@ impl World {
         let sign = if side == Side::Buy { 1 } else { -1 };
         let reach = i64::try_from(self.random.next_below(20)).unwrap();
         let limit = Ticks::new(traded.mid + sign * reach * traded.tick);
-        let part = 1 + self.random.next_below(u64::try_from(traded.qty).unwrap() * 3);
+        // Half of the time whole orders, so that a fill often is the last one.
+        let whole = u64::try_from(traded.qty).unwrap();
+        let part = if self.random.next_below(2) == 0 {
+            (1 + self.random.next_below(4)) * whole
+        } else {
+            1 + self.random.next_below(whole * 3)
+        };
         let qty = Lots::new(i64::try_from(part).unwrap());
         let symbol = traded.symbol.into();
         let flow = Flow::Take { symbol, side, limit, qty, is_market_order: true };
@@ -76,6 +82,9 @@ impl World {
                     world.router.cancel(world.now, &id);
                 }
             }
+            if world.random.next_below(1_000) < orders_per_s * 5 && world.router.is_ready() {
+                world.change_one(None);
+            }
             if world.random.next_below(1_000) < orders_per_s * 6 {
                 world.take();
             }
@@ -96,6 +105,9 @@ impl World {
                 if world.random.next_below(100) < per_pair_and_s {
                     world.take_back_one(traded);
                 }
+                if world.random.next_below(100) < per_pair_and_s && world.router.is_ready() {
+                    world.change_one(Some(traded));
+                }
                 let desk = world.server.desk();
                 let market = desk.catalogue().find_pair(traded.symbol).unwrap().market;
                 highest = highest.max(desk.rate_count(world.now, world.trader(), market));
@@ -107,6 +119,35 @@ impl World {
             world.pump_router();
         });
         highest
+    }
+
+    /// Has an order, of a pair where one is given, changed in price, in size, or in both.
+    fn change_one(&mut self, only: Option<&Traded>) {
+        let of_pair =
+            |request: &OrderRequest| only.is_none_or(|traded| traded.key() == request.instrument);
+        let mut ids = self.router.changeable();
+        ids.retain(|id| of_pair(&self.router.orders[id].request));
+        if ids.is_empty() {
+            return;
+        }
+        let at = self.random.next_below(u64::try_from(ids.len()).unwrap());
+        let id = ids[usize::try_from(at).unwrap()].clone();
+        let old = self.router.orders[&id].request.clone();
+        let traded = TRADED.iter().find(|traded| traded.key() == old.instrument).unwrap();
+        let away = i64::try_from(self.random.next_below(15)).unwrap() + 1;
+        let steps = if old.side == Side::Buy { -away } else { away };
+        let is_moved = self.random.next_below(3) > 0;
+        let lots = i64::try_from(1 + self.random.next_below(4)).unwrap();
+        let order = OrderRequest {
+            cl_ord_id: self.router.next_id(),
+            price: if is_moved { traded.price(steps) } else { old.price },
+            qty: Qty::from_decimal(Decimal::new(traded.qty * lots, 8)).unwrap(),
+            orig_cum_qty: self.router.orders[&id].cum,
+            orig_cl_ord_id: Some(id),
+            is_post_only: true,
+            ..old
+        };
+        self.router.submit(self.now, order, DurationNs::from_s(3), true);
     }
 
     /// Takes back an order of a pair that nobody wanted back yet.

@@ -77,7 +77,7 @@ pub(crate) struct Venue<'a> {
 }
 
 impl<'a> Venue<'a> {
-    /// Gives an order by our id; fails when there are two.
+    /// Gives an order by the first of our ids that it had; fails when there are two.
     pub(crate) fn knows(&self, id: &ClOrdId) -> Option<OrderFacts<'a>> {
         let query = ClosedQuery { cl_ord_id: Some(id.to_string()), ..ClosedQuery::default() };
         let closed = self.desk.closed_orders(self.trader, &query).rows;
@@ -89,12 +89,13 @@ impl<'a> Venue<'a> {
         all.first().and_then(|no| self.desk.order(*no))
     }
 
-    pub(crate) fn assert_ended(&self, id: &ClOrdId, cum: Qty) {
-        if let Some(facts) = self.knows(id) {
-            assert!(facts.closed.is_some(), "{id} is told ended and is open");
-            assert_eq!(facts.cum_qty, cum.to_decimal(), "{id}: fills told and filled");
+    /// Fails where an order of the venue is open, or has filled another quantity than was told of all our names of it.
+    pub(crate) fn assert_ended(&self, first: &ClOrdId, cum: Qty) {
+        if let Some(facts) = self.knows(first) {
+            assert!(facts.closed.is_some(), "{first} is told ended and is open");
+            assert_eq!(facts.cum_qty, cum.to_decimal(), "{first}: fills told and filled");
         } else {
-            assert!(cum.is_zero(), "{id}");
+            assert!(cum.is_zero(), "{first}");
         }
     }
 }
