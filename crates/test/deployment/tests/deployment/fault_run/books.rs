@@ -61,6 +61,56 @@ impl Ours {
         self.last.insert(cl_ord_id, event.clone());
     }
 
+    /// Gives the names of ours that the venue's order has had, newest first: those whose place others took, under the name
+    /// that the venue knows, which is the first.
+    fn names<'a>(&'a self, newest: &'a str) -> Vec<&'a str> {
+        let mut names = vec![newest];
+        let mut of = newest;
+        while let Some(orig) = self.approved.get(of).and_then(|it| it.orig_cl_ord_id.as_ref()) {
+            let at_venue = |id: &str| self.last.get(id).and_then(|event| event.order_id.clone());
+            let place = at_venue(orig.as_str());
+            if place.is_none() || place != at_venue(of) {
+                break; // its place was never taken
+            }
+            of = orig.as_str();
+            names.push(of);
+        }
+        names
+    }
+
+    /// Gives the name that the venue knows of each of our orders.
+    fn first_names(&self) -> BTreeMap<&str, &str> {
+        let ids = self.approved.keys().map(String::as_str);
+        ids.filter_map(|id| Some((id, *self.names(id).last()?))).collect()
+    }
+
+    /// Gives what our log booked on all these names.
+    fn cum(&self, names: &[&str]) -> Decimal {
+        let events = names.iter().filter_map(|name| self.last.get(*name));
+        events.map(|event| event.cum_qty.to_decimal()).sum()
+    }
+
+    /// Gives price and quantity that the venue's order was to have in the end, as it counts them.
+    fn terms(&self, names: &[&str]) -> Option<(Decimal, Decimal)> {
+        let (newest, before) = names.split_first()?;
+        let request = self.approved.get(*newest)?;
+        let earlier = before.split_first().map(|(_, earlier)| self.cum(earlier));
+        let base = earlier.unwrap_or_default() + request.orig_cum_qty.to_decimal();
+        let base = if before.is_empty() { Decimal::ZERO } else { base };
+        Some((request.price.to_decimal(), base + request.qty.to_decimal()))
+    }
+
+    /// Tells whether a price was approved for the venue's order, whether or not our log says that it ever had it.
+    fn is_asked(&self, names: &[&str], price: Option<Decimal>) -> bool {
+        let is_of = |request: &&OrderRequest| {
+            let orig = request.orig_cl_ord_id.as_ref().map(|orig| orig.as_str());
+            names.contains(&request.cl_ord_id.as_str())
+                || orig.is_some_and(|it| names.contains(&it))
+        };
+        let mut requests = self.approved.values().filter(is_of);
+        requests.any(|request| Some(request.price.to_decimal()) == price)
+    }
+
     /// Gives our position in each pair.
     fn positions(&self) -> BTreeMap<String, Decimal> {
         positions(&self.fills)
@@ -144,6 +194,15 @@ pub(crate) fn differences(theirs: &Theirs, ours: &Ours) -> Vec<String> {
 /// every order of ours that is not there to have ended without a trade.
 fn orders(theirs: &Theirs, ours: &Ours, found: &mut Vec<String>) {
     let mut seen: BTreeMap<&str, &ExchangeOrder> = BTreeMap::new();
+    let first_names = ours.first_names();
+    // Of each of the venue's orders the name that came last.
+    let mut newest: BTreeMap<&str, &str> = BTreeMap::new();
+    for (id, first) in &first_names {
+        let longest = newest.entry(first).or_insert(id);
+        if ours.names(id).len() > ours.names(longest).len() {
+            *longest = id;
+        }
+    }
     for order in &theirs.orders {
         let Some(id) = order.cl_ord_id.as_deref() else {
             found.push(format!("{}: an order without an id of ours", order.txid));
@@ -159,26 +218,29 @@ fn orders(theirs: &Theirs, ours: &Ours, found: &mut Vec<String>) {
             found.push(format!("{id}: an orphan, nobody approved it"));
             continue;
         };
-        let approved = (
-            symbol(&asked.instrument.to_string()),
-            side(asked.side),
-            Some(asked.qty.to_decimal()),
-            Some(asked.price.to_decimal()),
-        );
-        let sent = (order.symbol.clone(), order.side.as_str(), order.qty, order.limit);
+        let names = newest.get(id).map_or_else(|| vec![id], |newest| ours.names(newest));
+        let approved = (symbol(&asked.instrument.to_string()), side(asked.side));
+        let sent = (order.symbol.clone(), order.side.as_str());
         if approved != sent {
             found.push(format!("{id}: approved {approved:?}, at the exchange {sent:?}"));
         }
-        let booked = ours.last.get(id).map(|event| event.cum_qty.to_decimal());
-        if booked != Some(order.cum_qty) {
-            found.push(format!("{id}: filled {}, our log {booked:?}", order.cum_qty));
+        let (terms, is) = (ours.terms(&names), order.limit.zip(order.qty));
+        // A change to less than was filled by then ends an order at what was filled.
+        let is_cut = order.qty == Some(order.cum_qty) && ours.is_asked(&names, order.limit);
+        if terms != is && !is_cut {
+            found.push(format!("{id}: approved {terms:?}, at the exchange {is:?} ({names:?})"));
+        }
+        let booked = ours.cum(&names);
+        if booked != order.cum_qty {
+            found.push(format!("{id}: filled {}, our log {booked} ({names:?})", order.cum_qty));
         }
     }
     for (id, event) in &ours.last {
         if !event.ord_status.is_terminal() {
             found.push(format!("{id}: {:?} in our log", event.ord_status));
         }
-        if !seen.contains_key(id.as_str()) && !event.cum_qty.is_zero() {
+        let first = first_names.get(id.as_str()).copied().unwrap_or(id);
+        if !seen.contains_key(first) && !event.cum_qty.is_zero() {
             found.push(format!("{id}: filled in our log, unknown to the exchange"));
         }
     }
@@ -186,15 +248,18 @@ fn orders(theirs: &Theirs, ours: &Ours, found: &mut Vec<String>) {
 
 /// Wants every execution of the exchange booked exactly once, in its very terms, and none beside them.
 fn fills(theirs: &Theirs, ours: &Ours, found: &mut Vec<String>) {
-    let mut booked: BTreeMap<&str, &Execution> = BTreeMap::new();
+    let first_names = ours.first_names();
+    let mut booked: BTreeMap<&str, Execution> = BTreeMap::new();
     for fill in &ours.fills {
-        if booked.insert(&fill.exec_id, fill).is_some() {
+        let known = fill.cl_ord_id.as_deref().and_then(|id| first_names.get(id));
+        let cl_ord_id = known.map(|first| (*first).to_owned()).or_else(|| fill.cl_ord_id.clone());
+        if booked.insert(&fill.exec_id, Execution { cl_ord_id, ..fill.clone() }).is_some() {
             found.push(format!("{}: booked twice", fill.exec_id));
         }
     }
     for execution in &theirs.executions {
         match booked.remove(execution.exec_id.as_str()) {
-            Some(fill) if fill == execution => {}
+            Some(fill) if fill == *execution => {}
             Some(fill) => found.push(format!("the exchange {execution:?}, our log {fill:?}")),
             None => found.push(format!("never booked: {execution:?}")),
         }
@@ -219,7 +284,12 @@ pub(crate) fn check_gate(deployment: &Deployment, theirs: &Theirs) {
 }
 
 /// Compares the rows of executions in history with the exchange's.
-pub(crate) fn history_differs(deployment: &Deployment, theirs: &Theirs) -> Option<String> {
+pub(crate) fn history_differs(
+    deployment: &Deployment,
+    theirs: &Theirs,
+    ours: &Ours,
+) -> Option<String> {
+    let first_names = ours.first_names();
     let sql = "SELECT exec_id, cl_ord_id, instrument, lower(side), last_px, last_qty, fee_amount, fee_asset FROM fills";
     let rows = deployment.query(sql).unwrap();
     let mut stored: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -239,6 +309,10 @@ pub(crate) fn history_differs(deployment: &Deployment, theirs: &Theirs) -> Optio
         vec![id, name, it.side.clone(), price, qty, fee, it.fee_asset.clone()]
     };
     let normal = |mut cells: Vec<String>| {
+        if let Some(first) = cells.first_mut() {
+            let known = first_names.get(first.as_str()).map(|known| (*known).to_owned());
+            *first = known.unwrap_or_else(|| first.clone());
+        }
         for cell in cells.iter_mut().skip(3).take(3) {
             *cell = cell.parse::<Decimal>().unwrap().normalize().to_string();
         }

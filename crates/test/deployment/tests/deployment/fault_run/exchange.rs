@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 const ACCOUNT: &str = "maker";
 /// Its key.
 const KEY: &str = "maker-trading";
-/// A volume at which makers pay no fee; takers do.
-const VOLUME_USD: &str = "10000000";
+/// A volume at which makers pay two basis points.
+const VOLUME_USD: &str = "5000000";
 
 /// Is a running `remora sim kraken-spot`; killed when it is dropped.
 pub(crate) struct Exchange {

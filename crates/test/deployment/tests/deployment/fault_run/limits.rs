@@ -186,3 +186,59 @@ impl Exposure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_domain::Timestamp;
+    use remora_testkit::{Producer, approval, at_ms, cancelled, filled, key, px, qty, request};
+
+    /// Follows what became of one pair at a mid of 100, with limits of 100 an order, 250 a pair and 250 in all.
+    fn above(bodies: Vec<Body>) -> Vec<String> {
+        let lowest: BySecond = [(0, Decimal::ONE_HUNDRED)].into();
+        let lowest = Arc::new(Mutex::new(BTreeMap::from([(key("BTC-USD"), lowest)])));
+        let mut producer = Producer::new("risk-gate", 1);
+        let log: Vec<Envelope> =
+            bodies.into_iter().map(|body| (*producer.wrap(at_ms(1_000), body)).clone()).collect();
+        let limits = Limits { order: 100.into(), pair: 250.into(), total: 250.into() };
+        follow(&log, &Mids { lowest }, &limits).above
+    }
+
+    fn order(id: &str, side: Side, size: &str) -> OrderRequest {
+        OrderRequest { side, price: px("100"), qty: qty(size), ..request(id) }
+    }
+
+    fn approved(order: &OrderRequest) -> Body {
+        Body::OrderApproval(approval(order.clone(), 1, 1, Timestamp::MAX))
+    }
+
+    #[test]
+    fn an_order_at_its_limit_is_within_and_one_unit_more_is_not() {
+        assert_eq!(above(vec![approved(&order("r-1", Side::Buy, "1"))]), Vec::<String>::new());
+        let found = above(vec![approved(&order("r-1", Side::Buy, "1.00000001"))]);
+        assert!(found.len() == 1 && found[0].contains("order 100.000001"), "{found:?}");
+    }
+
+    #[test]
+    fn what_rests_and_what_is_held_count_together_until_an_order_has_ended() {
+        let orders: Vec<OrderRequest> =
+            (1..=3).map(|n| order(&format!("r-{n}"), Side::Sell, "1")).collect();
+        let [first, second, third] = orders.as_slice() else { panic!("{orders:?}") };
+        let held = filled(first, "x-1", qty("0"), first.qty);
+        let both = || vec![approved(first), Body::OrderEvent(held.clone()), approved(second)];
+        assert_eq!(above(both()), Vec::<String>::new());
+        let found = above([both(), vec![approved(third)]].concat());
+        assert!(found.iter().any(|it| it.contains("pair 300")), "{found:?}");
+        assert!(found.iter().any(|it| it.contains("total 300")), "{found:?}");
+        let gone = Body::OrderEvent(cancelled(second, qty("0")));
+        assert_eq!(above([both(), vec![gone, approved(third)]].concat()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_order_that_was_approved_without_a_book_is_found() {
+        let mut blind = order("r-1", Side::Buy, "1");
+        blind.instrument = key("ETH-USD");
+        let found = above(vec![approved(&blind)]);
+        assert!(found.len() == 1 && found[0].contains("without any book"), "{found:?}");
+    }
+}

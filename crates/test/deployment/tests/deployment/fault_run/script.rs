@@ -1,6 +1,7 @@
 //! What goes wrong in a fault run: every kind that the exchange knows, the same script again and again.
 
 use super::exchange::Exchange;
+use remora_kraken::server::faults::FaultKind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -12,25 +13,11 @@ pub(crate) struct Round {
     pub(crate) divisor: u32,
 }
 
-/// What the project's list of faults calls for, by the exchange's names of the kinds; each has to have happened.
-pub(crate) const KINDS: [&str; 16] = [
-    "reply_lost",
-    "request_lost",
-    "error_page",
-    "unavailable",
-    "reply_delayed",
-    "delayed",
-    "duplicated",
-    "reordered",
-    "lost",
-    "corrupt_checksum",
-    "disconnected",
-    "stalled",
-    "phase",
-    "invalid_nonce",
-    "throttled",
-    "clock_offset",
-];
+/// Gives the exchange's names of everything that it can do wrong; each has to have happened.
+pub(crate) fn kinds() -> Vec<String> {
+    let name = |kind| serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned();
+    FaultKind::ALL.into_iter().map(name).collect()
+}
 
 /// Puts one round of the script in force.
 pub(crate) fn play(exchange: &Exchange, round: &Round) {
@@ -55,13 +42,14 @@ fn faults(round: &Round, injected: &BTreeMap<String, u64>) -> Vec<Value> {
     let of_pair = |pair: &str| json!({"scope": {"pair": pair}});
     // Chance may spare a kind; each happens once for certain, one after the other. Not in each round: to a router that
     // starts and asks one thing in seconds they would happen all in a row.
-    let missing = KINDS.iter().filter(|kind| !injected.contains_key(**kind));
+    let kinds = kinds();
+    let missing = kinds.iter().filter(|kind| !injected.contains_key(*kind));
     let certain = missing.zip(1_i64..).filter_map(|(kind, number)| {
         let after_ms = number * 1_500;
         let delay = json!({"delay_ms": 500});
         let fault =
             |scope: &Value| json!({"kind": kind, "scope": scope, "count": 1, "after_ms": after_ms});
-        match *kind {
+        match kind.as_str() {
             "disconnected" | "stalled" | "phase" | "clock_offset" => None,
             "corrupt_checksum" => Some(fault(&json!({}))),
             "reply_delayed" | "delayed" => Some(with(fault(&ours), delay)),

@@ -72,6 +72,29 @@ pub enum FaultKind {
     ClockOffset,
 }
 
+impl FaultKind {
+    /// Every kind, once.
+    pub const ALL: [Self; 17] = [
+        Self::RequestLost,
+        Self::InvalidNonce,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::ReplyLost,
+        Self::ErrorPage,
+        Self::ReplyDelayed,
+        Self::Delayed,
+        Self::Duplicated,
+        Self::Reordered,
+        Self::Lost,
+        Self::CorruptChecksum,
+        Self::Silent,
+        Self::Disconnected,
+        Self::Stalled,
+        Self::Phase,
+        Self::ClockOffset,
+    ];
+}
+
 /// Is where a fault may happen; everywhere unless narrowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -353,5 +376,39 @@ impl Check<'_> {
         if is_given && !is_possible {
             self.problem(key, "given", "nothing for this kind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FaultKind as K;
+
+    /// Gives the place of a kind in the list; a new kind does not compile without one.
+    const fn place(kind: K) -> usize {
+        match kind {
+            K::RequestLost => 0,
+            K::InvalidNonce => 1,
+            K::Throttled => 2,
+            K::Unavailable => 3,
+            K::ReplyLost => 4,
+            K::ErrorPage => 5,
+            K::ReplyDelayed => 6,
+            K::Delayed => 7,
+            K::Duplicated => 8,
+            K::Reordered => 9,
+            K::Lost => 10,
+            K::CorruptChecksum => 11,
+            K::Silent => 12,
+            K::Disconnected => 13,
+            K::Stalled => 14,
+            K::Phase => 15,
+            K::ClockOffset => 16,
+        }
+    }
+
+    #[test]
+    fn the_list_holds_every_kind_once() {
+        let places: Vec<usize> = K::ALL.into_iter().map(place).collect();
+        assert_eq!(places, (0..K::ALL.len()).collect::<Vec<_>>());
     }
 }
