@@ -110,33 +110,28 @@ pub fn select(
     Universe { version: before.map_or(0, |universe| universe.version).saturating_add(1), places }
 }
 
-/// Orders pairs greedily; gives each with what correlation costs it.
-fn rank<'a>(
-    mut rest: Vec<&'a Card>,
-    settings: &SelectSettings,
-    capital: f64,
-) -> Vec<(&'a Card, f64)> {
+/// Orders pairs greedily; gives each with what correlation costs it. Once one is not chosen, none after it is, and what
+/// is not chosen burdens nobody: the rest stand as their scores and costs are.
+fn rank<'a>(cards: Vec<&'a Card>, settings: &SelectSettings, capital: f64) -> Vec<(&'a Card, f64)> {
+    let net = |(card, cost): &(&Card, f64)| card.score_bps - cost;
+    // Of equal ones the first by name, so that equal inputs give equal universes.
+    let better = |a: &(&Card, f64), b: &(&Card, f64)| {
+        net(b).total_cmp(&net(a)).then_with(|| a.0.facts.pair.cmp(&b.0.facts.pair))
+    };
+    let mut rest: Vec<(&'a Card, f64)> = cards.into_iter().map(|card| (card, 0.0)).collect();
     let mut ranked: Vec<(&'a Card, f64)> = Vec::new();
-    let mut costs: Vec<f64> = vec![0.0; rest.len()];
-    while !rest.is_empty() {
-        let net = |i: usize| {
-            let score = rest.get(i).map_or(f64::NEG_INFINITY, |card| card.score_bps);
-            score - costs.get(i).copied().unwrap_or(0.0)
-        };
-        // Of equal ones the first by name, so that equal inputs give equal universes.
-        let name = |i: usize| rest.get(i).map(|card| card.facts.pair.as_str());
-        let best = (0..rest.len())
-            .max_by(|a, b| net(*a).total_cmp(&net(*b)).then_with(|| name(*b).cmp(&name(*a))));
-        let Some(best) = best else { break };
-        let (chosen, cost) = (rest.remove(best), costs.remove(best));
-        // What is not chosen burdens nobody.
-        let is_chosen = chosen.score_bps > cost && ranked.len() < settings.pairs_max;
-        for (card, cost) in rest.iter().zip(&mut costs).filter(|_| is_chosen) {
+    while ranked.len() < settings.pairs_max {
+        let best = rest.iter().enumerate().min_by(|(_, a), (_, b)| better(a, b));
+        let Some(best) = best.filter(|(_, best)| net(best) > 0.0).map(|(at, _)| at) else { break };
+        let (chosen, cost) = rest.swap_remove(best);
+        for (card, cost) in &mut rest {
             let shared = correlation(card, chosen).max(0.0);
             *cost += settings.correlation_weight * shared * risk_bps(card, capital);
         }
         ranked.push((chosen, cost));
     }
+    rest.sort_by(better);
+    ranked.extend(rest);
     ranked
 }
 
