@@ -26,6 +26,8 @@ const RETRY_MAX: DurationNs = DurationNs::from_s(5);
 const LOCKED_PAUSE: DurationNs = DurationNs::from_s(60);
 /// The venue's clock is not read again sooner than this because of what it refuses.
 const CLOCK_DOUBT_PAUSE: DurationNs = DurationNs::from_s(10);
+/// Pairs are not listed again sooner than this because of a name that nobody knew.
+const NAMES_DOUBT_PAUSE: DurationNs = DurationNs::from_s(5);
 /// Pairs whose fees are asked for at once.
 const FEE_PAIRS_MAX: usize = 50;
 
@@ -241,6 +243,7 @@ impl KrakenTrading {
                 Ok(()) => self.reads.failures = 0,
                 Err(error) => {
                     self.unread(error, body, out);
+                    self.doubt_names(now, error);
                     self.read_failed(now, &ask);
                 }
             },
@@ -343,6 +346,15 @@ impl KrakenTrading {
     }
 
     /// Asks again later: reads do no harm.
+    /// Lists the pairs again when one is named that nobody knew: while a pair is under maintenance, the venue does not list
+    /// it, and our orders of it are there all the same.
+    pub(super) fn doubt_names(&mut self, now: Timestamp, error: Unreadable) {
+        let is_name = matches!(error.field, "descr.pair" | "pair" | "symbol");
+        if is_name && is_older(self.reads.names_at, NAMES_DOUBT_PAUSE, now) {
+            self.reads.names_at = None;
+        }
+    }
+
     fn read_failed(&mut self, now: Timestamp, ask: &Ask) {
         self.reads.note(ask, Some(now));
         let factor = 1_i64.checked_shl(self.reads.failures.min(10)).unwrap_or(1);

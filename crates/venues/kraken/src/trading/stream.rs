@@ -166,6 +166,7 @@ impl KrakenTrading {
                 for raw in items {
                     if let Err(error) = self.on_item(now, raw, is_snapshot, out) {
                         self.unread(error, raw.get(), out);
+                        self.doubt_names(now, error);
                         self.settle.doubt(now);
                         self.settle.want(now);
                     }

@@ -1,7 +1,7 @@
 //! A session joined with the exchange on days with one thing wrong: phases, clocks, nonces, throttling, other clients,
 //! the timer, the key.
 
-use super::world::{Options, World};
+use super::world::{Options, TRADED, World};
 use crate::server::auth::Permission;
 use crate::server::settings::Tier;
 use remora_domain::{DurationNs, OrdStatus};
@@ -57,6 +57,23 @@ fn a_session_lives_through_post_only_and_cancel_only() {
             let fault = format!(r#"{{"kind":"phase","mode":"{mode}","duration_ms":20000}}"#);
             through(world, &fault, 25);
         }
+    }
+}
+
+#[test]
+fn pairs_that_are_not_listed_at_the_start_are_known_once_they_are() {
+    for mut world in both(46, |_| ()) {
+        world.trade(DurationNs::from_s(10), 4);
+        world.kill();
+        for traded in &TRADED {
+            let phase = r#"{"kind":"phase","mode":"maintenance","duration_ms":20000,"scope":{"pair":"PAIR"}}"#;
+            world.admin("faults", &phase.replace("PAIR", traded.symbol));
+        }
+        world.start();
+        world.quiet(DurationNs::from_s(40));
+        assert!(world.router.is_ready(), "{:?}", world.problems);
+        world.trade(DurationNs::from_s(10), 4);
+        world.wind_down();
     }
 }
 
