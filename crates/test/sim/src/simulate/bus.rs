@@ -258,7 +258,6 @@ impl World {
             process.begin(run, actor);
         }
         self.note(format!("! {} starts as run {run}", service.name()));
-        self.replace_gate(service);
         if service == Seat::Persister {
             // The bus keeps its place: history is what is not acknowledged yet.
             for (stream, place) in self.history.places(&self.streams) {
@@ -319,6 +318,7 @@ impl World {
             process.is_caught_up = true;
         }
         self.give(service, Input::CaughtUp);
+        self.replace_gate(service);
         for stream in ORDER {
             self.wake_reader(service, stream);
         }

@@ -125,10 +125,11 @@ impl World {
         }
     }
 
-    /// Lets a gate that is replaced end some time later. Where both were started, the older one.
+    /// Lets a gate that is replaced end some time later: the one that was up when another came up, whichever was started
+    /// first, because the later one has the newer epoch.
     pub(super) fn replace_gate(&mut self, newer: Seat) {
         let older = newer.other_gate().and_then(|seat| self.process(seat));
-        let Some(older) = older.filter(|process| process.actor.is_some()) else { return };
+        let Some(older) = older.filter(|process| process.is_caught_up) else { return };
         let (seat, run) = (older.service, older.run);
         let delay = self.delay(500_000, 9_000_000);
         self.post(delay, Event::Retire(seat, run));
