@@ -3,7 +3,7 @@
 
 use super::{Order, Orders, Out, Status, report};
 use remora_domain::{
-    ClOrdId, Fill, OrderEventReason as Reason, OrderId, Price, Qty, Timestamp, VenueReport,
+    ClOrdId, Fill, OrderEventReason as Reason, OrderId, Price, Qty, Side, Timestamp, VenueReport,
 };
 
 /// Is what was seen of an order's terms after a change, as the venue counts them.
@@ -174,7 +174,7 @@ impl Orders {
         orig.is_some_and(|orig| orig.moved.is_some() && orig.is_live())
     }
 
-    /// Gives the name that a fill belongs to: one too many for an order is its successor's.
+    /// Gives the name that a fill belongs to: one too many for an order, or beyond its limit, is its successor's.
     pub(super) fn name_for_fill(
         &mut self,
         now: Timestamp,
@@ -182,11 +182,16 @@ impl Orders {
         fill: &Fill,
         out: &mut Out,
     ) -> ClOrdId {
-        let is_too_much = self.all.get(id).is_some_and(|order| {
+        let is_of_successor = self.all.get(id).is_some_and(|order| {
             let sum = order.sum.checked_add(fill.last_qty);
-            !order.execs.contains(&fill.exec_id) && sum.is_ok_and(|sum| sum > order.qty)
+            let is_too_much = sum.is_ok_and(|sum| sum > order.qty);
+            let is_beyond = match order.side {
+                Side::Buy => fill.last_px > order.price,
+                Side::Sell => fill.last_px < order.price,
+            };
+            !order.execs.contains(&fill.exec_id) && (is_too_much || is_beyond)
         });
-        if !is_too_much {
+        if !is_of_successor {
             return id.clone();
         }
         if let Some(order) = self.all.get_mut(id) {
@@ -360,6 +365,23 @@ mod tests {
             [VenueOutput::Report(VenueReport::Filled { cl_ord_id: of, .. })] if *of == name
         ));
         assert_eq!(orders.live_count(), 0);
+    }
+
+    #[test]
+    fn a_fill_beyond_the_limit_of_an_order_is_of_the_one_in_its_place() {
+        let mut orders = growing();
+        orders.get_mut(&cl_ord_id("r-2")).unwrap().price = remora_testkit::px("101");
+        let mut out = Vec::new();
+        let dear = fill("T1", "101", "1", "0.1");
+        orders.filled(at_ms(1), &cl_ord_id("r-1"), &order_id(), dear, at_ms(1), &mut out);
+        let [
+            VenueOutput::Report(VenueReport::Replaced { .. }),
+            VenueOutput::Report(VenueReport::Filled { cl_ord_id: of, .. }),
+        ] = out.as_slice()
+        else {
+            panic!("{out:?}");
+        };
+        assert_eq!(*of, cl_ord_id("r-2"));
     }
 
     #[test]
