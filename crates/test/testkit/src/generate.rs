@@ -8,6 +8,29 @@ use remora_domain::{
 };
 use rust_decimal::Decimal;
 
+/// Gives a text with some characters replaced, taken out or put in. `characters` is a pattern of one character; the text
+/// must have more of them than there are changes.
+pub fn changed(
+    text: &str,
+    characters: &'static str,
+    times: std::ops::Range<usize>,
+) -> impl Strategy<Value = String> + use<> {
+    let whole: Vec<char> = text.chars().collect();
+    let change = (any::<prop::sample::Index>(), characters, 0..3);
+    prop::collection::vec(change, times).prop_map(move |changes| {
+        let mut text = whole.clone();
+        for (place, with, kind) in changes {
+            let (place, with) = (place.index(text.len()), with.chars().next().unwrap());
+            match kind {
+                0 => *text.get_mut(place).unwrap() = with,
+                1 => drop(text.remove(place)),
+                _ => text.insert(place, with),
+            }
+        }
+        text.into_iter().collect()
+    })
+}
+
 /// Gives prices on the tick between two numbers of ticks.
 pub fn prices(ticks: std::ops::Range<i64>) -> impl Strategy<Value = Price> {
     ticks.prop_map(|ticks| Price::from_decimal(Decimal::new(ticks, 2)).unwrap())

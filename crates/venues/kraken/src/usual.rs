@@ -228,18 +228,8 @@ mod tests {
 
         #[test]
         fn what_is_read_of_a_changed_text_is_what_the_general_reader_reads(
-            changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9.eE+-]|[\\[\\]{},:\"\\\\ ]|\\PC", 0..3), 1..4)
+            text in remora_testkit::generate::changed(USUAL, "[0-9.eE+-]|[\\[\\]{},:\"\\\\ ]|\\PC", 1..4)
         ) {
-            let mut text: Vec<char> = USUAL.chars().collect();
-            for (place, with, kind) in changes {
-                let (place, with) = (place.index(text.len()), with.chars().next().unwrap());
-                match kind {
-                    0 => text[place] = with,
-                    1 => drop(text.remove(place)),
-                    _ => text.insert(place, with),
-                }
-            }
-            let text: String = text.into_iter().collect();
             if let Some(read) = usual(&text) {
                 prop_assert_eq!(Some(read), general(&text));
             }

@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use remora_testkit::contract::check_machine;
+use remora_testkit::generate;
 
 fn log() -> Vec<(Timestamp, FeedInput)> {
     let at =
@@ -36,21 +37,8 @@ fn the_session_keeps_the_contract_of_a_machine() {
 /// Gives frames and definitions of ours with some characters replaced, taken out or put in.
 fn changed() -> impl Strategy<Value = String> {
     let texts: Vec<String> = FRAMES.lines().chain([DEFINITIONS]).map(str::to_owned).collect();
-    let change = (any::<prop::sample::Index>(), "[-0-9.eE\\[\\]{},:\"a-z ]|\\PC", 0..3);
-    (prop::sample::select(texts), prop::collection::vec(change, 1..5)).prop_map(
-        |(text, changes)| {
-            let mut text: Vec<char> = text.chars().collect();
-            for (place, with, kind) in changes {
-                let (place, with) = (place.index(text.len()), with.chars().next().unwrap());
-                match kind {
-                    0 => text[place] = with,
-                    1 => drop(text.remove(place)),
-                    _ => text.insert(place, with),
-                }
-            }
-            text.into_iter().collect()
-        },
-    )
+    prop::sample::select(texts)
+        .prop_flat_map(|text| generate::changed(&text, "[-0-9.eE\\[\\]{},:\"a-z ]|\\PC", 1..5))
 }
 
 proptest! {

@@ -16,7 +16,9 @@ pub(in crate::trading) struct Seen {
 impl Orders {
     pub(super) fn forget_successor(&mut self, orig: &ClOrdId, id: &ClOrdId) {
         if let Some(old) = self.all.get_mut(orig) {
-            old.successor.take_if(|successor| successor == id);
+            let was_its = old.successor.take_if(|successor| successor == id).is_some();
+            // What was seen of it says nothing of the next one.
+            old.moved.take_if(|_| was_its);
         }
     }
 
@@ -191,7 +193,7 @@ impl Orders {
             };
             !order.execs.contains(&fill.exec_id) && (is_too_much || is_beyond)
         });
-        if !is_of_successor {
+        if !is_of_successor || !self.is_changing(id) {
             return id.clone();
         }
         if let Some(order) = self.all.get_mut(id) {
@@ -382,6 +384,37 @@ mod tests {
             panic!("{out:?}");
         };
         assert_eq!(*of, cl_ord_id("r-2"));
+    }
+
+    #[test]
+    fn what_cannot_be_of_an_order_gives_nothing_to_a_change_that_comes_later() {
+        let mut orders = Orders::default();
+        orders.restore(&told("r-1", None, "2", OrdStatus::Working));
+        let mut out = Vec::new();
+        for (exec_id, price) in [("T1", "101"), ("T2", "100")] {
+            let one = fill(exec_id, price, "0.5", "0.1");
+            orders.filled(at_ms(1), &cl_ord_id("r-1"), &order_id(), one, at_ms(1), &mut out);
+            orders.restore(&told("r-2", Some("r-1"), "3", OrdStatus::InFlight));
+        }
+        let is_filled = |output: &VenueOutput| matches!(output, VenueOutput::Report(VenueReport::Filled { cl_ord_id: of, .. }) if of.as_str() == "r-1");
+        assert!(out.len() == 2 && out.iter().all(is_filled), "{out:?}");
+    }
+
+    #[test]
+    fn a_change_that_was_refused_leaves_no_place_to_the_next() {
+        let (mut orders, id) = (growing(), cl_ord_id("r-1"));
+        // Seen, while a fill of before is missing.
+        orders.cum_told(&id, qty("1"));
+        see(&mut orders, "r-1", "3");
+        orders.refused(at_ms(3), &cl_ord_id("r-2"), Reason::VenueOther, &mut Vec::new());
+        orders.restore(&told("r-3", Some("r-1"), "4", OrdStatus::InFlight));
+        let mut out = Vec::new();
+        let missing = fill("T1", "100", "1", "0.1");
+        orders.filled(at_ms(4), &id, &order_id(), missing, at_ms(4), &mut out);
+        assert!(
+            matches!(out.as_slice(), [VenueOutput::Report(VenueReport::Filled { .. })]),
+            "{out:?}"
+        );
     }
 
     #[test]
