@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 /// Accounts whose secrets it prints; the last of them is the last thing it says.
 const ACCOUNTS: usize = 4;
 
-/// Is a running `remora sim kraken-spot`; killed when it is dropped.
+/// Is a running `remora sim`; killed when it is dropped.
 #[derive(Debug)]
 pub struct SimulatedExchange {
     process: Child,
@@ -24,21 +24,47 @@ impl SimulatedExchange {
     /// # Errors
     /// Fails when the program `remora` cannot be started or ends at once.
     pub fn start(remora: &Path, arguments: &[&str], log: Stdio) -> Result<Self> {
+        let flags = ["--listen", "--auth-listen", "--l3-listen", "--admin-listen"];
+        let mut secrets = 0;
+        Self::launch(remora, "kraken-spot", &flags, arguments, log, |line| {
+            secrets += usize::from(line.starts_with("    secret"));
+            secrets == ACCOUNTS
+        })
+    }
+
+    /// The same for Kraken Futures, whose public side has no accounts.
+    ///
+    /// # Errors
+    /// Fails when the program `remora` cannot be started or ends at once.
+    pub fn start_futures(remora: &Path, arguments: &[&str], log: Stdio) -> Result<Self> {
+        let flags = ["--listen", "--admin-listen"];
+        // The last thing it says.
+        let is_last = |line: &str| line.trim_start().starts_with("remora paper ");
+        Self::launch(remora, "kraken-futures", &flags, arguments, log, is_last)
+    }
+
+    fn launch(
+        remora: &Path,
+        venue: &str,
+        flags: &[&str],
+        arguments: &[&str],
+        log: Stdio,
+        mut is_last: impl FnMut(&str) -> bool,
+    ) -> Result<Self> {
         let mut command = Command::new(remora);
-        command.args(["sim", "kraken-spot"]).args(arguments).env_clear();
-        for flag in ["--listen", "--auth-listen", "--l3-listen", "--admin-listen"] {
+        command.args(["sim", venue]).args(arguments).env_clear();
+        for flag in flags {
             command.args([flag, "127.0.0.1:0"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let process = command.spawn().with_context(|| format!("start {command:?}"))?;
         let mut exchange = Self { process, said: Vec::new() };
         let output = exchange.process.stdout.take().context("it has no output")?;
-        let mut secrets = 0;
         for line in BufReader::new(output).lines() {
             let line = line.context("read what the exchange says")?;
-            secrets += usize::from(line.starts_with("    secret"));
+            let is_last = is_last(&line);
             exchange.said.push(line);
-            if secrets == ACCOUNTS {
+            if is_last {
                 return Ok(exchange);
             }
         }

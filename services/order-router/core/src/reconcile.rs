@@ -217,7 +217,13 @@ impl OrderRouterCore {
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
-        let counts_from = order.touched_at.saturating_add(self.config.absent_grace);
+        // A request may be on its way longer than news of an order that the venue has: what is given up while it can
+        // still arrive would be exposure that nobody reserves.
+        let grace = match order.order_id {
+            Some(_) => self.config.absent_grace,
+            None => self.config.absent_grace.max(self.config.request_life),
+        };
+        let counts_from = order.touched_at.saturating_add(grace);
         if asked_at < counts_from {
             order.answers_without_it = 0;
             self.query_by(counts_from.max(now));

@@ -71,8 +71,12 @@ impl OrderRouterCore {
                 order_qty,
                 venue_time,
             } => {
+                let was_known = self.is_known_at_venue(&cl_ord_id);
                 self.learn_order_id(&cl_ord_id, &order_id);
                 self.replaced(now, &orig_cl_ord_id, &cl_ord_id, order_qty, venue_time, out);
+                if !was_known {
+                    self.say_late(now, &cl_ord_id, venue_time, out);
+                }
             }
             VenueReport::Rejected { cl_ord_id: id, reason, venue_time } => {
                 let what = What::theirs(ExecType::Rejected, reason, venue_time);
@@ -120,6 +124,16 @@ impl OrderRouterCore {
         self.hear(now, orig, Heard::Cancelled, ended, out);
         let stands = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
         self.hear(now, id, Heard::Accepted, stands, out);
+    }
+
+    /// Says that the venue did take an order which had ended here without a word from it: it ends as it was said to, but
+    /// the log then tells which of the venue's orders it was.
+    fn say_late(&mut self, now: Timestamp, id: &ClOrdId, venue_time: Timestamp, out: &mut Out) {
+        let order = self.orders.get(id).filter(|order| order.is_sent);
+        if order.is_some_and(|order| order.status.is_terminal()) {
+            let what = What::theirs(ExecType::New, OrderEventReason::None, venue_time);
+            self.say(now, id, what, out);
+        }
     }
 
     /// Notes that a send has had no answer; the venue is asked what it has.
@@ -269,6 +283,10 @@ impl OrderRouterCore {
             Err(_) => add(&mut self.counters.anomalies),
         }
         strays
+    }
+
+    fn is_known_at_venue(&self, id: &ClOrdId) -> bool {
+        self.orders.get(id).is_some_and(|order| order.order_id.is_some())
     }
 
     fn learn_order_id(&mut self, id: &ClOrdId, order_id: &OrderId) {

@@ -96,15 +96,20 @@ pub(crate) fn config() -> OrderRouterConfig {
         reconcile_interval: DurationNs::from_ms(30_000),
         query_timeout: DurationNs::from_ms(5_000),
         absent_grace: DurationNs::from_ms(2_000),
+        request_life: DurationNs::from_ms(2_000),
         // Tests of silence shorten it; in the others nobody tells that he lives.
         owner_silence_max: DurationNs::from_s(100_000),
     }
 }
 
 pub(crate) fn core(session: u64) -> OrderRouterCore {
+    core_of(config(), session)
+}
+
+fn core_of(config: OrderRouterConfig, session: u64) -> OrderRouterCore {
     let producer = ProducerId::new("order-router-sim-spot").unwrap();
     let sequencer = Sequencer::new(producer, SessionId::new(session));
-    OrderRouterCore::new(config(), Verifier::new(signer().verifying_key()), sequencer)
+    OrderRouterCore::new(config, Verifier::new(signer().verifying_key()), sequencer)
 }
 
 /// Is a router and everybody who talks to it.
@@ -126,6 +131,10 @@ impl Rig {
     /// A router through which orders flow, at 1,000 ms, with the gate in its third epoch.
     pub(crate) fn ready() -> Self {
         Self::ready_with(Driver::new(core(1)))
+    }
+
+    pub(crate) fn ready_of(config: OrderRouterConfig) -> Self {
+        Self::ready_with(Driver::new(core_of(config, 1)))
     }
 
     pub(crate) fn ready_with(driver: Driver<OrderRouterCore>) -> Self {

@@ -1,9 +1,10 @@
 //! Orders that take the place of others at the venue.
 
-use super::{Rig, accepted, cancelled, filled, good, open, order_id};
+use super::{Rig, accepted, cancelled, config, filled, good, open, order_id};
+use crate::OrderRouterConfig;
 use remora_domain::{
-    Body, CancelReason, ControlScope, ExecType, OrdStatus, OrderEventReason, OrderRequest,
-    VenueReport,
+    Body, CancelReason, ControlScope, DurationNs, ExecType, OrdStatus, OrderEventReason,
+    OrderRequest, VenueReport,
 };
 use remora_testkit::{at_ms, cancel, fill, halt, qty, request};
 
@@ -104,6 +105,50 @@ fn a_change_whose_answer_is_lost_is_learnt_from_what_the_venue_lists() {
     let said = rig.open_orders(9_000, vec![listed]);
     assert_eq!(told(&said)[0], ("r-2", ExecType::New, OrdStatus::Working));
     assert_eq!(said.events[0].leaves_qty, qty("0.6"));
+}
+
+#[test]
+fn a_change_that_the_venue_had_made_is_told_although_both_orders_had_been_given_up() {
+    let mut rig = Rig::ready();
+    let old = request("r-1");
+    rig.work(2_000, &old);
+    let new = instead("r-2", &old);
+    rig.send(2_100, &new);
+    // The answer is lost, the venue's order was taken back, and no list holds it.
+    rig.advance(4_200);
+    for ms in [20_000, 30_000] {
+        rig.open_orders(ms, Vec::new());
+    }
+    assert_eq!(rig.driver.machine.live_orders(), 0);
+    let said = rig.report(31_000, replaced(&old, &new, "1", 2_150));
+    assert_eq!(told(&said), [("r-2", ExecType::New, OrdStatus::Cancelled)]);
+    assert_eq!(said.events[0].order_id, Some(order_id(&old)));
+    assert_eq!(said.cancels, std::slice::from_ref(&new.cl_ord_id), "it may still rest");
+    let again = rig.report(31_100, replaced(&old, &new, "1", 2_150));
+    assert_eq!(told(&again), []);
+    assert_eq!(told(&rig.report(31_200, cancelled(&new, 31_150))), []);
+}
+
+#[test]
+fn a_request_is_not_given_up_while_the_venue_may_still_carry_it_out() {
+    let request_life = DurationNs::from_ms(8_000);
+    let mut rig = Rig::ready_of(OrderRouterConfig { request_life, ..config() });
+    let old = request("r-1");
+    rig.work(2_000, &old);
+    let new = instead("r-2", &old);
+    rig.send(2_100, &new);
+    rig.advance(4_200);
+    // Two lists without the change, as it was not made when they were: it waits in a socket that is not read.
+    for ms in [7_000, 9_900] {
+        rig.open_orders(ms, vec![open(&old, "0")]);
+    }
+    assert_eq!(rig.driver.machine.live_orders(), 2);
+    let said = rig.report(10_000, replaced(&old, &new, "1", 9_950));
+    let want = [
+        ("r-1", ExecType::Replaced, OrdStatus::Cancelled),
+        ("r-2", ExecType::New, OrdStatus::Working),
+    ];
+    assert_eq!(told(&said), want);
 }
 
 #[test]

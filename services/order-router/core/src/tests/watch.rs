@@ -1,26 +1,24 @@
 //! Silence of those who vouch for orders, the verified halt, cancels without an answer, the end of the service.
 
-use super::{Rig, accepted, cancelled, config, filled, good, open};
-use crate::OrderRouterCore;
-use remora_approval::Verifier;
+use super::{Rig, accepted, cancelled, config, core_of, filled, good, open};
+use crate::OrderRouterConfig;
 use remora_domain::{
     Body, CancelReason, ControlScope, DurationNs, ExecType, OrderEventReason, OrderRequest,
-    ProducerId, Sequencer, Service, ServiceState, SessionId, VenueReport,
+    Service, ServiceState, VenueReport,
 };
 use remora_machine::{ServiceCore, ServiceInput};
 use remora_testkit::{
     Driver, Producer, approval, at_ms, balances, cancel, fill, halt, heartbeat, qty, request,
-    resume, signer,
+    resume,
 };
 
 /// A ready router that allows 5 s of silence, at 1,000 ms.
 fn strict() -> Rig {
-    let producer = ProducerId::new("order-router-sim-spot").unwrap();
-    let config =
-        crate::OrderRouterConfig { owner_silence_max: DurationNs::from_ms(5_000), ..config() };
-    let sequencer = Sequencer::new(producer, SessionId::new(1));
-    let core = OrderRouterCore::new(config, Verifier::new(signer().verifying_key()), sequencer);
-    Rig::ready_with(Driver::new(core))
+    Rig::ready_of(strict_config())
+}
+
+fn strict_config() -> OrderRouterConfig {
+    OrderRouterConfig { owner_silence_max: DurationNs::from_ms(5_000), ..config() }
 }
 
 /// Has the gate approve what a decision service asked for.
@@ -105,13 +103,7 @@ fn the_owner_of_an_order_is_known_after_a_restart_and_has_time_to_speak() {
 
 fn strict_bare() -> Rig {
     let mut rig = strict();
-    rig.driver = Driver::new({
-        let producer = ProducerId::new("order-router-sim-spot").unwrap();
-        let config =
-            crate::OrderRouterConfig { owner_silence_max: DurationNs::from_ms(5_000), ..config() };
-        let sequencer = Sequencer::new(producer, SessionId::new(2));
-        OrderRouterCore::new(config, Verifier::new(signer().verifying_key()), sequencer)
-    });
+    rig.driver = Driver::new(core_of(strict_config(), 2));
     rig
 }
 
