@@ -334,6 +334,7 @@ impl Host {
                 u64::from(telemetry.flight_age_days_max).saturating_mul(24 * 60 * 60),
             ),
             flush_interval: Duration::from_millis(u64::from(telemetry.flight_flush_ms_max)),
+            keeps_outputs: self.identity.decides_orders(),
         };
         let header = FlightHeader {
             service: self.identity.service().to_owned(),
@@ -342,6 +343,7 @@ impl Host {
             seed: self.identity.seed(),
             version: self.identity.version().to_owned(),
             settings: self.settings_text.clone(),
+            previous: None,
         };
         match FlightRecorder::start(settings, &header) {
             Ok(recorder) => Some(recorder),

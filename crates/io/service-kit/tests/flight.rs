@@ -3,37 +3,14 @@
 
 mod common;
 
+use common::flight::{first_part, header, settings};
 use common::{AwayBus, Log, Running, TestCore, plan, publish};
 use remora_bus::Stream;
-use remora_domain::{Body, ControlScope, ProducerId, SessionId, Timestamp};
-use remora_service_kit::flight::{
-    Ending, FlightError, FlightReader, FlightRecorder, FlightSettings, replay,
-};
+use remora_domain::{Body, ControlScope, Timestamp};
+use remora_service_kit::flight::{Ending, FlightError, FlightReader, FlightRecorder, replay};
 use remora_testkit::{Producer, book, halt, request};
-use remora_wire::flight::{FlightEvent, FlightHeader};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-fn header() -> FlightHeader {
-    FlightHeader {
-        service: "test".to_owned(),
-        producer: ProducerId::new("core").unwrap(),
-        session: SessionId::new(1),
-        seed: 1,
-        version: "0.1.0".to_owned(),
-        settings: "[risk_gate]\n".to_owned(),
-    }
-}
-
-fn settings(folder: &Path, file_bytes_max: u64, flush_ms: u64) -> FlightSettings {
-    let flush_interval = Duration::from_millis(flush_ms);
-    let (folder, age_max) = (folder.to_owned(), Duration::from_secs(3_600));
-    FlightSettings { folder, file_bytes_max, total_bytes_max: 1 << 30, age_max, flush_interval }
-}
-
-fn first_part(folder: &Path) -> PathBuf {
-    folder.join("core-0000000000000001-00001.flight.gz")
-}
+use remora_wire::flight::FlightEvent;
+use std::path::Path;
 
 /// Runs a core over some history and news with a recorder, and gives how often it was asked.
 async fn record(folder: &Path, file_bytes_max: u64, flush_ms: u64) {
@@ -86,7 +63,8 @@ async fn another_core_differs_and_the_first_difference_is_told() {
     let difference = report.first_difference.unwrap();
     assert_eq!((difference.sequence, report.ending), (4, None));
     assert!(difference.input.contains("Book"), "{}", difference.input);
-    assert!(difference.outputs.first().unwrap().contains("s-1"), "{:?}", difference.outputs);
+    let (recorded, now) = difference.first_output().unwrap();
+    assert!(recorded.contains("r-1") && now.contains("s-1"), "{recorded}; {now}");
 }
 
 #[tokio::test]
@@ -106,7 +84,7 @@ async fn a_rotated_recording_is_read_as_one() {
 fn write_ticks(folder: &Path, count: i64) -> Vec<u8> {
     let mut recorder = FlightRecorder::start(settings(folder, 1 << 20, 0), &header()).unwrap();
     for now in 0..count {
-        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32], Vec::new());
     }
     let status = recorder.close();
     assert_eq!((status.problem, status.flushed_sequence), (None, u64::try_from(count).unwrap()));
@@ -166,7 +144,7 @@ fn a_member_of_many_entries_is_there_as_a_whole_or_not_at_all() {
     let settings = settings(folder.path(), 1 << 20, 60_000);
     let mut recorder = FlightRecorder::start(settings, &header()).unwrap();
     for now in 0..50 {
-        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32], Vec::new());
     }
     drop(recorder.close());
     let path = first_part(folder.path());
@@ -184,7 +162,7 @@ fn whatever_a_killed_process_said_was_flushed_is_in_its_files() {
     let (live, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut recorder = FlightRecorder::start(settings(live.path(), 2_000, 0), &header()).unwrap();
     for now in 0..60 {
-        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32], Vec::new());
         let said = recorder.status().flushed_sequence;
         // The files of a process that is killed right here; the newest first, because the older ones are complete.
         let files = std::fs::read_dir(live.path()).unwrap();
@@ -226,7 +204,7 @@ fn an_entry_that_cannot_be_decoded_is_named() {
         let settings = settings(folder.path(), 1 << 20, 0);
         let mut recorder = FlightRecorder::start(settings, &header()).unwrap();
         let mut reader_core = TestCore::new("core", 1);
-        recorder.record(Timestamp::EPOCH, event, [7; 32]);
+        recorder.record(Timestamp::EPOCH, event, [7; 32], Vec::new());
         drop(recorder.close());
         let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
         replay(&mut reader, &mut reader_core).unwrap_err().to_string()
@@ -262,7 +240,7 @@ fn a_missing_part_in_the_middle_is_not_taken_for_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = FlightRecorder::start(settings(folder.path(), 1, 0), &header()).unwrap();
     for now in 0..5 {
-        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+        recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32], Vec::new());
     }
     drop(recorder.close());
     std::fs::rename(

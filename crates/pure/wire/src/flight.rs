@@ -22,6 +22,30 @@ pub struct FlightHeader {
     pub version: String,
     /// The effective settings as TOML text, secrets left out.
     pub settings: String,
+    /// The run before this one in the same folder, if its head could be read.
+    pub previous: Option<FlightHead>,
+}
+
+/// Is how far a recording had come: the chain of its entries up to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlightHead {
+    /// Of which run.
+    pub session: SessionId,
+    /// The entry; 0 is the header.
+    pub sequence: u64,
+    /// SHA-256 over the link before it and the bytes of the entry.
+    pub link: [u8; 32],
+}
+
+/// Is one recorded output of a core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlightOutput {
+    /// A published message (encoded).
+    Publish(Bytes),
+    /// An effect that only this service has (in its own encoding).
+    Local(Bytes),
+    /// An impossible state, in words.
+    Fault(String),
 }
 
 /// Is what happened to a recorded core.
@@ -50,6 +74,8 @@ pub struct FlightEntry {
     pub event: FlightEvent,
     /// SHA-256 over the encoded outputs, in order.
     pub outputs_digest: [u8; 32],
+    /// The outputs themselves, in order. The gate and the routers keep them; elsewhere this is empty.
+    pub outputs: Vec<FlightOutput>,
 }
 
 impl FlightHeader {
@@ -63,6 +89,11 @@ impl FlightHeader {
             seed: self.seed,
             version: self.version.clone(),
             settings: self.settings.clone(),
+            previous: self.previous.map(|head| wire::FlightHead {
+                session: head.session.get(),
+                sequence: head.sequence,
+                link: Bytes::copy_from_slice(&head.link),
+            }),
         };
         Bytes::from(wire.encode_to_vec())
     }
@@ -73,6 +104,11 @@ impl FlightHeader {
     /// Says which field is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire = wire::FlightHeader::decode(bytes).map_err(WireError::Protobuf)?;
+        let previous = wire.previous.map(|head| {
+            let link = digest("flight_header.previous.link", &head.link)?;
+            let session = SessionId::new(head.session);
+            Ok(FlightHead { session, sequence: head.sequence, link })
+        });
         Ok(Self {
             producer: id("flight_header.producer", &wire.producer)?,
             service: wire.service,
@@ -80,6 +116,7 @@ impl FlightHeader {
             seed: wire.seed,
             version: wire.version,
             settings: wire.settings,
+            previous: previous.transpose()?,
         })
     }
 }
@@ -100,6 +137,7 @@ impl FlightEntry {
             now_ns: self.now.as_ns(),
             event: Some(event),
             outputs_digest: Bytes::copy_from_slice(&self.outputs_digest),
+            outputs: self.outputs.iter().map(FlightOutput::to_wire).collect(),
         };
         Bytes::from(wire.encode_to_vec())
     }
@@ -117,14 +155,37 @@ impl FlightEntry {
             wire::flight_entry::Event::Stopping(_) => FlightEvent::Stopping,
             wire::flight_entry::Event::Local(bytes) => FlightEvent::Local(bytes),
         };
-        let (field, len) = ("flight_entry.outputs_digest", wire.outputs_digest.len());
-        let outputs_digest = <[u8; 32]>::try_from(wire.outputs_digest.as_ref())
-            .map_err(|_| WireError::Length { field, len, want: 32 })?;
+        let outputs = wire.outputs.into_iter().map(FlightOutput::from_wire);
         Ok(Self {
             sequence: wire.sequence,
             now: Timestamp::from_ns(wire.now_ns),
             event,
-            outputs_digest,
+            outputs_digest: digest("flight_entry.outputs_digest", &wire.outputs_digest)?,
+            outputs: outputs.collect::<Result<_, _>>()?,
         })
     }
+}
+
+impl FlightOutput {
+    fn to_wire(&self) -> wire::FlightOutput {
+        let output = match self {
+            Self::Publish(bytes) => wire::flight_output::Output::Publish(bytes.clone()),
+            Self::Local(bytes) => wire::flight_output::Output::Local(bytes.clone()),
+            Self::Fault(text) => wire::flight_output::Output::Fault(text.clone()),
+        };
+        wire::FlightOutput { output: Some(output) }
+    }
+
+    fn from_wire(wire: wire::FlightOutput) -> Result<Self, WireError> {
+        Ok(match need("flight_output.output", wire.output)? {
+            wire::flight_output::Output::Publish(bytes) => Self::Publish(bytes),
+            wire::flight_output::Output::Local(bytes) => Self::Local(bytes),
+            wire::flight_output::Output::Fault(text) => Self::Fault(text),
+        })
+    }
+}
+
+fn digest(field: &'static str, bytes: &Bytes) -> Result<[u8; 32], WireError> {
+    let error = WireError::Length { field, len: bytes.len(), want: 32 };
+    <[u8; 32]>::try_from(bytes.as_ref()).map_err(|_| error)
 }

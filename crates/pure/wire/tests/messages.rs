@@ -20,7 +20,6 @@ use remora_domain::{
     RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus, Ticker, TimeInForce,
     Timestamp, Universe, VenueId,
 };
-use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
 use remora_wire::{WireError, decode, encode};
 use std::fmt::Write as _;
 
@@ -515,37 +514,10 @@ fn a_message_without_a_body_or_header_is_refused() {
     assert!(matches!(decode(&oversize), Err(WireError::Oversize { .. })));
 }
 
-#[test]
-fn a_flight_entry_survives_the_wire() {
-    let header = FlightHeader {
-        service: "risk-gate".to_owned(),
-        producer: ProducerId::new("risk-gate").unwrap(),
-        session: SessionId::new(9),
-        seed: 42,
-        version: "0.1.0".to_owned(),
-        settings: "a = 1\n".to_owned(),
-    };
-    assert_eq!(FlightHeader::decode(&header.encode()).unwrap(), header);
-    let message = encode(&samples()[0]);
-    let events = [
-        FlightEvent::Tick,
-        FlightEvent::CaughtUp,
-        FlightEvent::Stopping,
-        FlightEvent::Message(message.clone()),
-        FlightEvent::Local(message),
-    ];
-    for (sequence, event) in (1..).zip(events) {
-        let now = Timestamp::from_ns(8);
-        let entry = FlightEntry { sequence, now, event, outputs_digest: [3; 32] };
-        assert_eq!(FlightEntry::decode(&entry.encode()).unwrap(), entry);
-    }
-}
-
 proptest! {
     #[test]
     fn any_bytes_give_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = decode(&bytes);
-        let _ = FlightEntry::decode(&bytes);
     }
 
     #[test]

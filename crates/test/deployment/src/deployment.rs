@@ -483,6 +483,15 @@ impl Deployment {
         programs::run(command.arg("--gate-public-key").arg(secrets.join("gate.pub")))
     }
 
+    /// Verifies all flight recordings as journals with the shipped program; gives what that says.
+    ///
+    /// # Errors
+    /// Gives what does not hold.
+    pub fn verify_journals(&self) -> Result<String> {
+        let mut command = Command::new(programs::find(&self.options.programs, "remora")?);
+        programs::run(command.args(["journal", "verify"]).arg(self.flight_folder()))
+    }
+
     fn seat(&self, name: &str) -> Result<&Seat> {
         let found = self.seats.iter().find(|seat| seat.recipe.name == name);
         found.with_context(|| format!("{name}: want one of {}", self.names().join(", ")))

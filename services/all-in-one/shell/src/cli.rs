@@ -2,6 +2,7 @@
 
 use crate::ctl::{CtlCommand, RiskCommand};
 use crate::data::DataCommand;
+use crate::journal::JournalCommand;
 use crate::research::{EdgeCommand, PairsCommand, TemporalCommand};
 use clap::{Args, Parser, Subcommand};
 use remora_sim::seeds::SeedArguments;
@@ -37,12 +38,15 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Feed a flight recording of a service to the same core again and compare every output.
     Replay(ReplayArguments),
+    /// Flight recordings as a journal: has anything in them been changed, added or taken out?
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// History: fetch it, and say what files hold.
     #[command(subcommand)]
     Data(DataCommand),
     /// Pairs: which are worth quoting, and what is each score made of?
     #[command(subcommand)]
-    Pairs(PairsCommand),
+    Pairs(Box<PairsCommand>),
     /// Patterns by the clock: when are volume, volatility, spread and drift high or low?
     #[command(subcommand)]
     Temporal(TemporalCommand),

@@ -7,6 +7,7 @@ mod dashboard;
 mod data;
 mod demo;
 mod history;
+mod journal;
 mod listen;
 mod live;
 mod output;
@@ -40,8 +41,9 @@ fn main() -> Result<()> {
             Command::Bench(command) => bench::run(command).await,
             Command::Record(arguments) => record::run(arguments).await,
             Command::Replay(arguments) => replay::run(&arguments),
+            Command::Journal(command) => journal::run(&command),
             Command::Data(command) => data::run(command).await,
-            Command::Pairs(command) => research::pairs(command).await,
+            Command::Pairs(command) => research::pairs(*command).await,
             Command::Temporal(command) => research::temporal(command).await,
             Command::Edge(command) => research::edge(command).await,
             Command::Ctl(command) => ctl::run(command).await,

@@ -13,7 +13,7 @@ use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::PersisterCore;
 use remora_risk_gate_core::RiskGateCore;
 use remora_service_kit::config::Config;
-use remora_service_kit::flight::{Ending, FlightReader, ReplayReport, replay};
+use remora_service_kit::flight::{Difference, Ending, FlightReader, ReplayReport, replay};
 use remora_sim::Plan;
 use remora_wire::flight::FlightHeader;
 use std::path::Path;
@@ -89,13 +89,12 @@ fn service(header: &FlightHeader) -> Result<Service> {
 fn describe(report: &ReplayReport) -> String {
     let entries = report.entries;
     if let Some(difference) = &report.first_difference {
-        return format!(
-            "entry {} at {} differs: {} gives {}",
-            difference.sequence,
-            difference.now,
-            difference.input,
-            difference.outputs.join("; ")
-        );
+        let Difference { sequence, now, input, outputs, .. } = difference;
+        let found = match difference.first_output() {
+            Some((recorded, now)) => format!("gave {recorded}\n  and gives {now}"),
+            None => format!("gives {} (its recording holds only a digest)", outputs.join("; ")),
+        };
+        return format!("entry {sequence} at {now} differs: {input}\n  {found}");
     }
     match report.ending {
         Some(Ending::Closed) => format!("{entries} entries reproduced, recording closed"),

@@ -4,7 +4,7 @@ use super::control::Given;
 use super::latch::Latched;
 use super::message::{MessageError, read_message};
 use super::runner::{DriveError, Event, Runner};
-use crate::flight::{Encoded, digest, encode};
+use crate::flight::{Encoded, digest, encode, kept};
 use crate::publish::chain;
 use crate::trace::{TRACE_TARGET, TraceContext};
 use bytes::Bytes;
@@ -175,7 +175,8 @@ impl<C: ServiceCore> Runner<C> {
         }
         let outputs = encode(&mut self.out);
         if let (Some(recorder), Some(recorded)) = (&mut self.recorder, recorded) {
-            recorder.record(now, recorded, digest(&outputs));
+            let decided = if recorder.keeps_outputs() { kept(&outputs) } else { Vec::new() };
+            recorder.record(now, recorded, digest(&outputs), decided);
         }
         self.health.beat();
         if lifts_halt && self.has_faulted {
@@ -323,7 +324,10 @@ impl<C: ServiceCore> Runner<C> {
         if let Some(recorder) = &self.recorder {
             let status = recorder.status();
             let is_up = status.problem.is_none();
-            let flushed = format!("flushed up to entry {}", status.flushed_sequence);
+            let flushed = match status.head {
+                Some(head) => format!("flushed up to {head}"),
+                None => "nothing flushed".to_owned(),
+            };
             let detail = status.problem.unwrap_or(flushed);
             self.health.set_dependency("flight-recording", false, is_up, &detail);
         }
@@ -346,7 +350,12 @@ fn is_of_order_path(subject: &str) -> bool {
     match Stream::of_subject(subject) {
         Some(Stream::Orders | Stream::Accounts | Stream::Control | Stream::States) => true,
         Some(
-            Stream::Instruments | Stream::Bars | Stream::Pairs | Stream::Decisions | Stream::Dead,
+            Stream::Instruments
+            | Stream::Bars
+            | Stream::Pairs
+            | Stream::Decisions
+            | Stream::Dead
+            | Stream::Leases,
         )
         | None => false,
     }

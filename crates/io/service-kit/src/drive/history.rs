@@ -38,6 +38,7 @@ const fn place(stream: Stream) -> u8 {
         Stream::Orders => 6,
         Stream::Decisions => 7,
         Stream::Dead => 8,
+        Stream::Leases => 9,
     }
 }
 
@@ -52,7 +53,8 @@ pub(crate) const fn is_control(stream: Stream) -> bool {
         | Stream::Bars
         | Stream::Orders
         | Stream::Decisions
-        | Stream::Dead => false,
+        | Stream::Dead
+        | Stream::Leases => false,
     }
 }
 

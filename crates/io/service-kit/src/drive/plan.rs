@@ -77,6 +77,11 @@ impl Identity {
         &self.version
     }
 
+    /// Tells whether what this service decides lets an order go out or sends it: its decisions are kept in its journal.
+    pub(crate) fn decides_orders(&self) -> bool {
+        [Service::RiskGate, Service::OrderRouter].iter().any(|of| of.name() == self.service)
+    }
+
     /// Tells whether a message comes from this very run: the core gave it, and need not hear it.
     pub(crate) fn is_own(&self, header: &Header) -> bool {
         header.session == self.session
@@ -163,6 +168,7 @@ impl Plan {
                 | Stream::Bars
                 | Stream::Decisions
                 | Stream::Dead
+                | Stream::Leases
                 | Stream::Control => LogSubscription::all(stream),
             };
             logs.entry(stream).or_insert_with(new).filters.push(pattern);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use remora_domain::Envelope;
 use remora_machine::{LocalCodec, ServiceOutput};
+use remora_wire::flight::FlightOutput;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -28,6 +29,20 @@ pub(crate) fn encode<L>(out: &mut Vec<ServiceOutput<L>>) -> Vec<Encoded<L>> {
         ServiceOutput::Fault(text) => Encoded::Fault(text),
     });
     encoded.collect()
+}
+
+/// Gives outputs as a journal keeps them.
+pub(crate) fn kept<L: LocalCodec>(outputs: &[Encoded<L>]) -> Vec<FlightOutput> {
+    let kept = outputs.iter().map(|output| match output {
+        Encoded::Publish(_, bytes) => FlightOutput::Publish(bytes.clone()),
+        Encoded::Local(local) => {
+            let mut bytes = Vec::new();
+            local.encode(&mut bytes);
+            FlightOutput::Local(Bytes::from(bytes))
+        }
+        Encoded::Fault(text) => FlightOutput::Fault((*text).to_owned()),
+    });
+    kept.collect()
 }
 
 /// Digests outputs in order: each with a tag and its length, so that no two lists look alike.

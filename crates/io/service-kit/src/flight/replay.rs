@@ -1,11 +1,12 @@
 //! Feeds a recording to a core of the same kind and compares what comes out.
 
-use super::digest::{digest, encode};
+use super::digest::{digest, encode, kept};
 use super::{Ending, FlightError, FlightReader};
 use remora_domain::Timestamp;
 use remora_machine::{LocalCodec, LocalCodecError, ServiceCore, ServiceInput, ServiceOutput};
 use remora_wire::WireError;
-use remora_wire::flight::{FlightEntry, FlightEvent};
+use remora_wire::flight::{FlightEntry, FlightEvent, FlightOutput};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Is the first entry whose outputs differ.
@@ -17,8 +18,23 @@ pub struct Difference {
     pub now: Timestamp,
     /// What happened, in words.
     pub input: String,
-    /// What this core gave, in words; what the recorded one gave is only known by its digest.
+    /// What this core gave, in words.
     pub outputs: Vec<String>,
+    /// What the recorded core gave, in words; `None` where its recording kept only a digest.
+    pub recorded: Option<Vec<String>>,
+}
+
+impl Difference {
+    /// Gives the first output that is not the recorded one, as `(recorded, now)`; one that is not there is `nothing`.
+    /// `None` where only digests are known.
+    #[must_use]
+    pub fn first_output(&self) -> Option<(&str, &str)> {
+        let recorded = self.recorded.as_ref()?;
+        let length = self.outputs.len().max(recorded.len());
+        let index = (0..length).find(|index| recorded.get(*index) != self.outputs.get(*index))?;
+        let (recorded, now) = (recorded.get(index), self.outputs.get(index));
+        Some((recorded.map_or("nothing", String::as_str), now.map_or("nothing", String::as_str)))
+    }
 }
 
 /// Is the outcome of a replay.
@@ -73,17 +89,36 @@ pub fn replay<C: ServiceCore>(
         let input = feed(core, &entry, &mut out)?;
         let outputs = encode(&mut out);
         if digest(&outputs) != entry.outputs_digest {
+            let is_known =
+                !entry.outputs.is_empty() || entry.outputs_digest == digest::<C::LocalOutput>(&[]);
             report.first_difference = Some(Difference {
                 sequence: entry.sequence,
                 now: entry.now,
                 input,
-                outputs: outputs.iter().map(|output| format!("{output:?}")).collect(),
+                outputs: words::<C::LocalOutput>(&kept(&outputs)),
+                recorded: is_known.then(|| words::<C::LocalOutput>(&entry.outputs)),
             });
             return Ok(report);
         }
     }
     report.ending = reader.ending();
     Ok(report)
+}
+
+/// Says outputs in words.
+fn words<L: LocalCodec + Debug>(outputs: &[FlightOutput]) -> Vec<String> {
+    let words = outputs.iter().map(|output| match output {
+        FlightOutput::Publish(bytes) => match remora_wire::decode(bytes) {
+            Ok(envelope) => format!("publish {envelope:?}"),
+            Err(error) => format!("publish something unreadable ({error})"),
+        },
+        FlightOutput::Local(bytes) => match L::decode(bytes) {
+            Ok(local) => format!("do {local:?}"),
+            Err(error) => format!("do something unreadable ({error})"),
+        },
+        FlightOutput::Fault(text) => format!("fault: {text}"),
+    });
+    words.collect()
 }
 
 fn feed<C: ServiceCore>(

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How the names of all parts end.
+/// How the names of all parts end,
 const SUFFIX: &str = ".flight.gz";
+/// and those of the files with the heads of chains.
+const HEAD_SUFFIX: &str = ".flight.head";
 
 #[derive(Default)]
 struct Run {
@@ -46,7 +48,10 @@ fn runs(folder: &Path, producer: &str) -> std::io::Result<BTreeMap<String, Run>>
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let Some(run) = name.to_str().and_then(|name| run_of(name, producer)) else { continue };
+        let run = name
+            .to_str()
+            .and_then(|name| run_of(name, producer).or_else(|| run_of_head(name, producer)));
+        let Some(run) = run else { continue };
         let facts = entry.metadata()?;
         let run = runs.entry(run.to_owned()).or_default();
         run.parts.push(entry.path());
@@ -54,6 +59,25 @@ fn runs(folder: &Path, producer: &str) -> std::io::Result<BTreeMap<String, Run>>
         run.written = run.written.max(facts.modified().ok());
     }
     Ok(runs)
+}
+
+/// Gives the files with the heads of a producer's runs, by run.
+pub(super) fn heads(folder: &Path, producer: &str) -> std::io::Result<BTreeMap<String, PathBuf>> {
+    let mut heads = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if let Some(run) = name.to_str().and_then(|name| run_of_head(name, producer)) {
+            heads.insert(run.to_owned(), entry.path());
+        }
+    }
+    Ok(heads)
+}
+
+/// Reads `<producer>-<run>.flight.head`.
+fn run_of_head<'a>(name: &'a str, producer: &str) -> Option<&'a str> {
+    let (found, run) = name.strip_suffix(HEAD_SUFFIX)?.rsplit_once('-')?;
+    (found == producer).then_some(run)
 }
 
 /// Reads `<producer>-<run>-<part>.flight.gz`.
@@ -87,6 +111,7 @@ mod tests {
             total_bytes_max,
             age_max: DAY,
             flush_interval: Duration::ZERO,
+            keeps_outputs: false,
         };
         let left = sweep(&settings, ("risk-gate", "0c"), at).unwrap();
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());

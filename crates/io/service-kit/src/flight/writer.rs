@@ -1,14 +1,15 @@
 //! Writes a recording from a thread of its own; the loop only hands over encoded entries.
 
-use super::retention::sweep;
+use super::chain::{Link, NotedHead, first_link, next_link};
+use super::retention::{heads, sweep};
 use super::{MAGIC, frame};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use remora_domain::Timestamp;
-use remora_wire::flight::{FlightEntry, FlightEvent, FlightHeader};
+use remora_wire::flight::{FlightEntry, FlightEvent, FlightHead, FlightHeader, FlightOutput};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,8 @@ pub struct FlightSettings {
     pub age_max: Duration,
     /// The longest an entry waits before it is in the file.
     pub flush_interval: Duration,
+    /// Whether the outputs themselves are kept beside their digest: a journal of decisions.
+    pub keeps_outputs: bool,
 }
 
 /// Is how far a recording has come.
@@ -43,6 +46,8 @@ pub struct FlightSettings {
 pub struct FlightStatus {
     /// The newest entry in the file.
     pub flushed_sequence: u64,
+    /// The chain up to that entry, to be noted elsewhere.
+    pub head: Option<NotedHead>,
     /// The file being written.
     pub file: PathBuf,
     /// Why the recording ended early, if it did. The service goes on: recording never delays an order.
@@ -56,6 +61,7 @@ pub struct FlightRecorder {
     thread: Option<JoinHandle<()>>,
     status: Arc<Mutex<FlightStatus>>,
     last_sequence: u64,
+    keeps_outputs: bool,
 }
 
 impl FlightRecorder {
@@ -66,8 +72,10 @@ impl FlightRecorder {
     pub fn start(settings: FlightSettings, header: &FlightHeader) -> std::io::Result<Self> {
         std::fs::create_dir_all(&settings.folder)?;
         make_room(&settings, header)?;
+        let header = FlightHeader { previous: previous(&settings, header)?, ..header.clone() };
         let status = Arc::new(Mutex::new(FlightStatus::default()));
-        let mut writer = Writer::open(settings, header, Arc::clone(&status))?;
+        let keeps_outputs = settings.keeps_outputs;
+        let mut writer = Writer::open(settings, &header, Arc::clone(&status))?;
         let (sender, receiver) = sync_channel(QUEUE_ENTRIES_MAX);
         let thread = std::thread::Builder::new().name("flight".to_owned()).spawn(move || {
             if let Err(error) = writer.run(&receiver) {
@@ -75,16 +83,29 @@ impl FlightRecorder {
                 lock(&writer.status).problem = Some(error.to_string());
             }
         })?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), status, last_sequence: 0 })
+        let (sender, thread) = (Some(sender), Some(thread));
+        Ok(Self { sender, thread, status, last_sequence: 0, keeps_outputs })
     }
 
-    /// Hands over one input with the digest of its outputs. Never waits: when the writer cannot follow, the recording
-    /// ends there and says so.
-    pub fn record(&mut self, now: Timestamp, event: FlightEvent, outputs_digest: [u8; 32]) {
+    /// Tells whether it wants the outputs themselves, not only their digest.
+    #[must_use]
+    pub const fn keeps_outputs(&self) -> bool {
+        self.keeps_outputs
+    }
+
+    /// Hands over one input with the digest of its outputs, and the outputs where they are kept. Never waits: when the
+    /// writer cannot follow, the recording ends there and says so.
+    pub fn record(
+        &mut self,
+        now: Timestamp,
+        event: FlightEvent,
+        outputs_digest: [u8; 32],
+        outputs: Vec<FlightOutput>,
+    ) {
         let Some(sender) = &self.sender else { return };
         self.last_sequence = self.last_sequence.saturating_add(1);
         let sequence = self.last_sequence;
-        let entry = FlightEntry { sequence, now, event, outputs_digest };
+        let entry = FlightEntry { sequence, now, event, outputs_digest, outputs };
         let problem = match sender.try_send(entry.encode().to_vec()) {
             Ok(()) => return,
             Err(TrySendError::Full(_)) => "the writer is too slow",
@@ -136,12 +157,19 @@ pub(crate) fn part_name(header: &FlightHeader, part: u32) -> String {
     format!("{}-{}-{part:05}.flight.gz", header.producer, header.session)
 }
 
+/// Gives the name of the file that tells how far the chain has come.
+pub(super) fn head_name(header: &FlightHeader) -> String {
+    format!("{}-{}.flight.head", header.producer, header.session)
+}
+
 struct Writer {
     settings: FlightSettings,
     header: FlightHeader,
     status: Arc<Mutex<FlightStatus>>,
     part: u32,
     file: File,
+    head: File,
+    link: Link,
     file_bytes: u64,
     member: Vec<u8>,
     member_entries: usize,
@@ -156,6 +184,7 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let path = settings.folder.join(part_name(header, 1));
         let file = create(&path)?;
+        let head = create(&settings.folder.join(head_name(header)))?;
         lock(&status).file = path;
         let mut writer = Self {
             settings,
@@ -163,6 +192,8 @@ impl Writer {
             status,
             part: 1,
             file,
+            head,
+            link: first_link(&header.encode()),
             file_bytes: 0,
             member: Vec::new(),
             member_entries: 0,
@@ -182,7 +213,7 @@ impl Writer {
             };
             match received {
                 Ok(entry) => {
-                    frame(&mut self.member, &entry);
+                    self.append(&entry);
                     self.member_entries = self.member_entries.saturating_add(1);
                     self.written_sequence = self.written_sequence.saturating_add(1);
                     let at = *flush_at
@@ -198,7 +229,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => {
                     let is_complete = lock(&self.status).problem.is_none();
                     if is_complete {
-                        frame(&mut self.member, &[]);
+                        self.append(&[]);
                     }
                     return self.flush();
                 }
@@ -208,6 +239,16 @@ impl Writer {
             if self.file_bytes >= self.settings.file_bytes_max {
                 self.next_part()?;
             }
+        }
+    }
+
+    /// Appends an entry, or the mark of the close, with its link.
+    fn append(&mut self, entry: &[u8]) {
+        frame(&mut self.member, entry);
+        let link = next_link(&self.link, entry);
+        self.member.extend_from_slice(&link);
+        if !entry.is_empty() {
+            self.link = link;
         }
     }
 
@@ -224,7 +265,12 @@ impl Writer {
             self.file_bytes.saturating_add(u64::try_from(packed.len()).unwrap_or(u64::MAX));
         self.member.clear();
         self.member_entries = 0;
-        lock(&self.status).flushed_sequence = self.written_sequence;
+        let (session, sequence) = (self.header.session, self.written_sequence);
+        let head = NotedHead(FlightHead { session, sequence, link: self.link });
+        // Of one width, so that one write replaces it; after a kill it is at most one member behind.
+        self.head.write_all_at(format!("{head:>120}\n").as_bytes(), 0)?;
+        let mut status = lock(&self.status);
+        (status.flushed_sequence, status.head) = (sequence, Some(head));
         Ok(())
     }
 
@@ -253,6 +299,26 @@ fn make_room(settings: &FlightSettings, header: &FlightHeader) -> std::io::Resul
     sweep(settings, (header.producer.as_str(), &run), SystemTime::now())
 }
 
+/// Gives the head of the newest run before this one. A head that cannot be read is told and left out: the service trades
+/// all the same, and whoever verifies the journal finds that this run does not say what it follows.
+fn previous(
+    settings: &FlightSettings,
+    header: &FlightHeader,
+) -> std::io::Result<Option<FlightHead>> {
+    let run = header.session.to_string();
+    let heads = heads(&settings.folder, header.producer.as_str())?;
+    let Some(newest) = heads.range(..run).next_back().map(|(_, path)| path) else {
+        return Ok(None);
+    };
+    match std::fs::read_to_string(newest)?.parse::<NotedHead>() {
+        Ok(head) => Ok(Some(head.0)),
+        Err(error) => {
+            tracing::warn!(%error, file = %newest.display(), "head of the run before cannot be read");
+            Ok(None)
+        }
+    }
+}
+
 /// A recording holds orders and balances: only its owner may read it.
 fn create(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -274,6 +340,7 @@ mod tests {
             seed: 1,
             version: "0.1.0".to_owned(),
             settings: String::new(),
+            previous: None,
         };
         let settings = FlightSettings {
             folder: folder.path().to_owned(),
@@ -281,6 +348,7 @@ mod tests {
             total_bytes_max: 1 << 30,
             age_max: Duration::from_secs(3_600),
             flush_interval: Duration::from_secs(60),
+            keeps_outputs: false,
         };
         let status = Arc::new(Mutex::new(FlightStatus::default()));
         let mut writer = Writer::open(settings, &header, Arc::clone(&status)).unwrap();
@@ -291,12 +359,13 @@ mod tests {
             thread: None,
             status: Arc::clone(&status),
             last_sequence: 0,
+            keeps_outputs: false,
         };
         for now in 1..=3 {
-            recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32]);
+            recorder.record(Timestamp::from_ns(now), FlightEvent::Tick, [7; 32], Vec::new());
         }
         writer.run(&receiver).unwrap();
-        let FlightStatus { flushed_sequence, file, problem } = recorder.close();
+        let FlightStatus { flushed_sequence, file, problem, .. } = recorder.close();
         assert_eq!((flushed_sequence, problem.as_deref()), (1, Some("the writer is too slow")));
         let mut reader = FlightReader::open(&file).unwrap();
         assert_eq!(reader.next_entry().unwrap().map(|entry| entry.sequence), Some(1));

@@ -2,9 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
+pub(crate) mod flight;
+
+use bytes::Bytes;
 use remora_bus::{
     Bus, BusError, BusHealth, Call, Consumer, InMemoryBus, LogReader, OutMessage, ReadFrom,
-    StoredAt, Stream, Subscription, in_memory,
+    RegisterValue, StoredAt, Stream, Subscription, in_memory,
 };
 use remora_domain::{
     Body, ControlAction, ControlState, Envelope, Header, ProducerId, Sequencer, ServiceState,
@@ -308,6 +311,21 @@ impl Bus for AwayBus {
         filters: &[String],
     ) -> Result<Consumer, BusError> {
         self.bus.consume(stream, durable, filters).await
+    }
+
+    async fn read_register(&self, subject: &str) -> Result<Option<RegisterValue>, BusError> {
+        self.check(Call::ReadRegister)?;
+        self.bus.read_register(subject).await
+    }
+
+    async fn write_register(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, BusError> {
+        self.check(Call::WriteRegister)?;
+        self.bus.write_register(subject, payload, expected).await
     }
 
     fn health(&self) -> tokio::sync::watch::Receiver<BusHealth> {

@@ -197,7 +197,8 @@ fn stored(deployment: &Deployment) -> Result<BTreeSet<String>> {
 }
 
 /// Feeds every flight recording of every service to its core again. Those of runs that ended in order are complete;
-/// one of a killed run is exact up to its last flushed entry, and says that it breaks off there.
+/// one of a killed run is exact up to its last flushed entry, and says that it breaks off there. Together they are
+/// journals: every run but a service's first follows the one before it.
 pub(crate) fn replay_all(deployment: &Deployment, killed: &[&str]) {
     for name in deployment.names() {
         let said = deployment.replay(&name).unwrap();
@@ -211,4 +212,8 @@ pub(crate) fn replay_all(deployment: &Deployment, killed: &[&str]) {
         let kills = killed.iter().filter(|killed| **killed == name).count();
         assert_eq!((said.lines().count(), closed), (kills + 1, 1), "{name}: {said}");
     }
+    let said = deployment.verify_journals().unwrap();
+    let (good, first) = (said.matches("  good: ").count(), said.matches("names no run").count());
+    let services = deployment.names().len();
+    assert_eq!((good, first), (services + killed.len(), services), "{said}");
 }

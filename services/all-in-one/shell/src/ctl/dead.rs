@@ -6,13 +6,12 @@
 //! restarted reads it again.
 
 use super::{BusArguments, connect};
-use crate::output;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::{history, output};
+use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args, Subcommand};
 use remora_bus::{Bus as _, InMessage, LogEntry, ReadFrom, Stream, dead_letter_subject};
 use remora_domain::{Envelope, Service};
-use remora_history_store::{HistorySettings, HistoryStore};
-use remora_service_kit::config::read_secret;
+use remora_history_store::HistoryStore;
 use remora_service_kit::drive::read_message;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,12 +97,7 @@ fn list(letters: &[Letter]) {
 
 async fn redrive(arguments: RedriveArguments) -> Result<()> {
     let RedriveArguments { bus, letters: numbers, all, postgres_url, .. } = arguments;
-    let password = arguments.postgres_password_file;
-    let password = password.map(|path| {
-        let secret = read_secret("postgres-password-file", &path);
-        secret.map_err(|problem| anyhow!("{problem}"))
-    });
-    let password = password.transpose()?;
+    let history = history::server(&postgres_url, arguments.postgres_password_file.as_deref())?;
     let letters = read(bus).await?;
     let mine = dead_letter_subject(Service::Persister.name());
     let unknown: Vec<String> = numbers
@@ -119,9 +113,6 @@ async fn redrive(arguments: RedriveArguments) -> Result<()> {
     let is_wanted = |letter: &&Letter| {
         if all { letter.filed_under == mine } else { numbers.contains(&letter.number) }
     };
-    let password = password.as_ref().map(|secret| secret.expose().as_str());
-    let settings = HistorySettings::default();
-    let history = HistoryStore::open_as(&postgres_url, password, &settings)?;
     let mut left = 0_usize;
     for letter in letters.iter().filter(is_wanted) {
         match letter.store(&history, &mine).await {

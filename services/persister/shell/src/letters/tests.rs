@@ -3,8 +3,8 @@
 use super::*;
 use remora_bus::permissions::PERSISTER_DURABLE;
 use remora_bus::{
-    BusHealth, Consumer, InMemoryBus, LogReader, ReadFrom, StoredAt, Stream, Subscription,
-    in_memory,
+    BusHealth, Consumer, InMemoryBus, LogReader, ReadFrom, RegisterValue, StoredAt, Stream,
+    Subscription, in_memory,
 };
 use remora_domain::{Body, Timestamp};
 use remora_service_kit::drive::read_message;
@@ -72,6 +72,19 @@ impl Bus for Refusing {
         filters: &[String],
     ) -> Result<Consumer, BusError> {
         self.bus.consume(stream, durable, filters).await
+    }
+
+    async fn read_register(&self, subject: &str) -> Result<Option<RegisterValue>, BusError> {
+        self.bus.read_register(subject).await
+    }
+
+    async fn write_register(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, BusError> {
+        self.bus.write_register(subject, payload, expected).await
     }
 
     fn health(&self) -> tokio::sync::watch::Receiver<BusHealth> {
