@@ -48,6 +48,15 @@ pub struct StoredAt {
     pub is_duplicate: bool,
 }
 
+/// Is what a register holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterValue {
+    /// Rises with each write; 0 stands for a register that was never written.
+    pub revision: u64,
+    /// What was written.
+    pub payload: Bytes,
+}
+
 /// Says where reading a log begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
@@ -114,6 +123,24 @@ pub trait Bus: Send + Sync + 'static {
         durable: &str,
         filters: &[String],
     ) -> Result<Consumer, BusError>;
+
+    /// Reads a register: the last message of a subject of [`Stream::Leases`]; `None` when nothing was ever written.
+    ///
+    /// # Errors
+    /// Refuses other subjects; reports a missing stream or connection.
+    async fn read_register(&self, subject: &str) -> Result<Option<RegisterValue>, BusError>;
+
+    /// Writes a register if it is still at revision `expected`, and gives the new revision; `None` when somebody else wrote
+    /// first. Of any number of writers that expect one revision, one succeeds.
+    ///
+    /// # Errors
+    /// As [`Bus::read_register`]. After a timeout it may or may not be written: read it.
+    async fn write_register(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, BusError>;
 
     /// Watches the condition of the connection.
     fn health(&self) -> tokio::sync::watch::Receiver<BusHealth>;

@@ -41,6 +41,15 @@ pub(crate) fn check_durable(message: &OutMessage) -> Result<Stream, BusError> {
     Ok(stream)
 }
 
+/// Refuses a register that is none.
+pub(crate) fn check_register(subject: &str) -> Result<(), BusError> {
+    check_subject(subject)?;
+    match Stream::of_subject(subject) {
+        Some(Stream::Leases) => Ok(()),
+        Some(_) | None => Err(BusError::NotRegister { subject: subject.to_owned() }),
+    }
+}
+
 /// Refuses a subscription that could never receive, or receive twice.
 pub(crate) fn check_subscription(patterns: &[String], capacity: usize) -> Result<(), BusError> {
     if patterns.is_empty() || capacity == 0 {

@@ -22,6 +22,10 @@ pub enum Call {
     DeclareStream,
     /// Find the last message of a log.
     ReadLastMessage,
+    /// Read a register.
+    ReadRegister,
+    /// Write a register.
+    WriteRegister,
     /// Open a consumer.
     OpenConsumer,
     /// Receive from a consumer.
@@ -56,6 +60,12 @@ pub enum BusError {
     #[error("no stream stores subject {subject:?}")]
     NotDurable {
         /// Of the message.
+        subject: String,
+    },
+    /// Only leases are registers: in a log every message counts, not only the last.
+    #[error("subject {subject:?} is no register")]
+    NotRegister {
+        /// As asked for.
         subject: String,
     },
     /// A durable message without identity.
@@ -185,6 +195,7 @@ impl BusError {
             Self::Pattern { .. }
             | Self::EmptySubscription { .. }
             | Self::NotDurable { .. }
+            | Self::NotRegister { .. }
             | Self::MessageId { .. }
             | Self::Header { .. }
             | Self::PayloadTooLarge { .. }

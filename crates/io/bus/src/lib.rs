@@ -9,6 +9,8 @@
 //! - durable: stored by a [`Stream`], read in order with [`Bus::read_log`], or with acknowledgements
 //!   with [`Bus::consume`]. Never lost by us; may be delivered again, so readers deduplicate.
 //!
+//! Beside them registers ([`Bus::write_register`]): one value a subject, written only over the revision the writer has seen.
+//!
 //! Invariants: a stored message id is stored once within [`DUPLICATE_WINDOW`]; a log is read in the order of its
 //! sequences; history is followed by news without a gap, across reconnects; every call to a server has a
 //! timeout; every queue is bounded. A lost or rewritten log is an error, never silence.
@@ -30,7 +32,8 @@ mod stream;
 mod subscription;
 
 pub use api::{
-    Bus, InMessage, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, StoredAt,
+    Bus, InMessage, MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, OutMessage, ReadFrom, RegisterValue,
+    StoredAt,
 };
 pub use dead::{dead_letter, dead_letter_subject};
 pub use error::{BusError, Call, Cause};
@@ -41,5 +44,5 @@ pub use nats::{
 };
 pub use pattern::PatternProblem;
 pub use reader::{Consumer, Delivery, LogEntry, LogReader};
-pub use stream::{DUPLICATE_WINDOW, Stream, StreamDefinition};
+pub use stream::{DUPLICATE_WINDOW, Stream, StreamDefinition, lease_subject};
 pub use subscription::Subscription;

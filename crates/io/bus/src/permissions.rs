@@ -118,6 +118,10 @@ fn of_service(made: &mut Permissions, service: Service, venue: Option<&VenueId>)
         made.publish.extend(written(*kind, service, venue));
     }
     made.publish.push(dead_letter_subject(service.name()));
+    if service == Service::RiskGate {
+        made.publish.push(format!("remora.v1.lease.{}.*", service.name()));
+        made.publish.push(format!("$JS.API.STREAM.MSG.GET.{}", Stream::Leases));
+    }
     made.subscribe.extend(service.reads().iter().map(|kind| kind.pattern()));
     let is_read = |stream: &Stream| {
         service.reads().iter().any(|kind| Stream::of_subject(&sample(*kind)) == Some(*stream))

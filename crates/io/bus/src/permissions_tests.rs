@@ -81,6 +81,13 @@ fn nobody_speaks_in_the_name_of_another_producer() {
 }
 
 #[test]
+fn only_the_gate_takes_part_in_its_lease() {
+    check("remora.v1.lease.risk-gate.paper", &["risk-gate"]);
+    check("remora.v1.lease.decision.paper", &[]);
+    check("$JS.API.STREAM.MSG.GET.LEASES", &["risk-gate", "console"]);
+}
+
+#[test]
 fn a_venue_user_writes_about_its_own_venue_only() {
     let futures = ["ingestor-kraken-futures"];
     check("remora.v1.md.book.kraken-futures.BTC-USD-PERP", &futures);

@@ -1,5 +1,6 @@
 //! Every stream, with its subjects and what it keeps. The only place where streams are declared.
 
+use remora_domain::AccountId;
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +32,14 @@ pub enum Stream {
     States,
     /// `dead.*`: messages that a service could not read or keep, for a person to look at.
     Dead,
+    /// `lease.*`: who leads, of services that may have standbys; only the last message of a subject counts.
+    Leases,
+}
+
+/// Gives the register of the lease of a service that acts for one account.
+#[must_use]
+pub fn lease_subject(service: &str, account: &AccountId) -> String {
+    format!("remora.v1.lease.{service}.{account}")
 }
 
 /// Says what a stream stores and keeps. A limit of `None` means: never forgotten by the bus.
@@ -50,7 +59,7 @@ pub struct StreamDefinition {
 
 impl Stream {
     /// All streams.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Orders,
         Self::Accounts,
         Self::Instruments,
@@ -61,9 +70,10 @@ impl Stream {
         Self::Control,
         Self::States,
         Self::Dead,
+        Self::Leases,
     ];
 
-    /// The streams that become history: all but the dead letters.
+    /// The streams that become history: all but the dead letters and the leases.
     pub const HISTORY: [Self; 8] = [
         Self::Orders,
         Self::Accounts,
@@ -88,6 +98,7 @@ impl Stream {
             Self::Control => "CONTROL",
             Self::States => "STATES",
             Self::Dead => "DEAD",
+            Self::Leases => "LEASES",
         }
     }
 
@@ -104,6 +115,7 @@ impl Stream {
             Self::Control => "remora.v1.control.command.>",
             Self::States => "remora.v1.control.state.>",
             Self::Dead => "remora.v1.dead.>",
+            Self::Leases => "remora.v1.lease.*.>",
         }
     }
 
@@ -126,6 +138,8 @@ impl Stream {
             Self::Instruments => (None, None, Some(16)),
             Self::Bars => (Some(30 * DAY), None, Some(50_000)),
             Self::Pairs => (None, None, Some(64)),
+            // One would do; a person may want to see how the last takeover came about.
+            Self::Leases => (None, None, Some(64)),
             Self::Decisions => (Some(DAY), Some(1_000_000), None),
             // A hostile peer can make letters: what is bounded is the disk they take, by the oldest of each service.
             Self::Dead => (Some(90 * DAY), None, Some(LETTERS_PER_SERVICE_MAX)),

@@ -1,14 +1,19 @@
 //! The `Machine` trait that every core and every venue session implements, what joins a core to its service,
-//! and deterministic randomness. In: nothing. Out: nothing. No I/O, no clock.
+//! which of several runs of a service leads, and deterministic randomness. In: nothing. Out: nothing. No I/O, no clock.
 //! Test alone: `cargo test -p remora-machine`.
 #![deny(missing_docs)]
 
+mod lease;
 mod liveness;
 mod random;
 mod service;
 
 use remora_domain::Timestamp;
 
+pub use lease::{
+    Lease, LeaseInput, LeaseOutput, LeaseRecord, LeaseRecordError, LeaseRole, LeaseTimes,
+    TermInput, TermOutput,
+};
 pub use liveness::{HEARTBEAT_INTERVAL, Liveness};
 pub use random::SplitMix64;
 pub use service::{

@@ -63,6 +63,12 @@ impl Log {
         (self.last, false)
     }
 
+    /// Gives the newest message of a subject and its sequence.
+    pub(super) fn last_of(&self, subject: &str) -> Option<(u64, &InMessage)> {
+        let last = self.by_subject.get(subject)?.back()?;
+        Some((*last, &self.messages.get(last)?.message))
+    }
+
     fn forget_ids(&mut self, now: Instant) {
         while let Some((stored, _)) = self.ids_by_age.front() {
             if now.saturating_duration_since(*stored) < DUPLICATE_WINDOW {

@@ -6,15 +6,16 @@
 mod durable;
 mod log;
 
-use crate::check::{check_durable, check_message, check_subscription};
+use crate::check::{check_durable, check_message, check_register, check_subscription};
 use crate::error::Call;
 use crate::pattern::{check_filters, check_name, matches};
 use crate::reader::{LogEntry, LogSource};
 use crate::subscription::DropOldest;
 use crate::{
-    Bus, BusError, BusHealth, Consumer, InMessage, LogReader, OutMessage, ReadFrom, StoredAt,
-    Stream, Subscription,
+    Bus, BusError, BusHealth, Consumer, InMessage, LogReader, OutMessage, ReadFrom, RegisterValue,
+    StoredAt, Stream, Subscription,
 };
+use bytes::Bytes;
 pub(crate) use durable::ACK_PENDING_MAX;
 use durable::Durable;
 use log::{Log, Position};
@@ -185,6 +186,36 @@ impl Bus for InMemoryBus {
         check_filters(filters, &stream.definition().subjects)?;
         let source = durable::open(&self.shared, stream, durable, filters)?;
         Ok(Consumer::new(Box::new(source)))
+    }
+
+    async fn read_register(&self, subject: &str) -> Result<Option<RegisterValue>, BusError> {
+        check_register(subject)?;
+        let state = self.shared.lock();
+        let log = state.logs.get(&Stream::Leases).ok_or(BusError::Closed)?;
+        Ok(log.last_of(subject).map(|(revision, message)| RegisterValue {
+            revision,
+            payload: message.payload.clone(),
+        }))
+    }
+
+    async fn write_register(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, BusError> {
+        check_register(subject)?;
+        let mut state = self.shared.lock();
+        if state.is_closed {
+            return Err(BusError::Closed);
+        }
+        let log = state.logs.get_mut(&Stream::Leases).ok_or(BusError::Closed)?;
+        if log.last_of(subject).map_or(0, |(revision, _)| revision) != expected {
+            return Ok(None);
+        }
+        let (subject, headers) = (subject.to_owned(), BTreeMap::new());
+        let (revision, _) = log.append("", &InMessage { subject, headers, payload });
+        Ok(Some(revision))
     }
 
     fn health(&self) -> watch::Receiver<BusHealth> {

@@ -3,18 +3,20 @@
 mod consume;
 mod link;
 mod log;
+mod register;
 mod streams;
 
-use crate::check::{check_durable, check_message, check_subscription};
+use crate::check::{check_durable, check_message, check_register, check_subscription};
 use crate::pattern::{check_filters, check_name};
 use crate::subscription::{AbortOnDrop, DropOldest};
 use crate::{
-    Bus, BusError, BusHealth, Call, Consumer, LogReader, OutMessage, ReadFrom, StoredAt, Stream,
-    Subscription,
+    Bus, BusError, BusHealth, Call, Consumer, LogReader, OutMessage, ReadFrom, RegisterValue,
+    StoredAt, Stream, Subscription,
 };
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::{ConnectError, ConnectErrorKind};
+use bytes::Bytes;
 use futures::StreamExt;
 use link::{Link, Signals, headers_of, received};
 use std::fmt;
@@ -286,6 +288,21 @@ impl Bus for NatsBus {
             ack_wait: self.ack_wait,
         };
         consume::open(Arc::clone(&self.link), plan).await
+    }
+
+    async fn read_register(&self, subject: &str) -> Result<Option<RegisterValue>, BusError> {
+        check_register(subject)?;
+        register::read(&self.link, subject).await
+    }
+
+    async fn write_register(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, BusError> {
+        check_register(subject)?;
+        register::write(&self.link, subject, payload, expected).await
     }
 
     fn health(&self) -> watch::Receiver<BusHealth> {

@@ -27,6 +27,7 @@ fn config_of(definition: &StreamDefinition, replicas: usize) -> Config {
         Stream::Accounts
         | Stream::States
         | Stream::Dead
+        | Stream::Leases
         | Stream::Instruments
         | Stream::Bars
         | Stream::Pairs

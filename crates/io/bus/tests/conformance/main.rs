@@ -9,6 +9,7 @@
 
 mod durable;
 mod log;
+mod register;
 mod rig;
 mod subscription;
 
@@ -60,6 +61,12 @@ conformance! {
         two_readers_of_one_name_share_the_work,
         two_names_each_get_everything,
         a_durable_reader_gets_only_what_it_asked_for,
+    },
+    register::{
+        a_register_is_written_only_over_the_revision_its_writer_has_seen,
+        registers_of_two_accounts_know_nothing_of_each_other,
+        of_many_that_write_at_once_one_succeeds,
+        what_is_no_register_is_refused,
     },
     subscription::{
         a_slow_reader_loses_old_market_data_and_knows_how_much,

@@ -204,7 +204,8 @@ impl World {
                 | Stream::Orders
                 | Stream::Accounts
                 | Stream::Decisions
-                | Stream::Dead => late,
+                | Stream::Dead
+                | Stream::Leases => late,
             };
         }
         if late > self.now {

@@ -31,7 +31,8 @@ impl LaneName {
             | Stream::Bars
             | Stream::Pairs
             | Stream::Decisions
-            | Stream::Dead => Self::Other,
+            | Stream::Dead
+            | Stream::Leases => Self::Other,
         }
     }
 }
