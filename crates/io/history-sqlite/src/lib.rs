@@ -1,6 +1,6 @@
 //! The SQLite twin of the history store, for one process: the same rows in one file, without a server.
 //!
-//! In: envelopes. Out: rows; how many were new; counts and checks. Rows, errors and checks are those of
+//! In: envelopes. Out: rows; how many were new; counts, checks, our past fills. Rows, errors and checks are those of
 //! `remora-history-store`; only the SQL around them is here. Amounts are exact decimal TEXT.
 //!
 //! Invariants: a batch is stored as a whole or not at all; writing a message again changes nothing; a crash of
@@ -9,7 +9,8 @@
 //! Test alone: `cargo nextest run -p remora-history-sqlite`.
 #![deny(missing_docs)]
 
-use remora_domain::Envelope;
+use remora_domain::{Envelope, InstrumentKey, Timestamp};
+use remora_history_store::past::{self, PastFill};
 use remora_history_store::rows::{Cell, Row, RowSet, Table};
 pub use remora_history_store::{Disposition, HistoryError};
 use remora_history_store::{Summary, WriteOutcome};
@@ -87,6 +88,57 @@ impl HistorySqlite {
             answers.insert(name, self.count(name, sql).await?);
         }
         Ok(Summary::of(&answers))
+    }
+
+    /// Gives our fills of an account since an instant, with the mid after each.
+    ///
+    /// # Errors
+    /// Reports a query that failed; refuses a row that is none of ours, and more fills than [`past::FILLS_MAX`].
+    pub async fn past_fills(
+        &self,
+        account: &str,
+        since: Timestamp,
+    ) -> Result<Vec<PastFill>, HistoryError> {
+        let what = "fills";
+        let answer = async {
+            let mut connection = self.acquire().await?;
+            let query = sqlx::query_as::<_, past::FillRow>(past::FILLS_SQL);
+            // One more than may be, so that a cut is seen.
+            let query = query.bind(account.to_owned()).bind(since.as_ns());
+            let rows = query.bind(past::FILLS_MAX.saturating_add(1)).fetch_all(&mut *connection);
+            rows.await.map_err(|cause| HistoryError::Query { what, cause })
+        };
+        past::fills_of(within("query", answer).await?)
+    }
+
+    /// Gives the accounts that have fills.
+    ///
+    /// # Errors
+    /// Reports a query that failed.
+    pub async fn accounts(&self) -> Result<Vec<String>, HistoryError> {
+        let what = "accounts";
+        let answer = async {
+            let mut connection = self.acquire().await?;
+            let rows = sqlx::query_scalar::<_, String>(past::ACCOUNTS_SQL);
+            let rows = rows.fetch_all(&mut *connection).await;
+            rows.map_err(|cause| HistoryError::Query { what, cause })
+        };
+        within("query", answer).await
+    }
+
+    /// Gives when each instrument was first defined.
+    ///
+    /// # Errors
+    /// Reports a query that failed; refuses a row that is none of ours.
+    pub async fn known_since(&self) -> Result<BTreeMap<InstrumentKey, Timestamp>, HistoryError> {
+        let what = "instruments";
+        let answer = async {
+            let mut connection = self.acquire().await?;
+            let rows = sqlx::query_as::<_, (String, String, i64)>(past::KNOWN_SQL);
+            let rows = rows.fetch_all(&mut *connection).await;
+            rows.map_err(|cause| HistoryError::Query { what, cause })
+        };
+        past::known_of(within("query", answer).await?)
     }
 
     /// Has the database check the statement that writes a table, without writing.

@@ -5,13 +5,14 @@
 #[path = "../../history-store/tests/common/mod.rs"]
 mod common;
 
-use common::{STORY_ROWS, many, story};
+use common::{STORY_ROWS, check_past, fills_with_bars, many, story};
 use remora_history_sqlite::HistorySqlite;
 use remora_history_store::rows::{ColumnKind, TABLES};
 use remora_history_store::{
     Disposition, HistoryError, HistorySettings, HistoryStore, WriteOutcome,
 };
 use remora_test_servers::Postgres;
+use remora_testkit as kit;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,20 @@ async fn every_table_is_written_and_a_repeat_changes_nothing() {
         assert!(summary.rows[table.name] > 0, "{} is empty", table.name);
     }
     assert!(summary.is_complete(), "{:?}", summary.offenders);
+}
+
+#[tokio::test]
+async fn past_fills_come_with_the_mid_of_the_minute_after_them() {
+    let (_folder, path) = place();
+    let store = HistorySqlite::open(&path).await.unwrap();
+    store.write(&fills_with_bars()).await.unwrap();
+    let account = kit::account();
+    let fills = store.past_fills(account.as_str(), kit::at_ms(0)).await.unwrap();
+    check_past(&fills, &store.known_since().await.unwrap());
+    assert_eq!(store.accounts().await.unwrap(), [account.to_string()]);
+    let later = store.past_fills(account.as_str(), kit::at_ms(61_001)).await.unwrap();
+    assert_eq!(later.len(), 1);
+    assert!(store.past_fills("nobody", kit::at_ms(0)).await.unwrap().is_empty());
 }
 
 #[tokio::test]

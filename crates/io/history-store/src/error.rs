@@ -84,6 +84,22 @@ pub enum HistoryError {
         #[source]
         cause: sqlx::Error,
     },
+    /// A stored row is none that we write.
+    #[error("read {what}: {place} is no row of ours")]
+    Unreadable {
+        /// Of which question.
+        what: &'static str,
+        /// Where.
+        place: String,
+    },
+    /// More rows than one question gives.
+    #[error("more than {most} {what}: ask for fewer days")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        most: i64,
+    },
     /// No answer came in time.
     #[error("{what} of history: no answer within {after:?}")]
     Timeout {
@@ -100,7 +116,9 @@ impl HistoryError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Row { .. } => Disposition::GiveUp,
+            Self::Row { .. } | Self::Unreadable { .. } | Self::TooMany { .. } => {
+                Disposition::GiveUp
+            }
             Self::Write { cause, .. } => disposition_of(cause),
             Self::Address { .. }
             | Self::Connect { .. }

@@ -1,7 +1,7 @@
 //! History in PostgreSQL through sqlx: every durable message as rows, written in batches, each once.
 //!
 //! In: envelopes. Out: rows; how many were new; counts and checks for people and tests. Also the one mapping from
-//! messages to rows ([`rows`]) and the checks ([`CHECKS`]) that the SQLite twin shares.
+//! messages to rows ([`rows`]), the checks ([`CHECKS`]) and the questions about our own past ([`past`]) that the SQLite twin shares.
 //!
 //! Invariants: a batch is stored as a whole or not at all (one transaction); writing a message again changes
 //! nothing (keyed by producer, session, sequence); amounts stay exact; every call ends within its timeout.
@@ -12,6 +12,7 @@
 
 mod checks;
 mod error;
+pub mod past;
 pub mod rows;
 mod store;
 

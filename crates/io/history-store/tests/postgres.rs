@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{STORY_ROWS, many, story};
+use common::{STORY_ROWS, check_past, fills_with_bars, many, story};
 use remora_domain::Body;
 use remora_history_store::rows::{ColumnKind, TABLES};
 use remora_history_store::{
@@ -59,6 +59,20 @@ async fn every_table_is_written_and_a_repeat_changes_nothing() {
     let lives = "select cl_ord_id, is_approved, refusal_reason, ord_status from order_lives \
                  order by cl_ord_id";
     assert_eq!(ask(&server, lives), "story-1|t||cancelled\nstory-2|f|notional_above_max|");
+}
+
+#[tokio::test]
+async fn past_fills_come_with_the_mid_of_the_minute_after_them() {
+    let server = Postgres::start().unwrap();
+    let store = store_of(&server).await;
+    store.write(&fills_with_bars()).await.unwrap();
+    let account = kit::account();
+    let fills = store.past_fills(account.as_str(), kit::at_ms(0)).await.unwrap();
+    check_past(&fills, &store.known_since().await.unwrap());
+    assert_eq!(store.accounts().await.unwrap(), [account.to_string()]);
+    let later = store.past_fills(account.as_str(), kit::at_ms(61_001)).await.unwrap();
+    assert_eq!(later.len(), 1);
+    assert!(store.past_fills("nobody", kit::at_ms(0)).await.unwrap().is_empty());
 }
 
 #[tokio::test]

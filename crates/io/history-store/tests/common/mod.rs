@@ -2,11 +2,13 @@
 
 use remora_domain::{
     Bar, Body, CancelReason, ContractKind, ControlScope, DecisionReason, DecisionRecord,
-    DurationNs, Envelope, HourPattern, Lead, OrderRefusal, OrderRequest, PairInsight, PairReason,
-    PairScore, PatternTarget, PositionSnapshot, QuoteTarget, RefusalReason, ServiceState,
-    Timestamp, Universe,
+    DurationNs, Envelope, HourPattern, InstrumentKey, Lead, OrderEvent, OrderRefusal, OrderRequest,
+    PairInsight, PairReason, PairScore, PatternTarget, PositionSnapshot, QuoteTarget,
+    RefusalReason, ServiceState, Side, Timestamp, Universe,
 };
+use remora_history_store::past::PastFill;
 use remora_testkit as kit;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many rows `story` makes.
@@ -154,4 +156,41 @@ pub(crate) fn many(count: u64) -> Vec<Arc<Envelope>> {
         decision.wrap(Timestamp::from_ns(1), body)
     };
     (0..count).map(one).collect()
+}
+
+/// Two fills: one with a whole minute after it in the history, one without. A bar of another pair and one that began before it prove nothing.
+pub(crate) fn fills_with_bars() -> Vec<Arc<Envelope>> {
+    let mut ingestor = kit::Producer::new("ingestor-kraken-spot-0", 11);
+    let mut router = kit::Producer::new("order-router-kraken-spot", 12);
+    let minute = |minute: i64, pair: &str, close: &str| {
+        let (instrument, open_time) = (kit::key(pair), kit::at_ms(60_000 * minute));
+        Body::Bar(Bar { instrument, open_time, close: kit::px(close), ..bar() })
+    };
+    let fill = |id: &str, at_ms: i64| {
+        let request = kit::request(id);
+        let event = kit::filled(&request, id, kit::qty("0"), kit::qty("0.25"));
+        Body::OrderEvent(OrderEvent { venue_time: Some(kit::at_ms(at_ms)), ..event })
+    };
+    let now = kit::at_ms(1_000_000);
+    vec![
+        ingestor.market(now, Body::Instrument(kit::instrument("BTC", "USD"))),
+        ingestor.market(now, minute(1, "BTC-USD", "90")),
+        ingestor.market(now, minute(2, "ETH-USD", "91")),
+        ingestor.market(now, minute(2, "BTC-USD", "100.5")),
+        ingestor.market(now, minute(3, "BTC-USD", "92")),
+        // In the minute of 1 to 2: the first whole minute after it is that of 2 to 3.
+        router.wrap(now, fill("past-1", 61_000)),
+        router.wrap(now, fill("past-2", 300_000)),
+    ]
+}
+
+/// Checks what a store answers about [`fills_with_bars`].
+pub(crate) fn check_past(fills: &[PastFill], known: &BTreeMap<InstrumentKey, Timestamp>) {
+    let seen: Vec<_> = fills.iter().map(|fill| (fill.at, fill.mid_after)).collect();
+    let mid = Some(kit::px("100.5"));
+    assert_eq!(seen, [(kit::at_ms(61_000), mid), (kit::at_ms(300_000), None)]);
+    let first = fills.first().unwrap();
+    assert_eq!(first.assets, Some((kit::asset("BTC"), kit::asset("USD"))));
+    assert_eq!((first.side, first.price, first.qty), (Side::Buy, kit::px("100"), kit::qty("0.25")));
+    assert_eq!(known.get(&kit::key("BTC-USD")), Some(&kit::at_ms(1_000_000)));
 }
