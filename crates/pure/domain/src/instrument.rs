@@ -51,6 +51,30 @@ pub enum InstrumentStatus {
     Closed,
 }
 
+impl InstrumentStatus {
+    /// Gives the word used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::CancelOnly => "cancel_only",
+            Self::PostOnly => "post_only",
+            Self::LimitOnly => "limit_only",
+            Self::ReduceOnly => "reduce_only",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Tells whether resting orders on both sides are taken, which is what quoting needs.
+    #[must_use]
+    pub const fn is_quotable(self) -> bool {
+        match self {
+            Self::Online | Self::PostOnly | Self::LimitOnly => true,
+            Self::CancelOnly | Self::ReduceOnly | Self::Closed => false,
+        }
+    }
+}
+
 /// Says why a value could not be brought to the steps of an instrument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantiseError {

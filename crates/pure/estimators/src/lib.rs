@@ -6,7 +6,7 @@
 //! back inside an estimator (an older event is ignored); after a gap of more than [`FORGET_HALF_LIVES`] half-lives a
 //! decayed estimator starts anew, because what it remembers no longer matters; equal inputs and seeds give equal answers.
 //! Must never happen: NaN or infinity as a value, a default in place of a missing number, a clock, unseeded randomness.
-//! Formulas: `quant-methods.md`, sections 0 to 4, 9 to 12, 15 to 17 and 20; each module repeats its own with a worked
+//! Formulas: `quant-methods.md`, sections 0 to 4, 9 to 13, 15 to 17, 19 and 20; each module repeats its own with a worked
 //! number that a test repeats. Test alone: `cargo test -p remora-estimators` (the oracle tests read `REMORA_SHARED`, by
 //! default `../shared` beside the workspace, and say so when it is absent).
 #![deny(missing_docs)]
@@ -27,6 +27,7 @@ mod expected_value;
 mod fee_tier;
 mod flow;
 mod fourier;
+mod impact;
 mod inference;
 mod intensity;
 mod intensity_fit;
@@ -39,8 +40,10 @@ mod mean;
 mod micro_price;
 mod moments;
 mod numeric;
+mod one_off;
 mod order_flow;
 mod pattern;
+mod performance;
 mod price_discovery;
 mod ranking;
 mod realised;
@@ -80,6 +83,9 @@ pub use fee_tier::{
 };
 pub use flow::{FlowEstimate, TradeFlow};
 pub use fourier::{FourierFit, fourier_fit};
+pub use impact::{
+    BookWalk, ImpactCost, ImpactModel, Shortfall, WorkedOrder, square_root_impact, walk_book,
+};
 pub use inference::{BlockBootstrap, MeanInference, block_bootstrap, mean_inference};
 pub use intensity::{FillIntensity, IntensityEstimate, IntensityPrior};
 pub use intensity_fit::{
@@ -98,10 +104,14 @@ pub use markout::{MARKOUT_HORIZONS, Markout, MarkoutSettings, Markouts};
 pub use mean::TimeWeightedMean;
 pub use micro_price::{ChainSolution, MicroPrice, MicroPriceShape, MicroPriceTable, solve_chain};
 pub use numeric::{SIGMA_PER_MAD, mad_sigma, median, pearson, spearman};
+pub use one_off::OneOff;
 pub use order_flow::{FlowWindow, FlowWindows, OrderFlow, flow_increment};
 pub use pattern::{
     BucketFactor, PatternCriteria, PatternDoubt, PatternFinding, PatternVerdict, examine_pattern,
     judge_pattern, judge_patterns,
+};
+pub use performance::{
+    SharpeRatio, autocorrelations, drawdowns, sharpe_horizon, sortino, tail_losses,
 };
 pub use price_discovery::{PriceDiscovery, lags_by_bic, price_discovery};
 pub use ranking::{

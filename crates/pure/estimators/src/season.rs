@@ -72,6 +72,18 @@ impl BucketFamily {
         }
     }
 
+    /// Gives the day, counted from the epoch, on which a bucket of a group falls.
+    #[must_use]
+    pub fn day_of(self, group: i64, bucket: usize) -> i64 {
+        let bucket = i64::try_from(bucket).unwrap_or(0);
+        let monday = group.saturating_mul(7).saturating_sub(EPOCH_WEEKDAY);
+        match self {
+            Self::MinuteOfHour | Self::HourOfDay => group,
+            Self::DayOfWeek => monday.saturating_add(bucket),
+            Self::HourOfWeek => monday.saturating_add(bucket / 24),
+        }
+    }
+
     /// Gives the weeks that so many groups span.
     #[must_use]
     pub fn weeks(self, groups: usize) -> f64 {
@@ -163,6 +175,11 @@ impl SeasonTable {
     /// Gives the groups in order, logged where the scale says so and less their median. Groups with less than half of their
     /// buckets have no level and are left out.
     pub(crate) fn levelled(&self) -> Vec<Row> {
+        self.levelled_groups().into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// The same with the number of each group.
+    pub(crate) fn levelled_groups(&self) -> Vec<(i64, Row)> {
         let half = self.family.buckets().div_ceil(2);
         let of = |row: &Row| -> Option<Row> {
             let value = |cell: &Option<f64>| {
@@ -176,7 +193,7 @@ impl SeasonTable {
             let level = median(&known).filter(|_| known.len() >= half)?;
             Some(values.into_iter().map(|x| x.map(|x| x - level)).collect())
         };
-        self.raw.iter().filter_map(|(_, row)| of(row)).collect()
+        self.raw.iter().filter_map(|(group, row)| Some((*group, of(row)?))).collect()
     }
 
     /// Gives the median of every bucket over the median of those medians, of values as they are.

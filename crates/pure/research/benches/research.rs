@@ -9,7 +9,7 @@
 )]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use remora_domain::Timestamp;
+use remora_domain::{InstrumentStatus, Timestamp};
 use remora_machine::SplitMix64;
 use remora_research::edge::{EdgeSettings, QuoteTape, TapeBuilder, judge_edges, study};
 use remora_research::pairs::{
@@ -71,6 +71,12 @@ fn facts(number: u32) -> PairFacts {
         volatility_day: 0.03,
         change_24h_pct: Some(2.0),
         has_future: Some(true),
+        status: Some(InstrumentStatus::Online),
+        order_min: Some(10.0),
+        feed_health: Some(1.0),
+        listed_days: 60.0,
+        record: None,
+        rate: 1.0,
         returns: BTreeMap::new(),
         notes: Vec::new(),
     }
@@ -118,8 +124,13 @@ fn pairs(criterion: &mut Criterion) {
         risk_aversion: 0.1,
         error_multiple: 1.0,
     };
-    let chosen =
-        SelectSettings { pairs_max: 10, slack: 3, correlation_weight: 1.0, filters: Vec::new() };
+    let chosen = SelectSettings {
+        pairs_max: 10,
+        slack: 3,
+        correlation_weight: 1.0,
+        filters: Vec::new(),
+        cluster: None,
+    };
     let mut group = criterion.benchmark_group("pairs/score");
     for count in [300, 10_000] {
         let all: Vec<PairFacts> = (0..count).map(facts).collect();

@@ -3,6 +3,7 @@
 //! Days to a date by the civil-from-days method: years start on 1 March, so that the leap day ends them, in eras of 400 years.
 //! Worked number: 1,723,161,240 s is 2024-08-08 23:54. Source: Hinnant (2013), "chrono-Compatible Low-Level Date Algorithms".
 
+use remora_domain::Timestamp;
 use std::fmt;
 
 const DAY_S: i64 = 86_400;
@@ -36,6 +37,20 @@ pub const fn utc(seconds: i64) -> UtcMinute {
     }
 }
 
+/// Gives the date of days since the epoch, such as `2024-08-08`.
+pub(crate) fn utc_date(days: i64) -> String {
+    let UtcMinute { year, month, day, .. } = utc(days.saturating_mul(DAY_S));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Gives an instant as people read it, to the millisecond: `2024-08-08 23:54:14.123`.
+#[must_use]
+pub fn utc_instant(at: Timestamp) -> String {
+    let ms = at.as_ns().div_euclid(1_000_000);
+    let (second, ms) = (ms.div_euclid(1_000), ms.rem_euclid(1_000));
+    format!("{}:{:02}.{ms:03}", utc(second), second.rem_euclid(60))
+}
+
 impl fmt::Display for UtcMinute {
     /// Prints `2024-08-08 23:54`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +74,18 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00"),
         ] {
             assert_eq!(utc(seconds).to_string(), text);
+        }
+        assert_eq!(utc_date(19_943), "2024-08-08");
+    }
+
+    #[test]
+    fn instants_are_cut_to_the_millisecond_on_both_sides_of_the_epoch() {
+        for (ns, text) in [
+            (1_723_161_254_123_999_999, "2024-08-08 23:54:14.123"),
+            (0, "1970-01-01 00:00:00.000"),
+            (-1, "1969-12-31 23:59:59.999"),
+        ] {
+            assert_eq!(utc_instant(Timestamp::from_ns(ns)), text);
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod edge;
 pub mod pairs;
 pub mod temporal;
 
-pub use calendar::{UtcMinute, utc};
+pub use calendar::{UtcMinute, utc, utc_instant};
 pub use candles::{
     Bar, CandleReader, CandleRefusal, CandleSeries, Excluded, Exclusion, Outage, Quality,
 };

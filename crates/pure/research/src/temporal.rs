@@ -14,7 +14,8 @@ mod judge;
 mod tables;
 
 pub use judge::{
-    BucketReport, EventReport, PatternNumbers, PatternReport, TemporalReport, Verdict, judge,
+    BucketReport, EventReport, OneEvent, PatternNumbers, PatternReport, TemporalReport, Verdict,
+    judge,
 };
 pub use tables::{Examined, Target, examine};
 

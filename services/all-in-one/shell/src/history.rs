@@ -1,13 +1,26 @@
-//! Keeps the history of a run in a SQLite file, when one was asked for.
+//! Keeps the history of a run in a SQLite file, when one was asked for, and opens the history of services for commands that read it.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use remora_history_sqlite::{Disposition, HistoryError, HistorySqlite};
+use remora_history_store::{HistorySettings, HistoryStore};
 use remora_persister_core::{Batch, PersisterInput, StoreFailure};
+use remora_service_kit::config::read_secret;
 use remora_sim::Playback;
 use std::path::{Path, PathBuf};
 
 /// How often what is left at the end is tried again; each try waits for the file as long as the store does.
 const LAST_TRIES: u32 = 3;
+
+/// Opens the history of services; it connects with the first question.
+pub(crate) fn server(url: &str, password_file: Option<&Path>) -> Result<HistoryStore> {
+    let password = password_file.map(|path| {
+        let secret = read_secret("postgres-password-file", path);
+        secret.map_err(|problem| anyhow!("{problem}"))
+    });
+    let password = password.transpose()?;
+    let password = password.as_ref().map(|secret| secret.expose().as_str());
+    Ok(HistoryStore::open_as(url, password, &HistorySettings::default())?)
+}
 
 /// Writes what the persister wants stored. Outcomes go back to the persister only; no decision depends on them.
 pub(crate) struct History {

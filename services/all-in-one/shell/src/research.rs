@@ -4,11 +4,16 @@
 mod args;
 mod edge;
 mod edge_page;
+mod feed;
+mod filters;
+mod heard_bars;
 pub(crate) mod inputs;
 mod page;
 mod pairs;
 mod pairs_data;
 mod pairs_page;
+mod pairs_rows;
+mod past;
 mod pool;
 mod quotes;
 pub(crate) mod recorded;

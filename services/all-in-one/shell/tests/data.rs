@@ -130,6 +130,11 @@ fn files_are_said_to_hold_what_they_hold() {
     assert!(said.contains("1 rows twice (first in line "), "{said}");
     let held = json(&out);
     assert!(held["refused"]["EMPTY_USD"].as_str().unwrap().contains("no two usable rows"));
+    // People read dates; results keep the nanoseconds.
+    let first: i64 = held["recordings"][&shipped]["first"].as_str().unwrap().parse().unwrap();
+    let day = remora_research::utc(first / 1_000_000_000).to_string();
+    assert!(said.contains(&format!("{shipped}: {day}:")) && said.contains(" UTC, "), "{said}");
+    assert!(!said.contains(&first.to_string()), "{said}");
     let btc = &held["pairs"]["BTC-USD"];
     assert!(btc["checksums_passed"].as_u64().unwrap() > 1_000, "{btc}");
     assert_eq!((btc["checksums_failed"].as_u64(), btc["crossed"].as_u64()), (Some(0), Some(0)));

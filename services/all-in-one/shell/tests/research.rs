@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "what tests of commands share is shared as a whole")]
 mod common;
 
-use common::{json, remora, succeed, text};
+use common::{json, remora, repository, succeed, text};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -202,4 +202,54 @@ fn pairs_are_scored_chosen_and_explained_and_questions_without_an_answer_are_ref
     assert!(!said.status.success() && text(&said.stderr).contains("there are AAA_USD, BBB_USD"));
     let said = run(&["select", "--filter", "volume=1"]);
     assert!(!said.status.success() && text(&said.stderr).contains("known are volume_min"));
+}
+
+#[test]
+fn what_our_own_fills_earned_stands_beside_a_pair_and_too_little_of_it_is_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (history, shipped) =
+        (at(&folder, "history.sqlite"), repository("demo/synthetic_kraken_spot.jsonl.gz"));
+    let shipped = shipped.to_str().unwrap();
+    succeed(["demo", "--data", shipped, "--headless", "--history", &history]);
+    let run = |command: &[&str], more: &[&str]| {
+        let common = ["--data", shipped, "--capital", "1000", "--maker-fee-bps", "2"];
+        let end = ["--currency", "USD", "--record-days", "3650"];
+        let words = ["pairs"].iter().chain(command).chain(&common).chain(&end).chain(more);
+        remora(words.copied().collect::<Vec<_>>())
+    };
+    let refused = run(&["analyze"], &["--history", &history, "--account", "nobody"]);
+    let said = text(&refused.stderr);
+    assert!(!refused.status.success(), "{said}");
+    let (_, account) = said.split_once("the history has fills of ").unwrap();
+    let mine = ["--history", history.as_str(), "--account", account.trim()];
+    let explained = text(&run(&["explain", "ETH-USD"], &mine).stdout);
+    // One day of fills has no interval, however many they are.
+    assert!(explained.contains("No record of our own yet: "), "{explained}");
+    assert!(explained.contains(" on 1 days, want 30 on 5."), "{explained}");
+    assert!(explained.contains("Status online; its smallest order is "), "{explained}");
+    // What nobody can pay for, what is too young, too coarse or without a record is refused with limit and value.
+    let strict = [
+        "select",
+        "--has-record",
+        "--filter",
+        "minimum_order_max=0.001",
+        "--filter",
+        "tick_to_fee_max=1e-9",
+        "--filter",
+        "listing_age_days_min=100000",
+    ];
+    let said = text(&run(&strict, &mine).stdout);
+    for wanted in [
+        "has_record: no record of our own",
+        "minimum_order_max: smallest order ",
+        "tick_to_fee_max: tick ",
+        "listing_age_days_min: known listing age ",
+        "at most 0.001",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let none = run(&["analyze"], &["--history", "nowhere.sqlite", "--account", "x"]);
+    assert!(text(&none.stderr).contains("no such file"), "{}", text(&none.stderr));
+    let blind = run(&["select", "--filter", "realised_day_min=1"], &[]);
+    assert!(text(&blind.stderr).contains("past performance is read from --history"));
 }

@@ -1,6 +1,6 @@
-//! One-minute bars from mids and trades.
+//! Bars from mids and trades: of a minute for the bus, of any length for research.
 //!
-//! A bar is made only of a whole minute: the book was usable at its first instant, at its last, and at every one
+//! A bar is made only of a whole minute (or what its length is): the book was usable at its first instant, at its last, and at every one
 //! between. A minute with a resync in it, or one that a session began or ended in, gives no bar.
 //!
 //! Time-weighted mean of a quantity x over a minute: sum of x_i × (t_i+1 − t_i) over the changes i, divided by 60 s.
@@ -16,29 +16,43 @@ use std::collections::BTreeMap;
 const MINUTE: DurationNs = DurationNs::from_s(60);
 
 /// Builds the bars of all instruments of a feed.
-#[derive(Debug, Default)]
-pub(crate) struct Bars {
-    /// Start of the minute that is being built; `None` before anything was seen.
-    minute: Option<Timestamp>,
+#[derive(Debug)]
+pub struct Bars {
+    length: DurationNs,
+    /// Start of the bar that is being built; `None` before anything was seen.
+    start: Option<Timestamp>,
     builders: BTreeMap<InstrumentKey, Builder>,
 }
 
+impl Default for Bars {
+    /// Builds bars of a minute.
+    fn default() -> Self {
+        Self::new(MINUTE)
+    }
+}
+
 impl Bars {
-    /// Gives the bars of a minute that is over, and begins the next.
-    pub(crate) fn roll(&mut self, now: Timestamp) -> Vec<Bar> {
-        let Some(end) = self.minute_end() else {
-            self.minute = Some(minute_of(now));
+    /// Builds bars of a length above zero; they open on multiples of it since the epoch.
+    #[must_use]
+    pub const fn new(length: DurationNs) -> Self {
+        Self { length, start: None, builders: BTreeMap::new() }
+    }
+
+    /// Gives the bars whose time is over, and begins the next.
+    pub fn roll(&mut self, now: Timestamp) -> Vec<Bar> {
+        let Some(end) = self.bar_end() else {
+            self.start = Some(self.start_of(now));
             return Vec::new();
         };
         if now < end {
             return Vec::new();
         }
-        let start = end.saturating_sub(MINUTE);
+        let start = end.saturating_sub(self.length);
         let finish =
             |(key, builder): (&InstrumentKey, &mut Builder)| builder.finish(key, start, end);
         let bars = self.builders.iter_mut().filter_map(finish).collect();
-        let next = minute_of(now);
-        self.minute = Some(next);
+        let next = self.start_of(now);
+        self.start = Some(next);
         for builder in self.builders.values_mut() {
             builder.begin(end, next == end);
         }
@@ -46,40 +60,41 @@ impl Bars {
     }
 
     /// Tells when `roll` is wanted next, if anything is being built.
-    pub(crate) fn minute_end(&self) -> Option<Timestamp> {
-        self.minute.map(|minute| minute.saturating_add(MINUTE))
+    #[must_use]
+    pub fn bar_end(&self) -> Option<Timestamp> {
+        self.start.map(|start| start.saturating_add(self.length))
+    }
+
+    fn start_of(&self, at: Timestamp) -> Timestamp {
+        let into = at.as_ns().checked_rem_euclid(self.length.as_ns()).unwrap_or(0);
+        at.saturating_sub(DurationNs::from_ns(into))
     }
 
     /// Takes a usable top of book.
-    pub(crate) fn book(&mut self, now: Timestamp, top: &BookTop) {
+    pub fn book(&mut self, now: Timestamp, top: &BookTop) {
         let touch = Touch::of(top);
         let begun = || Builder::new(now);
         self.builders.entry(top.instrument.clone()).or_insert_with(begun).book(now, touch);
     }
 
     /// Takes the news that a book cannot be used.
-    pub(crate) fn invalid(&mut self, now: Timestamp, key: &InstrumentKey) {
+    pub fn invalid(&mut self, now: Timestamp, key: &InstrumentKey) {
         if let Some(builder) = self.builders.get_mut(key) {
             builder.book(now, None);
         }
     }
 
     /// Takes a public trade. Without a definition its turnover is unknown, and so is that of the minute.
-    pub(crate) fn trade(&mut self, trade: &MarketTrade, instrument: Option<&Instrument>) {
+    pub fn trade(&mut self, trade: &MarketTrade, instrument: Option<&Instrument>) {
         if let Some(builder) = self.builders.get_mut(&trade.instrument) {
             builder.trade(trade, instrument);
         }
     }
 
     /// Forgets everything: a session ended, and time may jump.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    pub fn clear(&mut self) {
+        *self = Self::new(self.length);
     }
-}
-
-fn minute_of(t: Timestamp) -> Timestamp {
-    let into = t.as_ns().rem_euclid(MINUTE.as_ns());
-    t.saturating_sub(DurationNs::from_ns(into))
 }
 
 /// Is the best bid and ask of one instant, as a bar sees them.
@@ -197,7 +212,7 @@ impl Builder {
     fn finish(&mut self, key: &InstrumentKey, start: Timestamp, end: Timestamp) -> Option<Bar> {
         self.integrate(end);
         let range = self.range.filter(|_| self.is_whole)?;
-        let seconds_est = MINUTE.as_seconds_est();
+        let seconds_est = end.since(start).as_seconds_est();
         Some(Bar {
             instrument: key.clone(),
             open_time: start,
@@ -251,6 +266,17 @@ mod tests {
         bars.book(at(-500), &top("99.98", "100.02"));
         assert!(bars.roll(at(0)).is_empty());
         bars
+    }
+
+    #[test]
+    fn bars_of_another_length_open_on_its_multiples() {
+        let mut bars = Bars::new(DurationNs::from_s(5));
+        bars.roll(at(1_000));
+        bars.book(at(1_000), &top("99.98", "100.02"));
+        assert!(bars.roll(at(5_000)).is_empty());
+        let got = bars.roll(at(10_100));
+        assert_eq!(got.iter().map(|bar| bar.open_time).collect::<Vec<_>>(), [at(5_000)]);
+        assert!((got[0].spread_bps_est - 4.0).abs() < 1e-9, "{:?}", got[0]);
     }
 
     #[test]

@@ -325,7 +325,7 @@ impl IngestorCore {
 
     /// Publishes the bars of a minute that is over.
     fn roll(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        if self.bars.minute_end().is_some_and(|end| now < end) {
+        if self.bars.bar_end().is_some_and(|end| now < end) {
             return;
         }
         for bar in self.bars.roll(now) {

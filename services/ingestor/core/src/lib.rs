@@ -28,6 +28,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use bars::Bars;
 pub use core::IngestorCore;
 pub use local::{IngestorEffect, IngestorInput};
 pub use problems::{ProblemKey, ProblemSummary};

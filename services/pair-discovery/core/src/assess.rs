@@ -1,11 +1,11 @@
 //! The filters, in the order in which they are asked, and the ranking.
 
 use crate::observed::Observed;
-use crate::settings::PairDiscoveryConfig;
+use crate::settings::{PairDiscoveryConfig, day_pct};
 use remora_domain::{
-    ContractKind, FeeSchedule, Instrument, InstrumentKey, InstrumentStatus, PairReason, PairScore,
-    Timestamp,
+    ContractKind, FeeSchedule, Instrument, InstrumentKey, PairReason, PairScore, Timestamp,
 };
+use remora_research::pairs::{Filter, FilterFacts, smallest_order_est};
 use std::collections::BTreeMap;
 
 /// Assesses every pair and ranks those that pass.
@@ -57,23 +57,22 @@ fn score(
     score
 }
 
+/// Gives the reason of the first filter that a pair does not pass.
+fn refused(filters: &[(Filter, PairReason)], facts: &FilterFacts<'_>) -> Option<PairReason> {
+    let refusing = filters.iter().find(|(filter, _)| filter.refusal(facts).is_some());
+    refusing.map(|(_, reason)| *reason)
+}
+
 fn excluded_by_kind(config: &PairDiscoveryConfig, instrument: &Instrument) -> Option<PairReason> {
-    let name = instrument.key.instrument.as_str();
-    let is_in = |list: &[String]| list.iter().any(|pattern| matches(pattern, name));
     if instrument.kind != ContractKind::Spot {
-        Some(PairReason::ReferenceOnly)
-    } else if is_in(&config.settings.deny) {
-        Some(PairReason::Denied)
-    } else if !is_in(&config.settings.allow) {
-        Some(PairReason::NotAllowed)
-    } else if !matches!(
-        instrument.status,
-        InstrumentStatus::Online | InstrumentStatus::PostOnly | InstrumentStatus::LimitOnly
-    ) {
-        Some(PairReason::NotTradable)
-    } else {
-        None
+        return Some(PairReason::ReferenceOnly);
     }
+    let facts = FilterFacts {
+        pair: instrument.key.instrument.as_str(),
+        status: Some(instrument.status),
+        ..FilterFacts::default()
+    };
+    refused(&config.kind_filters, &facts)
 }
 
 fn excluded_by_data(
@@ -107,36 +106,21 @@ fn excluded_by_numbers(
     pair: &Observed,
     score: &PairScore,
 ) -> Option<PairReason> {
-    let settings = &config.settings;
-    let spread = score.spread_bps_est?;
-    if score.volume_day_est? < config.volume_day_min_est {
-        Some(PairReason::VolumeTooLow)
-    } else if spread < settings.spread_bps_min {
-        Some(PairReason::SpreadTooTight)
-    } else if spread > settings.spread_bps_max {
-        Some(PairReason::SpreadTooWide)
-    } else if score.volatility_bps_est.is_some_and(|v| v > settings.volatility_bps_max) {
-        Some(PairReason::VolatilityTooHigh)
-    } else if score.edge_bps_est? < settings.edge_bps_min {
-        Some(PairReason::EdgeTooSmall)
-    } else if !minimum_fits(config, pair) {
-        Some(PairReason::MinimumAboveBudget)
-    } else {
-        None
-    }
-}
-
-/// Tells whether the venue's smallest order, by value and by quantity, fits the budget. What is not known does not fit.
-fn minimum_fits(config: &PairDiscoveryConfig, pair: &Observed) -> bool {
     let instrument = &pair.instrument;
-    let Some(cost_min) = instrument.cost_min else { return false };
-    let converted = config.reporting.convert(&instrument.quote, cost_min);
     let rate_est = config.reporting.rate_est(&instrument.quote);
-    let smallest_est = pair.mid_est().zip(rate_est).map(|(mid, rate)| {
-        instrument.qty_min.to_est() * instrument.multiplier.to_est() * mid * rate
-    });
-    matches!(converted, Ok(Some(value)) if value <= config.pair_budget)
-        && smallest_est.is_some_and(|value| value <= config.pair_budget.to_est())
+    let facts = FilterFacts {
+        pair: instrument.key.instrument.as_str(),
+        volume_day: score.volume_day_est,
+        spread_bps: score.spread_bps_est,
+        volatility_pct: score.volatility_bps_est.map(day_pct),
+        edge_bps: score.edge_bps_est,
+        order_min: pair
+            .mid_est()
+            .zip(rate_est)
+            .and_then(|(mid, rate)| smallest_order_est(instrument, mid, rate)),
+        ..FilterFacts::default()
+    };
+    refused(&config.number_filters, &facts)
 }
 
 /// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line.
@@ -166,43 +150,6 @@ fn rank(
         places = places.saturating_sub(u32::from(enters));
         if !score.is_selected {
             score.reason = PairReason::RankTooLow;
-        }
-    }
-}
-
-/// Tells whether a name fits a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or("");
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at.saturating_add(part.len())..).unwrap_or(""),
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (pattern, name, expected) in [
-            ("*", "BTC-USD", true),
-            ("*-USD", "BTC-USD", true),
-            ("*-USD", "BTC-USDT", false),
-            ("BTC-*", "BTC-USD", true),
-            ("BTC-USD", "BTC-USD", true),
-            ("BTC-USD", "BTC-USDT", false),
-            ("*T*-U*D", "BTC-USD", true),
-            ("", "BTC-USD", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

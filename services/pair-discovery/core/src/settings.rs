@@ -1,7 +1,10 @@
 //! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
 
 use crate::insight_settings::InsightSettings;
-use remora_domain::{AccountId, DurationNs, Notional, Reporting, SettingCheck, SettingProblem};
+use remora_domain::{
+    AccountId, DurationNs, Notional, PairReason, Reporting, SettingCheck, SettingProblem,
+};
+use remora_research::pairs::{Filter, Pattern};
 
 /// Is the `[pair_discovery]` section as written.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -56,9 +59,16 @@ pub struct PairDiscoveryConfig {
     pub(crate) settings: PairDiscoverySettings,
     /// Whose fees count.
     pub(crate) account: AccountId,
-    pub(crate) volume_day_min_est: f64,
-    pub(crate) pair_budget: Notional,
+    /// Filters that a definition answers, in the order in which they are asked.
+    pub(crate) kind_filters: Vec<(Filter, PairReason)>,
+    /// Filters that need what was observed.
+    pub(crate) number_filters: Vec<(Filter, PairReason)>,
     pub(crate) reporting: Reporting,
+}
+
+/// Turns basis points per square-root minute into percent per square-root day.
+pub(crate) fn day_pct(volatility_bps: f64) -> f64 {
+    volatility_bps / 100.0 * libm::sqrt(1_440.0)
 }
 
 impl PairDiscoverySettings {
@@ -102,10 +112,31 @@ impl PairDiscoverySettings {
         check.finish(volume.zip(budget).map(|(volume, pair_budget)| PairDiscoveryConfig {
             settings: self.clone(),
             account: account.clone(),
-            volume_day_min_est: volume.to_est(),
-            pair_budget,
+            kind_filters: self.kind_filters(),
+            number_filters: self.number_filters(volume, pair_budget),
             reporting: reporting.clone(),
         }))
+    }
+
+    fn kind_filters(&self) -> Vec<(Filter, PairReason)> {
+        let patterns = |texts: &[String]| texts.iter().cloned().map(Pattern).collect();
+        vec![
+            (Filter::Deny(patterns(&self.deny)), PairReason::Denied),
+            (Filter::Allow(patterns(&self.allow)), PairReason::NotAllowed),
+            (Filter::Status, PairReason::NotTradable),
+        ]
+    }
+
+    fn number_filters(&self, volume: Notional, budget: Notional) -> Vec<(Filter, PairReason)> {
+        let volatility_max = day_pct(self.volatility_bps_max);
+        vec![
+            (Filter::VolumeMin(volume.to_est()), PairReason::VolumeTooLow),
+            (Filter::SpreadBpsMin(self.spread_bps_min), PairReason::SpreadTooTight),
+            (Filter::SpreadBpsMax(self.spread_bps_max), PairReason::SpreadTooWide),
+            (Filter::VolatilityPctMax(volatility_max), PairReason::VolatilityTooHigh),
+            (Filter::EdgeBpsMin(self.edge_bps_min), PairReason::EdgeTooSmall),
+            (Filter::MinimumOrderMax(budget.to_est()), PairReason::MinimumAboveBudget),
+        ]
     }
 }
 

@@ -1,6 +1,7 @@
 //! From facts to score cards.
 
 use super::facts::PairFacts;
+use super::filter::FilterFacts;
 use remora_estimators::{Measured, shrink};
 use serde::Serialize;
 
@@ -47,6 +48,8 @@ pub struct Card {
     pub fills_day: f64,
     /// Whether the capital, not the pair's volume, bounds it.
     pub is_bound_by_capital: bool,
+    /// The maker fee that was taken off, basis points.
+    pub maker_fee_bps: f64,
     /// Kept less the maker fee, basis points, as measured.
     pub edge_bps: f64,
     /// The same drawn towards the mean of all pairs.
@@ -83,6 +86,33 @@ pub fn cards(facts: Vec<PairFacts>, settings: &CardSettings) -> Vec<Card> {
     facts.into_iter().zip(shrunk).map(|(facts, edge)| card(facts, edge, settings)).collect()
 }
 
+impl Card {
+    /// Gives what filters ask.
+    #[must_use]
+    pub fn filter_facts(&self) -> FilterFacts<'_> {
+        let facts = &self.facts;
+        FilterFacts {
+            pair: &facts.pair,
+            status: facts.status,
+            volume_day: Some(facts.volume_day.value),
+            spread_bps: facts.spread_bps,
+            edge_bps: Some(self.shrunk_edge_bps),
+            score_bps: Some(self.score_bps),
+            depth: facts.depth.map(|[_, ten, _]| ten),
+            tick_bps: facts.tick_bps,
+            maker_fee_bps: Some(self.maker_fee_bps),
+            volatility_pct: Some(100.0 * facts.volatility_day),
+            history_days: Some(facts.history_days),
+            listed_days: Some(facts.listed_days),
+            coverage: Some(facts.coverage),
+            feed_health: facts.feed_health,
+            order_min: facts.order_min,
+            has_future: facts.has_future,
+            record: facts.record,
+        }
+    }
+}
+
 fn card(facts: PairFacts, (edge_bps, edge_se_bps): (f64, f64), settings: &CardSettings) -> Card {
     let by_volume = settings.participation * facts.volume_day.value;
     let by_capital = settings.turnover_max * settings.capital;
@@ -112,6 +142,7 @@ fn card(facts: PairFacts, (edge_bps, edge_se_bps): (f64, f64), settings: &CardSe
     Card {
         fills_day,
         is_bound_by_capital,
+        maker_fee_bps: settings.maker_fee_bps,
         edge_bps: raw_edge,
         shrunk_edge_bps: edge_bps,
         edge_se_bps,

@@ -8,8 +8,9 @@
 //! - Volatility a day: Yang–Zhang on bars of 15 minutes. Change: last close against the close 24 hours before.
 //! - Returns on the grid of 15 minutes, for correlations.
 
+use super::record::Record;
 use crate::candles::{Bar, CandleSeries, est};
-use remora_domain::{DurationNs, Timestamp};
+use remora_domain::{DurationNs, InstrumentStatus, Timestamp};
 use remora_estimators::{
     BPS, Candle, NO_DECAY, NotReady, YangZhang, mad_sigma, mean_inference, median,
 };
@@ -83,11 +84,31 @@ pub struct PairFacts {
     pub change_24h_pct: Option<f64>,
     /// Whether a perpetual or future on it is listed in the same data.
     pub has_future: Option<bool>,
+    /// What the venue allows.
+    #[serde(serialize_with = "status_word")]
+    pub status: Option<InstrumentStatus>,
+    /// Smallest order that the venue takes, reporting currency.
+    pub order_min: Option<f64>,
+    /// Share of the time in which its book could be used, 0 to 1.
+    pub feed_health: Option<f64>,
+    /// Days for which it has surely been listed: since the data, or our own history, first know it.
+    pub listed_days: f64,
+    /// What our own fills on it have earned; `None` where no history was asked.
+    pub record: Option<Record>,
+    /// Price of its quote currency in the reporting one.
+    pub rate: f64,
     /// Log returns by place on a common grid.
     #[serde(skip)]
     pub returns: BTreeMap<i64, f64>,
     /// What should be known about the data.
     pub notes: Vec<String>,
+}
+
+fn status_word<S: serde::Serializer>(
+    status: &Option<InstrumentStatus>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    status.map(InstrumentStatus::as_str).serialize(serializer)
 }
 
 /// Says why a pair has no card.
@@ -195,6 +216,12 @@ pub fn candle_facts(
         volatility_day: volatility(&grid)?,
         change_24h_pct,
         has_future: None,
+        status: None,
+        order_min: None,
+        feed_health: None,
+        listed_days: history_days,
+        record: None,
+        rate,
         returns: returns(&grid),
         notes,
     })

@@ -160,6 +160,14 @@ impl RecordingFacts {
         lengths.fold(DurationNs::ZERO, DurationNs::saturating_add)
     }
 
+    /// Gives the days from the first recording to the end of the last.
+    fn listed_days(&self) -> f64 {
+        let first = self.sessions.iter().map(|(first, _)| *first).min();
+        let last = self.sessions.iter().map(|(_, last)| *last).max();
+        let span = first.zip(last).map_or(DurationNs::ZERO, |(first, last)| last.since(first));
+        span.as_seconds_est() / DAY_S
+    }
+
     /// Gives the last mid, quote currency.
     #[must_use]
     pub fn last_mid(&self) -> Option<f64> {
@@ -215,6 +223,12 @@ impl RecordingFacts {
             volatility_day: self.volatility(),
             change_24h_pct: None,
             has_future: None,
+            status: None,
+            order_min: None,
+            feed_health: Some(self.seconds / (self.seconds + self.unusable_seconds)),
+            listed_days: self.listed_days(),
+            record: None,
+            rate,
             returns: self.returns(),
             notes,
         })

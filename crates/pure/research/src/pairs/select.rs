@@ -3,10 +3,11 @@
 //! Greedy: of the pairs that pass every filter, next comes the one with the largest `score − penalty`, where the penalty is its own inventory
 //! risk once more for each pair already chosen, times their correlation (not below zero). A pair enters when its rank is at most `pairs_max`
 //! and `score − penalty` above zero in two runs in a row, and leaves when its rank is above `pairs_max + slack` or nothing is left in two runs,
-//! or at once when a filter fails; it then drains: nothing new is opened. Without a universe before, the first ranks enter at once. Source: strategy facts, section 3.3.
+//! or at once when a filter fails; it then drains: nothing new is opened. Where a cluster is limited, a pair that moves with as many chosen ones
+//! as are allowed is passed over, whatever its score; a member so passed over leaves after two runs. Without a universe before, the first ranks enter at once. Source: strategy facts, section 3.3.
 
 use super::card::Card;
-use super::filter::{Filter, FilterResult};
+use super::filter::Filter;
 use crate::candles::est;
 use remora_estimators::pearson;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,17 @@ pub struct SelectSettings {
     pub correlation_weight: f64,
     /// What every pair must meet.
     pub filters: Vec<Filter>,
+    /// How many that move together may be chosen; `None`: any.
+    pub cluster: Option<ClusterLimit>,
+}
+
+/// Limits how many pairs of one correlation cluster are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClusterLimit {
+    /// Correlation from which two pairs are one bet, 0 to 1; an unknown one counts as 1.
+    pub correlation: f64,
+    /// Pairs of a cluster at most, the pair itself counted.
+    pub pairs_max: usize,
 }
 
 /// Says where a pair stands.
@@ -51,7 +63,7 @@ pub struct Place {
     pub pair: String,
     /// Where it stands.
     pub membership: Membership,
-    /// Its rank from 1; `None` where a filter failed.
+    /// Its rank from 1; `None` where a filter failed or its cluster is full.
     pub rank: Option<usize>,
     /// Score, basis points of the capital per day.
     pub score_bps: f64,
@@ -80,9 +92,13 @@ pub fn select(
     capital: f64,
     before: Option<&Universe>,
 ) -> Universe {
-    let failed = |card: &Card| -> Vec<FilterResult> {
-        let results = settings.filters.iter().map(|filter| filter.test(card));
-        results.filter(|result| !result.is_passed).collect()
+    let failed = |card: &Card| -> Vec<String> {
+        let facts = card.filter_facts();
+        let refusals = settings
+            .filters
+            .iter()
+            .filter_map(|filter| Some(format!("{}: {}", filter.name(), filter.refusal(&facts)?)));
+        refusals.collect()
     };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for card in cards {
@@ -98,40 +114,77 @@ pub fn select(
         .flat_map(|universe| universe.places.iter().map(|p| (p.pair.as_str(), p)))
         .collect();
     let mut places = Vec::new();
-    for (place, (card, cost)) in rank(good, settings, capital).into_iter().enumerate() {
-        let was = before.map(|_| known.get(card.facts.pair.as_str()).copied());
-        places.push(ranked(card, place + 1, cost, was, settings));
+    let mut rank_next = 1;
+    for candidate in rank(good, settings, capital) {
+        let was = before.map(|_| known.get(candidate.card.facts.pair.as_str()).copied());
+        let rank = candidate.full_cluster.is_none().then_some(rank_next);
+        rank_next += usize::from(rank.is_some());
+        places.push(ranked(&candidate, rank, was, settings));
     }
     bad.sort_by(|a, b| a.0.facts.pair.cmp(&b.0.facts.pair));
     for (card, failed) in bad {
         let was = known.get(card.facts.pair.as_str()).map(|place| place.membership);
-        places.push(excluded(card, &failed, was));
+        places.push(excluded(card, failed, was));
     }
     Universe { version: before.map_or(0, |universe| universe.version).saturating_add(1), places }
 }
 
-/// Orders pairs greedily; gives each with what correlation costs it. Once one is not chosen, none after it is, and what
-/// is not chosen burdens nobody: the rest stand as their scores and costs are.
-fn rank<'a>(cards: Vec<&'a Card>, settings: &SelectSettings, capital: f64) -> Vec<(&'a Card, f64)> {
-    let net = |(card, cost): &(&Card, f64)| card.score_bps - cost;
+/// Is a pair that passed every filter, on its way to a rank.
+struct Candidate<'a> {
+    card: &'a Card,
+    /// What correlation with those chosen costs it.
+    cost: f64,
+    /// Those chosen that it moves with.
+    cluster: Vec<&'a str>,
+    /// Why it is passed over: its cluster is full.
+    full_cluster: Option<String>,
+}
+
+impl Candidate<'_> {
+    fn net(&self) -> f64 {
+        self.card.score_bps - self.cost
+    }
+}
+
+/// Orders pairs greedily; gives each with what correlation with those chosen costs it. Once one is not chosen, none after it is, and what
+/// is not chosen burdens nobody: the rest stand as their scores and costs are. Those whose cluster is full come last.
+fn rank<'a>(cards: Vec<&'a Card>, settings: &SelectSettings, capital: f64) -> Vec<Candidate<'a>> {
     // Of equal ones the first by name, so that equal inputs give equal universes.
-    let better = |a: &(&Card, f64), b: &(&Card, f64)| {
-        net(b).total_cmp(&net(a)).then_with(|| a.0.facts.pair.cmp(&b.0.facts.pair))
+    let better = |a: &Candidate<'_>, b: &Candidate<'_>| {
+        b.net().total_cmp(&a.net()).then_with(|| a.card.facts.pair.cmp(&b.card.facts.pair))
     };
-    let mut rest: Vec<(&'a Card, f64)> = cards.into_iter().map(|card| (card, 0.0)).collect();
-    let mut ranked: Vec<(&'a Card, f64)> = Vec::new();
+    let candidate = |card| Candidate { card, cost: 0.0, cluster: Vec::new(), full_cluster: None };
+    let mut rest: Vec<Candidate<'a>> = cards.into_iter().map(candidate).collect();
+    let (mut ranked, mut full): (Vec<Candidate<'a>>, Vec<Candidate<'a>>) = (Vec::new(), Vec::new());
     while ranked.len() < settings.pairs_max {
         let best = rest.iter().enumerate().min_by(|(_, a), (_, b)| better(a, b));
-        let Some(best) = best.filter(|(_, best)| net(best) > 0.0).map(|(at, _)| at) else { break };
-        let (chosen, cost) = rest.swap_remove(best);
-        for (card, cost) in &mut rest {
-            let shared = correlation(card, chosen).max(0.0);
-            *cost += settings.correlation_weight * shared * risk_bps(card, capital);
+        let Some(best) = best.filter(|(_, best)| best.net() > 0.0).map(|(at, _)| at) else { break };
+        let mut chosen = rest.swap_remove(best);
+        let limit = settings.cluster.filter(|limit| chosen.cluster.len() >= limit.pairs_max);
+        if let Some(limit) = limit {
+            chosen.full_cluster = Some(format!(
+                "cluster_max: moves with {} (correlation at least {}), at most {} of them together",
+                chosen.cluster.join(", "),
+                limit.correlation,
+                limit.pairs_max
+            ));
+            full.push(chosen);
+            continue;
         }
-        ranked.push((chosen, cost));
+        for candidate in &mut rest {
+            let correlation = correlation(candidate.card, chosen.card);
+            let shared = correlation.max(0.0);
+            candidate.cost +=
+                settings.correlation_weight * shared * risk_bps(candidate.card, capital);
+            if settings.cluster.is_some_and(|limit| correlation >= limit.correlation) {
+                candidate.cluster.push(&chosen.card.facts.pair);
+            }
+        }
+        ranked.push(chosen);
     }
     rest.sort_by(better);
     ranked.extend(rest);
+    ranked.extend(full);
     ranked
 }
 
@@ -152,15 +205,16 @@ fn correlation(a: &Card, b: &Card) -> f64 {
 
 /// `was` is `None` in a first run, `Some(None)` where the pair is new.
 fn ranked(
-    card: &Card,
-    rank: usize,
-    cost: f64,
+    candidate: &Candidate<'_>,
+    rank: Option<usize>,
     was: Option<Option<&Place>>,
     settings: &SelectSettings,
 ) -> Place {
-    let is_worth_it = card.score_bps > cost;
-    let may_enter = rank <= settings.pairs_max && is_worth_it;
-    let must_leave = rank > settings.pairs_max + settings.slack || !is_worth_it;
+    let (card, cost) = (candidate.card, candidate.cost);
+    let is_worth_it = candidate.net() > 0.0;
+    let is_within = |most: usize| rank.is_some_and(|rank| rank <= most);
+    let may_enter = is_within(settings.pairs_max) && is_worth_it;
+    let must_leave = !is_within(settings.pairs_max + settings.slack) || !is_worth_it;
     let runs = |is_turning: bool, place: Option<&Place>| {
         if is_turning { place.map_or(0, |place| place.runs).saturating_add(1) } else { 0 }
     };
@@ -186,7 +240,8 @@ fn ranked(
             }
         },
     };
-    let mut reasons = vec![format!("rank {rank} of at most {}", settings.pairs_max)];
+    let mut reasons: Vec<String> = candidate.full_cluster.iter().cloned().collect();
+    reasons.extend(rank.map(|rank| format!("rank {rank} of at most {}", settings.pairs_max)));
     if cost > 0.0 {
         reasons.push(format!("correlation with better ones costs {cost:.1} bps"));
     }
@@ -196,10 +251,12 @@ fn ranked(
     if runs > 0 {
         reasons.push(format!("run {runs} of {RUNS} towards a change"));
     }
+    let facts = card.filter_facts();
+    reasons.extend(settings.filters.iter().filter_map(|filter| filter.remark(&facts)));
     Place {
         pair: card.facts.pair.clone(),
         membership,
-        rank: Some(rank),
+        rank,
         score_bps: card.score_bps,
         correlation_cost_bps: cost,
         runs,
@@ -207,11 +264,8 @@ fn ranked(
     }
 }
 
-fn excluded(card: &Card, failed: &[FilterResult], was: Option<Membership>) -> Place {
+fn excluded(card: &Card, reasons: Vec<String>, was: Option<Membership>) -> Place {
     let is_held = matches!(was, Some(Membership::In | Membership::Drain));
-    let reason = |result: &FilterResult| {
-        format!("{}: {}", result.filter, result.reason.clone().unwrap_or_default())
-    };
     Place {
         pair: card.facts.pair.clone(),
         membership: if is_held { Membership::Drain } else { Membership::Out },
@@ -219,7 +273,7 @@ fn excluded(card: &Card, failed: &[FilterResult], was: Option<Membership>) -> Pl
         score_bps: card.score_bps,
         correlation_cost_bps: 0.0,
         runs: 0,
-        reasons: failed.iter().map(reason).collect(),
+        reasons,
     }
 }
 

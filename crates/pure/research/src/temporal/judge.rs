@@ -3,6 +3,7 @@
 use super::TemporalSettings;
 use super::events::EventFinding;
 use super::tables::{Examined, ExaminedTable, Target};
+use crate::calendar::utc_date;
 use crate::candles::Quality;
 use remora_estimators::{
     BucketFactor, BucketFamily, NotReady, PatternDoubt, PatternFinding, PatternVerdict,
@@ -12,6 +13,9 @@ use serde::Serialize;
 
 /// The most that drift may move a fair value, basis points (strategy facts, section 5.4).
 const DRIFT_CAP_BPS: f64 = 1.0;
+
+/// Buckets standing out alone that are named.
+const ALONE_SHOWN: usize = 4;
 
 /// Is the answer for all pairs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,8 +61,40 @@ pub struct PatternReport {
     pub verdict: Verdict,
     /// Why not, where it is no pattern.
     pub reasons: Vec<String>,
+    /// A day or week in which some bucket was far from what it is in all others: one event, which no pattern rests on.
+    pub one_event: Option<OneEvent>,
     /// The numbers, where it was tested.
     pub numbers: Option<PatternNumbers>,
+}
+
+/// Is one event: what happened once, and is therefore no pattern.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OneEvent {
+    /// The day (UTC), for weekly buckets that of the first of them.
+    pub date: String,
+    /// Its buckets, by name.
+    pub buckets: Vec<String>,
+    /// The furthest of them against what that bucket usually is: a factor, for drift bps an hour beyond it.
+    pub furthest: f64,
+    /// Its distance from that, robust standard deviations of the bucket.
+    pub distance: f64,
+}
+
+impl OneEvent {
+    fn of(table: &ExaminedTable) -> Option<Self> {
+        let (group, cells) = table.one_event.as_ref()?;
+        let furthest = cells.iter().max_by(|a, b| a.distance.total_cmp(&b.distance))?;
+        let first = cells.iter().map(|cell| cell.bucket).min()?;
+        Some(Self {
+            date: utc_date(table.family.day_of(*group, first)),
+            buckets: cells.iter().map(|cell| bucket_label(table.family, cell.bucket)).collect(),
+            furthest: match table.target {
+                Target::Volume | Target::Volatility | Target::Spread => libm::exp(furthest.beyond),
+                Target::Drift => furthest.beyond,
+            },
+            distance: furthest.distance,
+        })
+    }
 }
 
 /// Holds the numbers of one test.
@@ -193,6 +229,7 @@ fn pattern(
         family: family_name(table.family),
         verdict: Verdict::NotTested,
         reasons: Vec::new(),
+        one_event: OneEvent::of(table),
         numbers: None,
     };
     let finding = match &table.finding {
@@ -216,9 +253,23 @@ fn pattern(
         let p_adjusted = factor.p_value.and_then(|_| buckets_adjusted.next());
         bucket_report(number, factor, table, is_pattern, p_adjusted, settings.q)
     };
-    let buckets = finding.buckets.iter().enumerate().map(bucket).collect();
+    let buckets: Vec<BucketReport> = finding.buckets.iter().enumerate().map(bucket).collect();
+    if report.reasons.iter().any(|reason| reason == doubt_words(PatternDoubt::Persistence)) {
+        report.reasons.extend(alone(&buckets, settings.q));
+    }
     report.numbers = Some(numbers(finding, table.cells_left_out, p_adjusted, buckets));
     report
+}
+
+/// Names buckets that stand out alone where the profile as a whole does not repeat: the rank correlation that must repeat weighs
+/// all buckets alike, and does not see one or two among many. They are told and not used.
+fn alone(buckets: &[BucketReport], q: f64) -> Option<String> {
+    let strong = buckets.iter().filter(|bucket| bucket.p_adjusted.is_some_and(|p| p <= q));
+    let names: Vec<&str> = strong.map(|bucket| bucket.label.as_str()).collect();
+    let more = names.len().saturating_sub(ALONE_SHOWN);
+    let shown = names.iter().take(ALONE_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("alone stand out {shown}{more}"))
 }
 
 fn numbers(

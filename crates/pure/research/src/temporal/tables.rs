@@ -5,7 +5,8 @@ use super::events::{EventFinding, funding_events};
 use crate::candles::{Bar, CandleSeries, Quality};
 use remora_domain::Timestamp;
 use remora_estimators::{
-    BPS, BucketFamily, NotReady, PatternFinding, Scale, SeasonBuilder, SeasonTable, examine_pattern,
+    BPS, BucketFamily, NotReady, OneOff, PatternFinding, Scale, SeasonBuilder, SeasonTable,
+    examine_pattern,
 };
 use serde::Serialize;
 
@@ -84,6 +85,8 @@ pub(super) struct ExaminedTable {
     pub(super) target: Target,
     pub(super) family: BucketFamily,
     pub(super) cells_left_out: usize,
+    /// The most unusual day or week, with its unusual buckets.
+    pub(super) one_event: Option<(i64, Vec<OneOff>)>,
     pub(super) finding: Result<PatternFinding, NotTested>,
 }
 
@@ -147,12 +150,13 @@ fn examine_target(
     let examined = |(family, builder): (BucketFamily, Result<SeasonBuilder, NotTested>)| {
         let table = builder.map(SeasonBuilder::finish);
         let cells_left_out = table.as_ref().map_or(0, SeasonTable::left_out);
+        let one_event = table.as_ref().ok().and_then(SeasonTable::one_event);
         let finding = match table {
             Ok(_) if values == 0 => Err(NotTested::Absent),
             Ok(table) => test(&table, settings),
             Err(cause) => Err(cause),
         };
-        ExaminedTable { target, family, cells_left_out, finding }
+        ExaminedTable { target, family, cells_left_out, one_event, finding }
     };
     builders.into_iter().map(examined).collect()
 }

@@ -5,5 +5,6 @@
 
 mod common;
 mod edge;
+mod filters;
 mod pairs;
 mod temporal;

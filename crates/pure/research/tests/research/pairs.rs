@@ -1,17 +1,17 @@
 //! Score cards, filters and selection on pairs of our own making, and on shared candles.
 
 use crate::common::{normal, recorded};
-use remora_domain::Timestamp;
+use remora_domain::{InstrumentStatus, Timestamp};
 use remora_machine::SplitMix64;
 use remora_research::pairs::{
     BookSight, Card, CardSettings, Evidence, FactsRefusal, Figure, Filter, Membership, PairFacts,
-    Pattern, RecordingFacts, SelectSettings, Universe, candle_facts, cards, in_currency, select,
+    RecordingFacts, SelectSettings, Universe, candle_facts, cards, in_currency, select,
     source_rule,
 };
 use remora_research::{CandleReader, CandleSeries};
 use std::collections::BTreeMap;
 
-fn settings() -> CardSettings {
+pub(crate) fn settings() -> CardSettings {
     CardSettings {
         currency: "USD".to_owned(),
         capital: 10_000.0,
@@ -25,7 +25,7 @@ fn settings() -> CardSettings {
     }
 }
 
-fn facts(pair: &str, kept_bps: f64) -> PairFacts {
+pub(crate) fn facts(pair: &str, kept_bps: f64) -> PairFacts {
     PairFacts {
         pair: pair.to_owned(),
         base: pair.to_owned(),
@@ -44,6 +44,12 @@ fn facts(pair: &str, kept_bps: f64) -> PairFacts {
         volatility_day: 0.03,
         change_24h_pct: Some(2.0),
         has_future: Some(true),
+        status: Some(InstrumentStatus::Online),
+        order_min: Some(10.0),
+        feed_health: Some(1.0),
+        listed_days: 60.0,
+        record: None,
+        rate: 1.0,
         returns: (0..50).map(|i| (i, f64::from(i32::try_from(i % 7).unwrap()) - 3.0)).collect(),
         notes: Vec::new(),
     }
@@ -121,49 +127,13 @@ fn the_best_of_noisy_edges_is_drawn_towards_the_others() {
     assert!(best.edge_bps > 1.9 && best.shrunk_edge_bps < 1.3, "{}", best.shrunk_edge_bps);
 }
 
-fn select_settings(filters: Vec<Filter>) -> SelectSettings {
-    SelectSettings { pairs_max: 3, slack: 2, correlation_weight: 1.0, filters }
+pub(crate) fn select_settings(filters: Vec<Filter>) -> SelectSettings {
+    SelectSettings { pairs_max: 3, slack: 2, correlation_weight: 1.0, filters, cluster: None }
 }
 
-fn standing<'a>(universe: &'a Universe, pair: &str) -> (&'a Membership, String) {
+pub(crate) fn standing<'a>(universe: &'a Universe, pair: &str) -> (&'a Membership, String) {
     let place = universe.places.iter().find(|place| place.pair == pair).unwrap();
     (&place.membership, place.reasons.join("; "))
-}
-
-#[test]
-fn filters_name_what_is_wrong_and_missing_data_fail_the_filter_that_needs_them() {
-    let mut blind = facts("BLIND", 9.0);
-    blind.depth = None;
-    let mut small = facts("SMALL", 9.0);
-    small.volume_day.value = 1e4;
-    let cards = cards(vec![facts("GOOD", 9.0), blind, small, facts("XUP", 9.0)], &settings());
-    let filters = vec![
-        Filter::of("volume_min", 5e6).unwrap(),
-        Filter::of("depth_min", 1e4).unwrap(),
-        Filter::of("tick_bps_max", 1.0).unwrap(),
-        Filter::HasFuture,
-        Filter::Deny(vec![Pattern("*up".to_owned())]),
-    ];
-    let universe = select(&cards, &select_settings(filters), 10_000.0, None);
-    assert_eq!(standing(&universe, "GOOD").0, &Membership::In);
-    let check = |pair: &str, wanted: &str| {
-        let (membership, reasons) = standing(&universe, pair);
-        assert_eq!(membership, &Membership::Out);
-        assert!(reasons.contains(wanted), "{reasons}");
-    };
-    check("BLIND", "depth_min: depth is not in this data");
-    check("SMALL", "volume_min: volume 10000, want 5.0 M");
-    check("XUP", "deny: on the list");
-    assert_eq!(Filter::of("spread", 1.0), None);
-    assert!(Filter::NAMES.iter().all(|name| Filter::of(name, 1.0).unwrap().name() == *name));
-}
-
-#[test]
-fn patterns_match_whole_names() {
-    let fits = |pattern: &str, name: &str| Pattern(pattern.to_owned()).fits(name);
-    assert!(fits("*_usdt", "BTC_USDT") && fits("BTC*", "BTC_USDT") && fits("B*_*T", "BTC_USDT"));
-    assert!(!fits("UP", "JUP") && !fits("*UP", "SUPER") && !fits("BTC", "BTC_USDT"));
-    assert!(fits("*", "") && !fits("a*b*c", "acb"));
 }
 
 #[test]

@@ -100,6 +100,59 @@ fn what_cannot_be_tested_says_why_and_counts_as_no_test() {
 }
 
 #[test]
+fn a_spike_of_two_hours_is_one_event_in_either_direction_and_the_same_hours_each_day_are_none() {
+    let calm = || market(9, Market { memory: 0.0, ..HOURS });
+    let touched = |is_hour: &dyn Fn(i64) -> bool, factor: f64| {
+        let mut series = calm();
+        for bar in series.bars.iter_mut().filter(|bar| is_hour(bar.open_s / 3_600)) {
+            bar.volume *= factor;
+        }
+        series
+    };
+    // Both hours from 14 UTC of day 40.
+    let first = calm().bars[0].open_s / 3_600;
+    let once = |hour: i64| (first + 40 * 24 + 14..first + 40 * 24 + 16).contains(&hour);
+    let daily = |hour: i64| (14..16).contains(&hour.rem_euclid(24));
+    let weekly = |hour: i64| once(hour) || (hour - first - 40 * 24 - 14).rem_euclid(168) < 2;
+    let series = [
+        ("up", touched(&once, 1e8)),
+        ("down", touched(&once, 1e-8)),
+        ("daily", touched(&daily, 3.0)),
+        ("weekly", touched(&weekly, 1e3)),
+    ];
+    let report = judged(&series, 199);
+    for (pair, is_up) in [("up", true), ("down", false)] {
+        for (family, buckets) in
+            [("hour_of_day", ["14h", "15h"]), ("hour_of_week", ["Sat 14h", "Sat 15h"])]
+        {
+            let found = pattern(&report, pair, Target::Volume, family);
+            assert_eq!(found.verdict, Verdict::NoPattern, "{found:?}");
+            let event = found.one_event.as_ref().unwrap();
+            assert_eq!(
+                (event.date.as_str(), &event.buckets[..]),
+                ("2024-02-10", &buckets.map(str::to_owned)[..])
+            );
+            assert!(if is_up { event.furthest > 1e6 } else { event.furthest < 1e-6 }, "{event:?}");
+        }
+    }
+    // Two hours of every day are not one event. As a profile of 24 hours they do not repeat, because ranks of the other 22 are noise:
+    // that is the rule (section 15), and the hours are named.
+    let found = pattern(&report, "daily", Target::Volume, "hour_of_day");
+    assert_eq!(found.one_event, None, "{found:?}");
+    assert_eq!(found.reasons, ["does not repeat", "alone stand out 14h, 15h"], "{found:?}");
+    // Two hours of every week: nine weeks are nine events.
+    let found = pattern(&report, "weekly", Target::Volume, "hour_of_week");
+    assert_eq!(found.one_event, None, "{found:?}");
+    let numbers = found.numbers.as_ref().unwrap();
+    assert!(
+        seasons(found)[5 * 24 + 14] > 5.0
+            && numbers.buckets[5 * 24 + 14].p_adjusted.unwrap() < 0.05,
+        "{:?}",
+        numbers.buckets[5 * 24 + 14]
+    );
+}
+
+#[test]
 fn minutes_around_funding_are_found_where_they_differ_and_only_there() {
     let made = Market { days: 30, bar_s: 60, wave: 0.3, memory: 0.8 };
     let plain = market(5, made);

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use remora_domain::{DurationNs, FeedCounters, InstrumentKey, Timestamp};
-use remora_research::{Quality, utc};
+use remora_research::{Quality, utc, utc_instant};
 use remora_venue_api::{FeedInput, FeedOutput, FeedSession, ProblemKind};
 use remora_venue_link::{Player, RecordingSummary};
 use remora_venue_registry::of_recording;
@@ -47,8 +47,10 @@ struct Held {
 #[derive(Serialize)]
 struct RecordingHeld {
     venues: Vec<String>,
-    first: String,
-    last: String,
+    #[serde(serialize_with = "raw_ns")]
+    first: Timestamp,
+    #[serde(serialize_with = "raw_ns")]
+    last: Timestamp,
     seconds: f64,
     frames_in: u64,
     frames_out: u64,
@@ -61,8 +63,14 @@ struct RecordingHeld {
 
 #[derive(Clone, Serialize)]
 struct Gap {
-    from: String,
+    #[serde(serialize_with = "raw_ns")]
+    from: Timestamp,
     seconds: f64,
+}
+
+/// Results keep nanoseconds, as text: a number of that size is cut by many readers of JSON.
+fn raw_ns<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
 }
 
 /// Is what all recordings together say of one pair.
@@ -198,13 +206,13 @@ fn recording(
     let total = u64::try_from(gaps.len()).unwrap_or(u64::MAX);
     gaps.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
     let gap = |(from, length): &(Timestamp, DurationNs)| Gap {
-        from: from.saturating_sub(shift).to_string(),
+        from: from.saturating_sub(shift),
         seconds: length.as_seconds_est(),
     };
     RecordingHeld {
         venues: summary.venues.iter().cloned().collect(),
-        first: summary.first.to_string(),
-        last: summary.last.to_string(),
+        first: summary.first,
+        last: summary.last,
         seconds: summary.last.since(summary.first).as_seconds_est(),
         frames_in: summary.frames_in,
         frames_out: summary.frames_out,
@@ -240,16 +248,17 @@ fn show(held: &Held) {
     }
     for (name, found) in &held.recordings {
         output::line(&format!(
-            "{name}: {} to {}, {:.0} s, {} frames of {}; {} gaps",
-            found.first,
-            found.last,
+            "{name}: {} to {} UTC, {:.0} s, {} frames of {}; {} gaps",
+            utc_instant(found.first),
+            utc_instant(found.last),
             found.seconds,
             found.frames_in,
             found.venues.join(", "),
             found.gaps
         ));
         for gap in &found.longest_gaps {
-            output::line(&format!("  silent for {:.1} s from {}", gap.seconds, gap.from));
+            let from = utc_instant(gap.from);
+            output::line(&format!("  silent for {:.1} s from {from} UTC", gap.seconds));
         }
         if let Some(line) = found.cut_at_line {
             output::line(&format!("  cut in line {line}: everything before it is whole"));
@@ -300,7 +309,7 @@ fn pair_table(pairs: &BTreeMap<String, PairHeld>) -> Table {
 
 fn candle_lines(name: &str, quality: &Quality) -> Vec<String> {
     let mut lines = vec![format!(
-        "{name}: {} bars of {} s, {} to {}; {:.2} % are there, {} missing, {} without volume",
+        "{name}: {} bars of {} s, {} to {} UTC; {:.2} % are there, {} missing, {} without volume",
         quality.bars,
         quality.bar_s,
         utc(quality.first_s),

@@ -17,6 +17,20 @@ pub(crate) struct OutArguments {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// A live public feed in place of files.
+#[derive(Args, Clone)]
+pub(crate) struct FeedArguments {
+    /// A live public feed in place of files, such as ws://127.0.0.1:9080/v2: every pair of it is listened to.
+    #[arg(long, conflicts_with = "data", requires = "seconds", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// How long to listen.
+    #[arg(long, requires = "url", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=31_536_000))]
+    pub(crate) seconds: Option<u64>,
+    /// Which exchange's feed it is.
+    #[arg(long, default_value = "kraken-spot")]
+    pub(crate) venue: String,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum TemporalCommand {
     /// Find when volume, volatility, spread and drift are high or low, by minute, hour and weekday (UTC), and whether it repeats.
@@ -26,8 +40,13 @@ pub(crate) enum TemporalCommand {
 #[derive(Args)]
 pub(crate) struct TemporalArguments {
     /// Candle files (CSV, `t,o,h,l,c,v`, `t` in epoch seconds, UTC; compressed when the name ends in .gz) or folders of them.
-    #[arg(long, num_args = 1.., required = true, value_name = "CANDLES")]
+    #[arg(long, num_args = 1.., required_unless_present = "url", value_name = "CANDLES")]
     pub(crate) data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) feed: FeedArguments,
+    /// Length of the bars that are made of a live feed, seconds.
+    #[arg(long, default_value_t = 60, requires = "url", value_parser = clap::value_parser!(i64).range(1..=3_600))]
+    pub(crate) bar_s: i64,
     /// Expected share of false ones among what is called a pattern.
     #[arg(long, default_value_t = 0.05, value_parser = share)]
     pub(crate) q: f64,
@@ -66,8 +85,14 @@ pub(crate) enum EdgeCommand {
 #[derive(Args)]
 pub(crate) struct EdgeArguments {
     /// Recordings of the same time: best quotes of two markets and more.
-    #[arg(long, num_args = 1.., required = true, value_name = "RECORDING")]
+    #[arg(long, num_args = 1.., required_unless_present = "url", value_name = "RECORDING")]
     pub(crate) data: Vec<PathBuf>,
+    /// Live public feeds in their place, heard by one clock: the address of a Kraken Spot feed, or VENUE=URL for any; repeatable.
+    #[arg(long, num_args = 1.., conflicts_with = "data", requires = "seconds", value_name = "URL|VENUE=URL")]
+    pub(crate) url: Vec<String>,
+    /// How long to listen.
+    #[arg(long, requires = "url", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=31_536_000))]
+    pub(crate) seconds: Option<u64>,
     /// Fee of taking, basis points: one for all markets, or one for each venue as VENUE=BPS (repeatable). There is no default.
     #[arg(long, num_args = 1.., required = true, value_name = "BPS|VENUE=BPS")]
     pub(crate) taker_fee_bps: Vec<String>,
@@ -105,15 +130,8 @@ pub(crate) struct PairsArguments {
     /// Recordings of books and trades, or candle files named BASE_QUOTE, or folders of either.
     #[arg(long, num_args = 1.., required_unless_present = "url", value_name = "DATA")]
     pub(crate) data: Vec<PathBuf>,
-    /// A live public feed in their place, such as ws://127.0.0.1:9080/v2: every pair of it is listened to.
-    #[arg(long, conflicts_with = "data", requires = "seconds", value_name = "URL")]
-    pub(crate) url: Option<String>,
-    /// How long to listen.
-    #[arg(long, requires = "url", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=86_400))]
-    pub(crate) seconds: Option<u64>,
-    /// Which exchange's feed it is.
-    #[arg(long, default_value = "kraken-spot")]
-    pub(crate) venue: String,
+    #[command(flatten)]
+    pub(crate) feed: FeedArguments,
     /// Committed to each pair, in the reporting currency. There is no default.
     #[arg(long, value_parser = above_zero)]
     pub(crate) capital: f64,
@@ -145,7 +163,32 @@ pub(crate) struct PairsArguments {
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub(crate) coverage_min: f64,
     #[command(flatten)]
+    pub(crate) past: PastArguments,
+    #[command(flatten)]
     pub(crate) out: OutArguments,
+}
+
+/// Where our own history is: what our fills have earned, and since when a pair is known.
+#[derive(Args)]
+pub(crate) struct PastArguments {
+    /// Our own history: a SQLite file, or postgres://USER@HOST:PORT/DATABASE without a password.
+    #[arg(long, value_name = "FILE|URL", requires = "account")]
+    pub(crate) history: Option<String>,
+    /// Whose fills.
+    #[arg(long, requires = "history", value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// File with the password of PostgreSQL.
+    #[arg(long, value_name = "FILE", env = "REMORA_STORAGE__POSTGRES_PASSWORD_FILE")]
+    pub(crate) postgres_password_file: Option<PathBuf>,
+    /// Days of it, back from now.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(2..=3_650))]
+    pub(crate) record_days: i64,
+    /// Fills without which there is no record.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
+    pub(crate) record_fills_min: u64,
+    /// Days with a fill without which there is none.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=3_650))]
+    pub(crate) record_days_min: u64,
 }
 
 #[derive(Args)]
@@ -162,8 +205,10 @@ pub(crate) struct SelectArguments {
     #[arg(long, default_value_t = 1.0)]
     pub(crate) correlation_weight: f64,
     /// A hard filter as NAME=LIMIT, repeatable, in place of the default of that name. Names: volume_min, spread_bps_min, spread_bps_max,
-    /// edge_bps_min, score_bps_min, depth_min, tick_bps_max, volatility_pct_min, volatility_pct_max, history_days_min, coverage_min.
-    /// Defaults: volume_min=5e6 (a day), edge_bps_min=0, history_days_min=30.
+    /// edge_bps_min, score_bps_min, depth_min, tick_bps_max, tick_to_fee_max, minimum_order_max, volatility_pct_min, volatility_pct_max,
+    /// history_days_min, listing_age_days_min, coverage_min, feed_health_min, realised_day_min.
+    /// Defaults: volume_min=5e6 (a day), edge_bps_min=0, history_days_min=30; where the data have definitions and books also
+    /// minimum_order_max=CAPITAL, feed_health_min=0.995 and status; with --history realised_day_min=0.
     #[arg(long = "filter", value_name = "NAME=LIMIT")]
     pub(crate) filters: Vec<String>,
     /// Leave out a default filter, repeatable.
@@ -178,6 +223,15 @@ pub(crate) struct SelectArguments {
     /// Only pairs on which a future is listed in the same data.
     #[arg(long)]
     pub(crate) has_future: bool,
+    /// Only pairs of which our own history has a record.
+    #[arg(long, requires = "history")]
+    pub(crate) has_record: bool,
+    /// How many pairs that move together may be chosen.
+    #[arg(long, value_name = "PAIRS", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) cluster_max: Option<u64>,
+    /// Correlation from which pairs move together; where too little is common to tell, they do.
+    #[arg(long, default_value_t = 0.8, requires = "cluster_max", value_parser = share)]
+    pub(crate) cluster_correlation: f64,
     /// The JSON file of the last run: pairs then enter and leave only when two runs agree.
     #[arg(long, value_name = "FILE.json")]
     pub(crate) before: Option<PathBuf>,

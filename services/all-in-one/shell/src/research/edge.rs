@@ -1,14 +1,15 @@
 //! `remora edge validate`.
 
 use super::args::EdgeArguments;
+use super::feed::Feed;
 use super::inputs::Input;
-use super::quotes::markets;
+use super::quotes::{Market, heard_markets, markets};
 use super::{edge_page, inputs, pool, write};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use comfy_table::{Table, presets};
 use remora_research::edge::{
-    DirectionReport, EdgeOutcome, EdgeReport, EdgeSettings, LeadOutcome, RelationReport,
+    DirectionReport, EdgeOutcome, EdgeReport, EdgeSettings, LeadOutcome, QuoteTape, RelationReport,
     ValueReport, judge_edges, relations, study,
 };
 use serde::Serialize;
@@ -27,7 +28,6 @@ struct Results<'a> {
 pub(crate) async fn validate(arguments: EdgeArguments) -> Result<()> {
     write::check(&arguments.out)?;
     let fees = Fees::parse(&arguments.taker_fee_bps)?;
-    let files = inputs::list(&arguments.data, &[".jsonl", ".jsonl.gz"])?;
     let settings = EdgeSettings {
         q: arguments.q,
         surrogates: usize::try_from(arguments.surrogates)?,
@@ -35,20 +35,7 @@ pub(crate) async fn validate(arguments: EdgeArguments) -> Result<()> {
         days_min: arguments.days_min,
         ..EdgeSettings::standard(arguments.latency_ms)
     };
-    let (mut tapes, mut refused) = (Vec::new(), BTreeMap::new());
-    for (Input { name, .. }, read) in pool::each(files, "files", markets).await? {
-        match read {
-            Ok(markets) => {
-                for (market, tape) in markets {
-                    match tape {
-                        Ok(tape) => tapes.push(tape),
-                        Err(why) => drop(refused.insert(market, why)),
-                    }
-                }
-            }
-            Err(cause) => drop(refused.insert(name, format!("{cause:#}"))),
-        }
-    }
+    let (tapes, refused) = read(&arguments).await?;
     for (name, why) in &refused {
         output::note(&format!("refused {name}: {why}"));
     }
@@ -73,6 +60,38 @@ pub(crate) async fn validate(arguments: EdgeArguments) -> Result<()> {
     let results = Results { format: 1, report: &report, refused: &refused };
     let rows = report.directions.iter().map(row);
     write::all(&arguments.out, &results, rows, || edge_page::html(&report, &refused))
+}
+
+/// Is what could be read, and what could not and why.
+type Tapes = (Vec<QuoteTape>, BTreeMap<String, String>);
+
+/// Reads recordings, or listens to every feed at once.
+async fn read(arguments: &EdgeArguments) -> Result<Tapes> {
+    let (mut tapes, mut refused) = (Vec::new(), BTreeMap::new());
+    let mut keep = |markets: Vec<Market>| {
+        let mut refused = BTreeMap::new();
+        for (market, tape) in markets {
+            match tape {
+                Ok(tape) => tapes.push(tape),
+                Err(why) => drop(refused.insert(market, why)),
+            }
+        }
+        refused
+    };
+    if let Some(seconds) = arguments.seconds {
+        let feeds = arguments.url.iter().map(|text| Feed::parse(text, seconds));
+        let feeds = feeds.collect::<Result<Vec<_>>>()?;
+        refused.extend(keep(heard_markets(feeds, seconds).await?));
+        return Ok((tapes, refused));
+    }
+    let files = inputs::list(&arguments.data, &[".jsonl", ".jsonl.gz"])?;
+    for (Input { name, .. }, read) in pool::each(files, "files", markets).await? {
+        match read {
+            Ok(markets) => refused.extend(keep(markets)),
+            Err(cause) => drop(refused.insert(name, format!("{cause:#}"))),
+        }
+    }
+    Ok((tapes, refused))
 }
 
 /// Holds the fee of each venue, or of all.

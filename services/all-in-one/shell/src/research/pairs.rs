@@ -1,13 +1,13 @@
 //! `remora pairs analyze`, `select` and `explain`.
 
 use super::args::{ExplainArguments, OutArguments, PairsArguments, PairsCommand, SelectArguments};
-use super::{pairs_data, pairs_page, write};
+use super::pairs_rows::{record_cell, record_line, row};
+use super::{filters, pairs_data, pairs_page, past, write};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
 use remora_research::pairs::{
-    Card, CardSettings, Evidence, Filter, Membership, Pattern, SelectSettings, Universe, cards,
-    select,
+    Card, CardSettings, Evidence, Membership, SelectSettings, Universe, cards, select,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,7 +60,11 @@ async fn score(arguments: &PairsArguments) -> Result<Scored> {
         risk_aversion: arguments.risk_aversion,
         error_multiple: arguments.error_multiple,
     };
-    let (facts, refused) = pairs_data::read(arguments).await?;
+    let past = past::read(arguments).await?;
+    let (mut facts, refused) = pairs_data::read(arguments).await?;
+    if let Some(past) = &past {
+        past::add(&mut facts, past, arguments)?;
+    }
     for (name, why) in &refused {
         output::note(&format!("refused {name}: {why}"));
     }
@@ -106,12 +110,7 @@ async fn analyze(arguments: &PairsArguments) -> Result<()> {
 }
 
 async fn choose(arguments: &SelectArguments) -> Result<()> {
-    let settings = SelectSettings {
-        pairs_max: arguments.pairs_max,
-        slack: arguments.slack,
-        correlation_weight: arguments.correlation_weight,
-        filters: filters(arguments)?,
-    };
+    let (wishes, cluster) = (filters::wishes(arguments)?, filters::cluster(arguments)?);
     let before = match &arguments.before {
         None => None,
         Some(path) => {
@@ -124,6 +123,13 @@ async fn choose(arguments: &SelectArguments) -> Result<()> {
         }
     };
     let scored = score(&arguments.pairs).await?;
+    let settings = SelectSettings {
+        pairs_max: arguments.pairs_max,
+        slack: arguments.slack,
+        correlation_weight: arguments.correlation_weight,
+        filters: wishes.filters(arguments, &scored.cards),
+        cluster,
+    };
     let capital = scored.settings.capital;
     let universe = select(&scored.cards, &settings, capital, before.as_ref());
     let mut table = plain(&["pair", "", "rank", "score", "why"]);
@@ -148,45 +154,6 @@ async fn choose(arguments: &SelectArguments) -> Result<()> {
         output::line(&format!("{:.0} % of them are new.", 100.0 * universe.turnover(before)));
     }
     scored.write(&arguments.pairs.out, Some((&settings, &universe)))
-}
-
-/// Reads filters: defaults, replaced or left out by name, then the given ones.
-fn filters(arguments: &SelectArguments) -> Result<Vec<Filter>> {
-    let defaults = [("volume_min", 5e6), ("edge_bps_min", 0.0), ("history_days_min", 30.0)];
-    for name in &arguments.no_filter {
-        if !defaults.iter().any(|(known, _)| known == name) {
-            let known: Vec<&str> = defaults.iter().map(|(name, _)| *name).collect();
-            bail!("--no-filter {name}: defaults are {}", known.join(", "));
-        }
-    }
-    let mut filters = Vec::new();
-    for text in &arguments.filters {
-        let (name, limit) =
-            text.split_once('=').with_context(|| format!("--filter {text}: want NAME=LIMIT"))?;
-        let limit: f64 =
-            limit.parse().with_context(|| format!("--filter {text}: {limit:?} is no number"))?;
-        let filter = Filter::of(name, limit).with_context(|| {
-            format!("--filter {text}: no such filter; known are {}", Filter::NAMES.join(", "))
-        })?;
-        filters.push(filter);
-    }
-    for (name, limit) in defaults {
-        let is_given = filters.iter().any(|filter| filter.name() == name);
-        if !is_given && !arguments.no_filter.iter().any(|left_out| left_out == name) {
-            filters.extend(Filter::of(name, limit));
-        }
-    }
-    let patterns = |texts: &[String]| texts.iter().cloned().map(Pattern).collect::<Vec<_>>();
-    if !arguments.allow.is_empty() {
-        filters.push(Filter::Allow(patterns(&arguments.allow)));
-    }
-    if !arguments.deny.is_empty() {
-        filters.push(Filter::Deny(patterns(&arguments.deny)));
-    }
-    if arguments.has_future {
-        filters.push(Filter::HasFuture);
-    }
-    Ok(filters)
 }
 
 async fn explain(arguments: &ExplainArguments) -> Result<()> {
@@ -262,6 +229,14 @@ pub(crate) fn facts_lines(card: &Card, settings: &CardSettings) -> Vec<String> {
             "Quoted spread {spread:.3} bps; {five:.0}, {ten:.0}, {more:.0} {currency} within 5, 10, 25 bps on the thinner side."
         ));
     }
+    if let Some((status, smallest)) = facts.status.zip(facts.order_min) {
+        lines.push(format!(
+            "Status {}; its smallest order is {smallest:.2} {currency}; surely listed for {:.1} days.",
+            status.as_str(),
+            facts.listed_days
+        ));
+    }
+    lines.extend(facts.record.map(|record| record_line(&record, currency)));
     lines.extend(facts.notes.iter().map(|note| format!("Note: {note}.")));
     if let Some(score) = card.next_tier_score_bps {
         lines.push(format!("At the next fee tier the score is {score:+.2} bps a day."));
@@ -287,6 +262,7 @@ fn card_table(cards: &[Card]) -> Table {
         "days",
         "next tier",
         "source rule",
+        "our own a day",
     ]);
     let number = |x: Option<f64>| x.map_or_else(|| "unknown".to_owned(), |x| format!("{x:.2}"));
     for card in cards {
@@ -304,6 +280,7 @@ fn card_table(cards: &[Card]) -> Table {
             format!("{:.1}", facts.history_days),
             card.next_tier_score_bps.map_or_else(String::new, |x| format!("{x:+.1}")),
             number(card.source_score),
+            facts.record.map_or_else(String::new, |record| record_cell(&record)),
         ]);
     }
     right(&mut table, 1);
@@ -336,61 +313,5 @@ fn plain(header: &[&str]) -> Table {
 fn right(table: &mut Table, from: usize) {
     for column in table.column_iter_mut().skip(from) {
         column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-/// Is one row of the CSV file.
-#[derive(Serialize)]
-struct Row<'a> {
-    pair: &'a str,
-    membership: Option<&'static str>,
-    rank: Option<usize>,
-    score_bps: f64,
-    expected_day: f64,
-    edge_bps: f64,
-    shrunk_edge_bps: f64,
-    edge_se_bps: f64,
-    kept_bps: f64,
-    kept_se_bps: f64,
-    adverse_5s_bps: Option<f64>,
-    adverse_60s_bps: Option<f64>,
-    spread_bps: Option<f64>,
-    depth_10bps: Option<f64>,
-    volume_day: f64,
-    fills_day: f64,
-    volatility_day: f64,
-    history_days: f64,
-    coverage: f64,
-    next_tier_score_bps: Option<f64>,
-    source_score: Option<f64>,
-    reasons: String,
-}
-
-fn row<'a>(card: &'a Card, universe: Option<&Universe>) -> Row<'a> {
-    let facts = &card.facts;
-    let place = universe.and_then(|u| u.places.iter().find(|place| place.pair == facts.pair));
-    Row {
-        pair: &facts.pair,
-        membership: place.map(|place| membership(place.membership)),
-        rank: place.and_then(|place| place.rank),
-        score_bps: card.score_bps,
-        expected_day: card.expected_day,
-        edge_bps: card.edge_bps,
-        shrunk_edge_bps: card.shrunk_edge_bps,
-        edge_se_bps: card.edge_se_bps,
-        kept_bps: facts.kept_bps.value,
-        kept_se_bps: facts.kept_bps.se,
-        adverse_5s_bps: facts.adverse_5s_bps.map(|a| a.value),
-        adverse_60s_bps: facts.adverse_60s_bps.map(|a| a.value),
-        spread_bps: facts.spread_bps,
-        depth_10bps: facts.depth.map(|[_, ten, _]| ten),
-        volume_day: facts.volume_day.value,
-        fills_day: card.fills_day,
-        volatility_day: facts.volatility_day,
-        history_days: facts.history_days,
-        coverage: facts.coverage,
-        next_tier_score_bps: card.next_tier_score_bps,
-        source_score: card.source_score,
-        reasons: place.map_or_else(String::new, |place| place.reasons.join("; ")),
     }
 }

@@ -1,11 +1,12 @@
 //! Facts of pairs from candle files, from recordings and from a live feed.
 
 use super::args::PairsArguments;
+use super::feed::Feed;
 use super::inputs::{self, Input};
 use super::pool;
 use super::recorded::{self, LEVELS};
 use super::seen::Seen;
-use crate::listen::{self, Passing, Wish, listen};
+use crate::listen::Passing;
 use anyhow::{Context, Result, bail};
 use remora_research::CandleSeries;
 use remora_research::pairs::{PairFacts, candle_facts, in_currency};
@@ -20,7 +21,7 @@ pub(crate) type Facts = (Vec<PairFacts>, BTreeMap<String, String>);
 
 /// Reads everything that was named: recordings are told from candles by their ending.
 pub(crate) async fn read(arguments: &PairsArguments) -> Result<Facts> {
-    if let Some((url, seconds)) = arguments.url.as_ref().zip(arguments.seconds) {
+    if let Some((url, seconds)) = arguments.feed.url.as_ref().zip(arguments.feed.seconds) {
         return of_feed(url, seconds, arguments).await;
     }
     let endings = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
@@ -104,28 +105,14 @@ fn of_recordings(paths: Vec<PathBuf>, currency: &str) -> Result<Facts> {
 
 /// Listens to every pair of a live feed, through the session that would be quoted on.
 async fn of_feed(url: &str, seconds: u64, arguments: &PairsArguments) -> Result<Facts> {
-    let entry = listen::venue(&arguments.venue)?;
-    let is_enough = |depth: &u32| usize::try_from(*depth).is_ok_and(|depth| depth >= LEVELS);
-    let depth = entry.depths.iter().copied().find(is_enough);
-    let wish = Wish {
-        entry,
-        url: url.to_owned(),
-        symbols: None,
-        depth: depth.with_context(|| format!("{} offers no {LEVELS} levels", entry.id))?,
-        levels: LEVELS,
-        seconds: Some(seconds),
-    };
+    let feed = Feed::new(&arguments.feed.venue, url, seconds)?;
     let bar = pool::bar(usize::try_from(seconds)?, "seconds listened");
     let (clock, mut seen) = (Clock::new(), Seen::default());
-    let heard = listen(&wish, &clock, |passing| {
-        match passing {
-            Passing::Learnt(event) => seen.take(event),
-            Passing::Second => bar.inc(1),
-            Passing::Sent { .. } | Passing::Heard { .. } => {}
-        }
-        Ok(())
-    })
-    .await;
+    let heard = feed.hear(LEVELS, &clock, &bar, |passing| match passing {
+        Passing::Learnt(event) => seen.take(event),
+        Passing::Second | Passing::Sent { .. } | Passing::Heard { .. } => {}
+    });
+    let heard = heard.await;
     bar.finish_and_clear();
     heard?;
     seen.listened_until(clock.now());

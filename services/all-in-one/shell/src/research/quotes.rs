@@ -1,16 +1,21 @@
-//! Best quotes of every market in a recording, as `edge validate` compares them.
+//! Best quotes of every market in a recording or on live feeds, as `edge validate` compares them.
 //!
 //! Recordings of venues that have a session are played through it: the books are those that would be quoted on, and markets belong
 //! together by the asset of their definition, spot pairs and contracts alike. Of Binance only the frames of best quotes are read.
 
+use super::feed::Feed;
 use super::inputs::Input;
-use super::recorded;
+use super::{pool, recorded};
+use crate::listen::Passing;
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use remora_domain::{BookState, BookTop, InstrumentKey, Level, Timestamp};
 use remora_research::edge::{QuoteTape, TapeBuilder};
+use remora_service_kit::Clock;
 use remora_venue_api::{FeedInput, FeedOutput, MarketEvent};
 use remora_venue_link::{Direction, Player, RecordingReader};
 use std::collections::BTreeMap;
+use tokio::task::JoinSet;
 
 /// Is one market as read: venue and symbol, and its quotes or why there are none.
 pub(crate) type Market = (String, Result<QuoteTape, String>);
@@ -82,6 +87,35 @@ fn played(input: &Input) -> Result<Vec<Market>> {
         }
     }
     Ok(finish(books.builders))
+}
+
+/// Listens to several feeds at once, by one clock, so that receive times can be compared.
+pub(crate) async fn heard_markets(feeds: Vec<Feed>, seconds: u64) -> Result<Vec<Market>> {
+    let clock = Clock::new();
+    let total = usize::try_from(seconds)?;
+    let mut tasks = JoinSet::new();
+    for (place, feed) in feeds.into_iter().enumerate() {
+        let clock = clock.clone();
+        // One line of progress for all of them.
+        let bar =
+            if place == 0 { pool::bar(total, "seconds listened") } else { ProgressBar::hidden() };
+        tasks.spawn(async move {
+            let mut books = Books::default();
+            let heard = feed.hear(recorded::LEVELS, &clock, &bar, |passing| match passing {
+                Passing::Learnt(event) => books.take(event),
+                Passing::Second | Passing::Sent { .. } | Passing::Heard { .. } => {}
+            });
+            let heard = heard.await;
+            bar.finish_and_clear();
+            heard.map(|()| finish(books.builders))
+        });
+    }
+    let mut markets = Vec::new();
+    while let Some(heard) = tasks.join_next().await {
+        markets.extend(heard.context("listen to a feed")??);
+    }
+    markets.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(markets)
 }
 
 #[derive(Default)]

@@ -2,7 +2,9 @@
 
 use super::pairs_data::Facts;
 use remora_domain::{Instrument, InstrumentKey, Level, Side, Timestamp};
-use remora_research::pairs::{BookSight, FactsRefusal, PairFacts, RecordingFacts, in_currency};
+use remora_research::pairs::{
+    BookSight, FactsRefusal, PairFacts, RecordingFacts, in_currency, smallest_order_est,
+};
 use remora_venue_api::MarketEvent;
 use std::collections::BTreeMap;
 
@@ -69,7 +71,12 @@ impl Seen {
             let result: Result<PairFacts, FactsRefusal> = in_currency(&quote, currency, &rates)
                 .and_then(|rate| facts.finish(&name, (&base, &quote), rate, tick));
             match result {
-                Ok(facts) => found.push(facts),
+                Ok(mut told) => {
+                    told.status = Some(known.status);
+                    let mid = facts.last_mid();
+                    told.order_min = mid.and_then(|mid| smallest_order_est(known, mid, told.rate));
+                    found.push(told);
+                }
                 Err(cause) => drop(refused.insert(name, cause.to_string())),
             }
         }

@@ -1,13 +1,13 @@
 //! `remora temporal analyze`.
 
 use super::args::TemporalArguments;
-use super::{inputs, pool, temporal_page, write};
+use super::{heard_bars, inputs, pool, temporal_page, write};
 use crate::output;
 use anyhow::{Result, bail};
 use comfy_table::{Cell, Table, presets};
 use remora_research::temporal::{
-    BucketReport, EventReport, PatternReport, Target, TemporalReport, TemporalSettings, Verdict,
-    examine, judge,
+    BucketReport, EventReport, Examined, OneEvent, PatternReport, Target, TemporalReport,
+    TemporalSettings, Verdict, examine, judge,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -18,6 +18,9 @@ const FAMILIES: [(&str, &str); 4] = [
     ("day_of_week", "by weekday"),
     ("hour_of_week", "by hour of the week"),
 ];
+
+/// Single events that are named; the rest is in the results.
+const EVENTS_SHOWN: usize = 5;
 
 /// Is the file of results: what was analysed, and what was not and why.
 #[derive(Serialize)]
@@ -31,20 +34,14 @@ struct Results<'a> {
 /// Reads, tests, judges and shows.
 pub(crate) async fn analyze(arguments: TemporalArguments) -> Result<()> {
     write::check(&arguments.out)?;
-    let files = inputs::list(&arguments.data, &[".csv", ".csv.gz"])?;
     let settings = TemporalSettings {
         q: arguments.q,
         permutations: usize::try_from(arguments.permutations)?,
         seed: arguments.seed,
-        funding_hours: arguments.funding_hours,
-    };
-    let (asked, coverage_min) = (settings.clone(), arguments.coverage_min);
-    let work = move |input: &inputs::Input| {
-        let series = inputs::candles(&input.path, coverage_min)?;
-        Ok(examine(&input.name, &series, &asked))
+        funding_hours: arguments.funding_hours.clone(),
     };
     let (mut examined, mut refused) = (Vec::new(), BTreeMap::new());
-    for (inputs::Input { name, .. }, result) in pool::each(files, "files", work).await? {
+    for (name, result) in read(&arguments, &settings).await? {
         match result {
             Ok(pair) => examined.push(pair),
             Err(cause) => drop(refused.insert(name, format!("{cause:#}"))),
@@ -54,7 +51,7 @@ pub(crate) async fn analyze(arguments: TemporalArguments) -> Result<()> {
         output::note(&format!("refused {name}: {why}"));
     }
     if examined.is_empty() {
-        bail!("no file could be used");
+        bail!("nothing could be used");
     }
     let report = judge(&examined, &settings)?;
     output::line(&table(&report).to_string());
@@ -62,6 +59,31 @@ pub(crate) async fn analyze(arguments: TemporalArguments) -> Result<()> {
     let results = Results { format: 1, report: &report, refused: &refused };
     let page = || temporal_page::html(&report, &refused);
     write::all(&arguments.out, &results, report.patterns.iter().flat_map(rows), page)
+}
+
+/// Reads files or listens, and examines every pair.
+async fn read(
+    arguments: &TemporalArguments,
+    settings: &TemporalSettings,
+) -> Result<Vec<(String, Result<Examined>)>> {
+    let asked = settings.clone();
+    if let Some((url, seconds)) = arguments.feed.url.as_ref().zip(arguments.feed.seconds) {
+        let heard = heard_bars::listen(url, seconds, arguments).await?;
+        let work = move |(name, series): &heard_bars::Heard| match series {
+            Ok(series) => Ok(examine(name, series, &asked)),
+            Err(cause) => bail!("{cause:#}"),
+        };
+        let done = pool::each(heard, "pairs", work).await?;
+        return Ok(done.into_iter().map(|((name, _), result)| (name, result)).collect());
+    }
+    let files = inputs::list(&arguments.data, &[".csv", ".csv.gz"])?;
+    let coverage_min = arguments.coverage_min;
+    let work = move |input: &inputs::Input| {
+        let series = inputs::candles(&input.path, coverage_min)?;
+        Ok(examine(&input.name, &series, &asked))
+    };
+    let done = pool::each(files, "files", work).await?;
+    Ok(done.into_iter().map(|(input, result)| (input.name, result)).collect())
 }
 
 /// Is one row of the CSV file.
@@ -105,9 +127,10 @@ fn rows(pattern: &PatternReport) -> Vec<Row<'_>> {
         .collect()
 }
 
-/// Tells whether a (target, family) was tested on any pair; what was not has no place in the table.
+/// Tells whether a (target, family) was tested on any pair; what was not has no place in the table, unless nothing was: then it says why.
 fn is_tested(report: &TemporalReport, is_asked: impl Fn(&PatternReport) -> bool) -> bool {
-    report.patterns.iter().any(|p| is_asked(p) && p.verdict != Verdict::NotTested)
+    let is_shown = |p: &PatternReport| report.tests == 0 || p.verdict != Verdict::NotTested;
+    report.patterns.iter().any(|p| is_asked(p) && is_shown(p))
 }
 
 fn table(report: &TemporalReport) -> Table {
@@ -140,7 +163,10 @@ fn table(report: &TemporalReport) -> Table {
 
 /// Says one pattern in a line: its highest and lowest bucket and how well it repeats, or why there is none.
 pub(crate) fn summary(pattern: &PatternReport) -> String {
-    let reasons = pattern.reasons.join(", ");
+    let mut reasons = pattern.reasons.join(", ");
+    if pattern.one_event.is_some() {
+        reasons.push_str(" (one event, see below)");
+    }
     match (pattern.verdict, &pattern.numbers) {
         (Verdict::Pattern, Some(numbers)) => {
             let by = |a: &&BucketReport, b: &&BucketReport| {
@@ -159,6 +185,18 @@ pub(crate) fn summary(pattern: &PatternReport) -> String {
         (Verdict::NoPattern, _) => format!("no pattern: {reasons}"),
         (Verdict::Pattern | Verdict::NotTested, _) => format!("not tested: {reasons}"),
     }
+}
+
+/// Names what happened once.
+pub(crate) fn event_words(target: Target, event: &OneEvent) -> String {
+    let OneEvent { date, buckets, furthest, .. } = event;
+    let (shown, more) = (buckets.iter().take(3), buckets.len().saturating_sub(3));
+    let mut when = shown.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        when.push_str(&format!(" and {more} more"));
+    }
+    let size = multiplier(target, Some(*furthest));
+    format!("{date} at {when}, {size} against what it usually is")
 }
 
 /// Shows a multiplier, or an offset where the target is drift.
@@ -182,11 +220,38 @@ fn closing(report: &TemporalReport) -> String {
         text.push('\n');
         text.push_str(&funding(report));
     }
-    for line in quality_lines(report) {
+    for line in events_once(report).into_iter().chain(quality_lines(report)) {
         text.push('\n');
         text.push_str(&line);
     }
     text
+}
+
+/// Says what happened once, which makes no pattern however large it was.
+fn events_once(report: &TemporalReport) -> Vec<String> {
+    let none = report.patterns.iter().filter(|p| p.verdict == Verdict::NoPattern);
+    let mut found: Vec<(&PatternReport, &OneEvent)> =
+        none.filter_map(|pattern| Some((pattern, pattern.one_event.as_ref()?))).collect();
+    let size = |event: &OneEvent| event.distance;
+    found.sort_by(|(_, a), (_, b)| size(b).total_cmp(&size(a)));
+    let words = |name: &str| {
+        FAMILIES.into_iter().find(|(family, _)| *family == name).map_or("", |(_, words)| words)
+    };
+    let line = |(pattern, event): &(&PatternReport, &OneEvent)| {
+        let (pair, target) = (&pattern.pair, pattern.target);
+        let event = event_words(target, event);
+        format!(
+            "one event, no pattern: {pair} {} {}: {event}",
+            target.name(),
+            words(pattern.family)
+        )
+    };
+    let mut lines: Vec<String> = found.iter().take(EVENTS_SHOWN).map(line).collect();
+    let more = found.len().saturating_sub(EVENTS_SHOWN);
+    if more > 0 {
+        lines.push(format!("{more} more single events are in the results"));
+    }
+    lines
 }
 
 /// Says what the minutes around funding times showed: how many, and the strongest.

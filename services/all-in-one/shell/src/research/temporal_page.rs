@@ -1,7 +1,7 @@
 //! The page of `remora temporal analyze`: heat maps by hour, minute and hour of the week, what was tested, what the data lack.
 
 use super::page::{Axes, BLUE, Curve, GREY, HeatCell, HeatRow, Page, WIDE, heat_map, line_plot};
-use super::temporal::{multiplier, quality_lines, summary};
+use super::temporal::{event_words, multiplier, quality_lines, summary};
 use anyhow::Result;
 use remora_research::temporal::{
     BucketReport, PatternNumbers, PatternReport, Target, TemporalReport, Verdict,
@@ -152,7 +152,9 @@ fn note(pattern: &PatternReport, numbers: &PatternNumbers) -> String {
     if pattern.verdict == Verdict::Pattern {
         format!("repeats {:.2}", numbers.persistence)
     } else {
-        pattern.reasons.join(", ")
+        let event = pattern.one_event.as_ref();
+        let event = event.map(|event| format!("once: {}", event_words(pattern.target, event)));
+        pattern.reasons.iter().cloned().chain(event).collect::<Vec<_>>().join(", ")
     }
 }
 
