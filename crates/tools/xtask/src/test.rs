@@ -25,7 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let seeds = simulate::Arguments { seeds: SEEDS, resume: None };
     simulate::run_beside(root, &programs, &seeds)?;
     note_what_tests_will_miss(root, &mut skipped);
-    steps::run(root, "tests", "cargo", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
+    tests(root)?;
     steps::run(root, "doc tests", "cargo", &["test", "--workspace", "--doc", "--quiet"])?;
     let docs = ["doc", "--workspace", "--no-deps", "--quiet"];
     steps::run_with(root, "docs", "cargo", &docs, &[("RUSTDOCFLAGS", "-D warnings")])?;
@@ -35,6 +35,16 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     }
     crate::say(&closing(&skipped));
     Ok(())
+}
+
+/// Runs the tests. Properties get the same cases each time, so that a run judges the change and not its luck; the variable
+/// looks at others: `PROPTEST_RNG_SEED=7 cargo xtask test`. Without this command they are new each time.
+fn tests(root: &Path) -> Result<()> {
+    const SEED: &str = "PROPTEST_RNG_SEED";
+    let seed = std::env::var(SEED).unwrap_or_else(|_| "1".to_owned());
+    crate::say(&format!("==> cases of properties: {SEED}={seed}"));
+    let arguments = ["nextest", "run", "--workspace", "--no-fail-fast"];
+    steps::run_with(root, "tests", "cargo", &arguments, &[(SEED, &seed)])
 }
 
 /// Gives the last lines: what was good, and what nobody looked at.
