@@ -78,6 +78,8 @@ fn dependencies(root: &Path, skipped: &mut Vec<String>) -> Result<()> {
         }
     };
     let program = program.to_str().context("the path of cargo-deny is not text")?;
+    // It looks at the packages of every platform, and a build fetches those of its own only.
+    steps::run(root, "packages", "cargo", &["fetch", "--locked"])?;
     let check = ["--offline", "--log-level", "error", "check", "licenses", "bans", "sources"];
     steps::run(root, "dependencies", program, &check)
 }
