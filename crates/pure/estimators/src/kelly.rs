@@ -1,6 +1,7 @@
 //! How much to stake on an edge that is only estimated (sections 11 and 14).
 //!
-//! Per bet: mean `μ`, variance `s²`, fractions of the stake. Full Kelly `μ/s²`; with two outcomes `p − (1 − p)/b`. At the fraction `c` of full
+//! Per bet: mean `μ`, variance `s²`, fractions of the stake. Full Kelly `μ/s²`; of several bets at once `Σ⁻¹μ`; with two outcomes
+//! `p − (1 − p)/b`. At the fraction `c` of full
 //! Kelly growth is `2c − c²` of the full one and wealth ever falls to the share `a` with probability `a^{2/c − 1}`.
 //! With estimation error (normal prior with mean `μ₀` and variance `τ²`; error of the estimate `se²`, `s²/n` if independent):
 //! `w = τ²/(τ² + se²)`, `μ_post = w·μ̂ + (1 − w)·μ₀`, `f = μ_post/(s² + w·se²)`. Bound: `max(0, μ̂ − z·se)/s²`.
@@ -10,6 +11,7 @@
 
 use crate::NotReady;
 use crate::estimate::{check, finite};
+use nalgebra::{DMatrix, DVector};
 
 /// Is what is believed of edges before one is measured, fractions of the stake per bet.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +42,22 @@ pub struct ShrunkEdge {
 pub fn kelly(mean: f64, variance: f64) -> Result<f64, NotReady> {
     check("variance", variance, variance > 0.0)?;
     finite(mean / variance)
+}
+
+/// Gives the stakes of several bets at once: means and their covariance known.
+///
+/// # Errors
+/// Refuses none, values that are not finite and another number of means than of covariances; unsolvable where the covariance is not
+/// positive definite (two bets that are one).
+pub fn kelly_joint(means: &[f64], covariance: &DMatrix<f64>) -> Result<Vec<f64>, NotReady> {
+    let n = means.len();
+    let values = || means.iter().chain(covariance.iter());
+    let is_usable = n > 0 && covariance.shape() == (n, n) && values().all(|x| x.is_finite());
+    check("means and covariance of bets", 0.0, is_usable)?;
+    let cholesky = covariance.clone().cholesky();
+    let cholesky =
+        cholesky.ok_or(NotReady::Unsolvable { what: "the stakes of bets that are one" })?;
+    cholesky.solve(&DVector::from_row_slice(means)).iter().map(|stake| finite(*stake)).collect()
 }
 
 /// Gives the stake of a bet that wins `payoff_ratio` per unit with probability `p`.
@@ -104,6 +122,16 @@ mod tests {
         let (growth, ruin) = fractional_kelly(0.5, 0.5).unwrap();
         assert!((growth - 0.75).abs() < 1e-12 && (ruin - 0.125).abs() < 1e-12);
         assert!(kelly(0.1, 0.0).is_err());
+    }
+
+    #[test]
+    fn bets_that_move_apart_are_staked_apart_and_one_bet_twice_is_none() {
+        let apart = DMatrix::from_diagonal(&DVector::from_row_slice(&[0.0004, 0.0002]));
+        let stakes = kelly_joint(&[0.001, 0.0005], &apart).unwrap();
+        assert!((stakes[0] - 2.5).abs() < 1e-12 && (stakes[1] - 2.5).abs() < 1e-12);
+        let twice = DMatrix::from_element(2, 2, 0.0004);
+        assert!(matches!(kelly_joint(&[0.001; 2], &twice), Err(NotReady::Unsolvable { .. })));
+        assert!(kelly_joint(&[0.001], &twice).is_err() && kelly_joint(&[], &twice).is_err());
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 //! back inside an estimator (an older event is ignored); after a gap of more than [`FORGET_HALF_LIVES`] half-lives a
 //! decayed estimator starts anew, because what it remembers no longer matters; equal inputs and seeds give equal answers.
 //! Must never happen: NaN or infinity as a value, a default in place of a missing number, a clock, unseeded randomness.
-//! Formulas: `quant-methods.md`, sections 0 to 4, 9 to 13, 15 to 17, 19 and 20; each module repeats its own with a worked
+//! Formulas: `quant-methods.md`, sections 0 to 4, 8 to 17, 19 and 20; each module repeats its own with a worked
 //! number that a test repeats. Test alone: `cargo test -p remora-estimators` (the oracle tests read `REMORA_SHARED`, by
 //! default `../shared` beside the workspace, and say so when it is absent).
 #![deny(missing_docs)]
@@ -45,6 +45,8 @@ mod order_flow;
 mod pattern;
 mod performance;
 mod price_discovery;
+mod queue_position;
+mod queue_race;
 mod ranking;
 mod realised;
 mod regression;
@@ -93,7 +95,8 @@ pub use intensity_fit::{
     log_count_intensity,
 };
 pub use kelly::{
-    EdgePrior, ShrunkEdge, fractional_kelly, kelly, kelly_binary, lower_bound_kelly, shrunk_kelly,
+    EdgePrior, ShrunkEdge, fractional_kelly, kelly, kelly_binary, kelly_joint, lower_bound_kelly,
+    shrunk_kelly,
 };
 pub use lead_lag::{LagGrid, LagPoint, LeadLag, TickSeries, covariation, lead_lag};
 pub use lead_lag_stream::{LeadLagSettings, LeadLagStream};
@@ -114,6 +117,10 @@ pub use performance::{
     SharpeRatio, autocorrelations, drawdowns, sharpe_horizon, sortino, tail_losses,
 };
 pub use price_discovery::{PriceDiscovery, lags_by_bic, price_discovery};
+pub use queue_position::{CancelModel, QueuePosition};
+pub use queue_race::{
+    QueueRace, QueueRates, both_filled, fill_first, filled_by_markets, up_first_balanced,
+};
 pub use ranking::{
     Measured, ModelScore, PairModel, Shrunk, ShrunkGroup, der_simonian_laird, is_swap_worth,
     model_score, order_by_lower_bound, paule_mandel, queue_correction, realised_score, shrink,

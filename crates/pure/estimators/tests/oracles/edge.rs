@@ -1,10 +1,11 @@
 //! Sections 11 and 14: `event_study.json` and the Kelly cases of `sizing.json`.
 
-use crate::shared::{assert_all_near, assert_near, cases, column, rows};
+use crate::shared::{assert_all_near, assert_near, cases, column, numbers, rows};
+use nalgebra::DMatrix;
 use remora_domain::{DurationNs, Timestamp};
 use remora_estimators::{
     EdgePrior, EventRule, FollowerTouch, NO_DECAY, block_bootstrap, event_study, fractional_kelly,
-    kelly, kelly_binary, lower_bound_kelly, mean_inference, shrunk_kelly,
+    kelly, kelly_binary, kelly_joint, lower_bound_kelly, mean_inference, shrunk_kelly,
 };
 use serde_json::Value;
 
@@ -118,5 +119,12 @@ fn kelly_stakes_agree_with_the_oracle() {
         let (mu, var, z) = (input(&case, "mu_hat"), input(&case, "var"), input(&case, "z"));
         let f = lower_bound_kelly(mu, var, se(&case), z).unwrap();
         assert_near(&case, f, &case["expected"]["f"]);
+    }
+    for case in cases("sizing.json", "kelly_multi").unwrap().1 {
+        let rows = case["inputs"]["Sigma"].as_array().unwrap();
+        let values: Vec<f64> = rows.iter().flat_map(numbers).collect();
+        let covariance = DMatrix::from_row_slice(rows.len(), rows.len(), &values);
+        let stakes = kelly_joint(&numbers(&case["inputs"]["mu"]), &covariance).unwrap();
+        assert_all_near(&case, &stakes, &case["expected"]["f"]);
     }
 }

@@ -13,6 +13,7 @@ mod intensity;
 mod lead_lag;
 mod order_flow;
 mod performance;
+mod queue;
 mod random;
 mod ranking;
 mod season;
