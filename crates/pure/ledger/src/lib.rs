@@ -1,7 +1,7 @@
 //! Positions, average cost, fees, realised and unrealised P&L, exactly, from executions alone.
 //!
 //! In: executions with the definition of their instrument. Out: holdings; totals per quote currency; one figure in
-//! the reporting currency. Method: average cost (`quant-methods.md`, section 18).
+//! the reporting currency. Method: average cost (`quant-methods.md`, section 18); first in, first out apart, for whoever asks for it ([`FifoLots`]).
 //!
 //! Invariants, all exact:
 //! - an execution is booked once per (account, venue, ExecID); the same id with other economics is an error;
@@ -18,11 +18,13 @@
 #![deny(missing_docs)]
 
 mod error;
+mod fifo;
 mod holding;
 mod ledger;
 mod totals;
 
 pub use error::LedgerError;
+pub use fifo::{FifoLots, Lot};
 pub use holding::{Holding, Touch};
 pub use ledger::{Booking, Ledger};
 pub use totals::{Totals, net_in_reporting};

@@ -10,7 +10,9 @@
 
 use proptest::prelude::*;
 use remora_domain::{ContractKind, Fee, Fill, Instrument, Notional, Price, Qty, Side};
-use remora_ledger::{Booking, Holding, Ledger, LedgerError, Touch, net_in_reporting};
+use remora_ledger::{
+    Booking, FifoLots, Holding, Ledger, LedgerError, Lot, Touch, net_in_reporting,
+};
 use remora_testkit::{
     account, amount, asset, bps, fill, generate, instrument, notional, position, px, qty, usd,
 };
@@ -237,6 +239,41 @@ fn the_average_cost_oracle_is_reproduced() {
 }
 
 #[test]
+fn what_was_opened_first_is_closed_first() {
+    let mut lots = FifoLots::new(qty("1"));
+    lots.book(Side::Buy, px("100"), qty("2")).unwrap();
+    lots.book(Side::Buy, px("102"), qty("1")).unwrap();
+    assert_eq!(lots.book(Side::Sell, px("105"), qty("2.5")).unwrap(), notional("11.5"));
+    assert_eq!(lots.lots().collect::<Vec<_>>(), [&Lot { price: px("102"), qty: qty("0.5") }]);
+    // Sold beyond flat: the rest is a short lot.
+    assert_eq!(lots.book(Side::Sell, px("101"), qty("1.5")).unwrap(), notional("-0.5"));
+    assert_eq!(lots.side(), Some(Side::Sell));
+    assert_eq!(lots.book(Side::Buy, px("99"), qty("1")).unwrap(), notional("2"));
+    assert_eq!((lots.side(), lots.realised()), (None, notional("13")));
+    let before = lots.clone();
+    assert!(lots.book(Side::Buy, px("100"), qty("1")).is_ok());
+    let huge = px("79228162514264337593543950335");
+    assert!(lots.book(Side::Sell, huge, qty("10")).is_err());
+    assert_eq!(lots.lots().count(), 1);
+    assert!(before.lots().next().is_none());
+}
+
+#[test]
+fn the_first_in_first_out_oracle_is_reproduced() {
+    let Some(case) = oracle("fifo") else { return };
+    let expected = &case["expected"];
+    let mut lots = FifoLots::new(qty("1"));
+    let rows = case["inputs"]["fills_side_price_qty_fee"].as_array().unwrap();
+    for (row, want) in rows.iter().zip(expected["realised"].as_array().unwrap()) {
+        let side = if row[0] == 1 { Side::Buy } else { Side::Sell };
+        let got = lots.book(side, px(&row[1].to_string()), qty(&row[2].to_string())).unwrap();
+        assert!(is_near(got.to_est(), number(want)), "{got}, want {want}");
+    }
+    assert!(is_near(lots.realised().to_est(), number(&expected["total"])));
+    assert_eq!(lots.lots().count(), expected["lots"].as_array().unwrap().len());
+}
+
+#[test]
 fn the_attribution_oracle_adds_up_to_the_net_of_the_ledger() {
     let Some(case) = oracle("attribution") else { return };
     let mut fills = Vec::new();
@@ -287,6 +324,17 @@ proptest! {
         let (base, quote, fees) = sums(&fills);
         prop_assert_eq!(held.position().to_decimal(), base);
         prop_assert_eq!(held.cash().to_decimal(), quote);
+        let mut lots = FifoLots::new(btc().multiplier);
+        for (side, fill) in &fills {
+            lots.book(*side, fill.last_px, fill.last_qty).unwrap();
+        }
+        let open: rust_decimal::Decimal = lots.lots().map(|lot| lot.qty.to_decimal()).sum();
+        prop_assert_eq!(open, base.abs());
+        if let Some(side) = lots.side() {
+            prop_assert_eq!(Some(side), held.position().side());
+        } else {
+            prop_assert_eq!(lots.realised(), held.realised().unwrap());
+        }
         prop_assert_eq!(held.fees_quote().to_decimal(), fees);
         prop_assert_eq!(held.net(mark).unwrap().to_decimal(), quote + base * mark.to_decimal() - fees);
         prop_assert_eq!(held.position().is_zero(), held.position().side().is_none());
