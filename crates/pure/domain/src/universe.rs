@@ -56,6 +56,18 @@ pair_reasons! {
     CostMinUnknown = "cost_min_unknown";
     /// Out: the smallest order is above the budget of a pair.
     MinimumAboveBudget = "minimum_above_budget";
+    /// Out: too little is shown near the mid.
+    DepthTooLow = "depth_too_low";
+    /// Out: one tick is too much of the maker fee.
+    TickTooLarge = "tick_too_large";
+    /// Out: not known for long enough.
+    ListedTooBriefly = "listed_too_briefly";
+    /// Out: its book could not be used for too much of the time.
+    FeedUnsteady = "feed_unsteady";
+    /// Out: no future on it is listed.
+    NoFuture = "no_future";
+    /// Out: it moves with as many better ones as are allowed together.
+    ClusterFull = "cluster_full";
 }
 
 impl std::fmt::Display for PairReason {
@@ -85,6 +97,8 @@ pub struct PairScore {
     pub edge_bps_est: Option<f64>,
     /// Score used for ranking: expected net edge per day in the reporting currency.
     pub score_est: Option<f64>,
+    /// Since when it has surely been listed: when discovery first heard of it, restarts included; `None` from a discovery that did not say.
+    pub known_since: Option<Timestamp>,
 }
 
 /// Is the universe in force until its validity ends or a newer version arrives.

@@ -290,6 +290,7 @@ pub(crate) fn universe_to(m: &Universe) -> pairs::Universe {
         volatility_bps_est: p.volatility_bps_est,
         edge_bps_est: p.edge_bps_est,
         score_est: p.score_est,
+        known_since_ns: p.known_since.map(Timestamp::as_ns),
     };
     pairs::Universe {
         version: m.version,
@@ -311,6 +312,7 @@ pub(crate) fn universe_from(m: pairs::Universe) -> Result<Universe, WireError> {
             volatility_bps_est: finite_opt("universe.pair.volatility", p.volatility_bps_est)?,
             edge_bps_est: finite_opt("universe.pair.edge_bps_est", p.edge_bps_est)?,
             score_est: finite_opt("universe.pair.score_est", p.score_est)?,
+            known_since: p.known_since_ns.map(Timestamp::from_ns),
         })
     };
     Ok(Universe {

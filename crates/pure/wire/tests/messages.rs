@@ -216,6 +216,7 @@ fn others() -> Vec<Body> {
                 volatility_bps_est: Some(2.5),
                 edge_bps_est: Some(-0.25),
                 score_est: Some(10.0),
+                known_since: None,
             }],
             insights: Vec::new(),
         }),
@@ -386,6 +387,15 @@ fn a_change_of_limits_survives_the_wire() {
             limits: Some(LimitsChange { version: 7, limits: limits.clone() }),
         }));
     }
+}
+
+#[test]
+fn since_when_a_pair_is_known_survives_the_wire() {
+    let is_universe = |sample: &&Envelope| matches!(&sample.body, Body::Universe(_));
+    let sample = samples().iter().find(is_universe).unwrap().clone();
+    let Body::Universe(mut universe) = sample.body else { panic!("not a universe") };
+    universe.pairs[0].known_since = Some(Timestamp::from_ns(7));
+    survives(Body::Universe(universe));
 }
 
 #[test]

@@ -225,6 +225,7 @@ pub(crate) fn universe(valid_until: Timestamp, is_selected: bool) -> Universe {
         volatility_bps_est: None,
         edge_bps_est: None,
         score_est: None,
+        known_since: None,
     };
     Universe { version: 1, valid_until, pairs: vec![score], insights: Vec::new() }
 }

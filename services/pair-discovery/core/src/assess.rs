@@ -1,23 +1,34 @@
 //! The filters, in the order in which they are asked, and the ranking.
 
+use crate::moves::Moves;
 use crate::observed::Observed;
 use crate::settings::{PairDiscoveryConfig, day_pct};
 use remora_domain::{
-    ContractKind, FeeSchedule, Instrument, InstrumentKey, PairReason, PairScore, Timestamp,
+    Asset, ContractKind, FeeSchedule, Instrument, InstrumentKey, PairReason, PairScore, Timestamp,
 };
-use remora_research::pairs::{Filter, FilterFacts, smallest_order_est};
-use std::collections::BTreeMap;
+use remora_research::pairs::{Filter, FilterFacts, FilterRefusal, smallest_order_est};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Assesses every pair and ranks those that pass.
 pub(crate) fn assess(
     config: &PairDiscoveryConfig,
     fees: impl Fn(&InstrumentKey) -> Option<FeeSchedule>,
     pairs: &BTreeMap<InstrumentKey, Observed>,
+    moves: Option<&Moves>,
     now: Timestamp,
 ) -> Vec<PairScore> {
-    let score = |(key, pair): (&InstrumentKey, &Observed)| score(config, fees(key), pair, now);
+    let futures: BTreeSet<&Asset> = pairs
+        .values()
+        .map(|pair| &pair.instrument)
+        .filter(|instrument| instrument.kind != ContractKind::Spot)
+        .map(|contract| &contract.base)
+        .collect();
+    let score = |(key, pair): (&InstrumentKey, &Observed)| {
+        let has_future = futures.contains(&pair.instrument.base);
+        score(config, fees(key), pair, has_future, now)
+    };
     let mut scores: Vec<PairScore> = pairs.iter().map(score).collect();
-    rank(config, pairs, &mut scores);
+    rank(config, pairs, moves, &mut scores);
     scores
 }
 
@@ -26,6 +37,7 @@ fn score(
     config: &PairDiscoveryConfig,
     fees: Option<FeeSchedule>,
     pair: &Observed,
+    has_future: bool,
     now: Timestamp,
 ) -> PairScore {
     let settings = &config.settings;
@@ -49,18 +61,23 @@ fn score(
         volatility_bps_est: pair.volatility_bps_est(),
         edge_bps_est,
         score_est,
+        known_since: Some(pair.known_since),
     };
     let excluded = excluded_by_kind(config, instrument)
         .or_else(|| excluded_by_data(config, pair, fees, &score, now))
-        .or_else(|| excluded_by_numbers(config, pair, &score));
+        .or_else(|| excluded_by_numbers(config, pair, fees, has_future, &score, now));
     score.reason = excluded.unwrap_or(PairReason::Selected);
     score
 }
 
-/// Gives the reason of the first filter that a pair does not pass.
+/// Gives the reason of the first filter that a pair does not pass; what a filter asks and nobody knows is missing data.
 fn refused(filters: &[(Filter, PairReason)], facts: &FilterFacts<'_>) -> Option<PairReason> {
-    let refusing = filters.iter().find(|(filter, _)| filter.refusal(facts).is_some());
-    refusing.map(|(_, reason)| *reason)
+    let mut refusals = filters.iter().filter_map(|(filter, reason)| {
+        let refusal = filter.refusal(facts)?;
+        let is_unknown = matches!(refusal, FilterRefusal::Unknown { .. });
+        Some(if is_unknown { PairReason::NotEnoughData } else { *reason })
+    });
+    refusals.next()
 }
 
 fn excluded_by_kind(config: &PairDiscoveryConfig, instrument: &Instrument) -> Option<PairReason> {
@@ -104,10 +121,14 @@ fn excluded_by_data(
 fn excluded_by_numbers(
     config: &PairDiscoveryConfig,
     pair: &Observed,
+    fees: Option<FeeSchedule>,
+    has_future: bool,
     score: &PairScore,
+    now: Timestamp,
 ) -> Option<PairReason> {
     let instrument = &pair.instrument;
     let rate_est = config.reporting.rate_est(&instrument.quote);
+    let tick_bps = pair.mid_est().map(|mid| instrument.tick.to_est() / mid * 1e4);
     let facts = FilterFacts {
         pair: instrument.key.instrument.as_str(),
         volume_day: score.volume_day_est,
@@ -118,15 +139,23 @@ fn excluded_by_numbers(
             .mid_est()
             .zip(rate_est)
             .and_then(|(mid, rate)| smallest_order_est(instrument, mid, rate)),
+        depth: pair.depth_quote_est(now).zip(rate_est).map(|(depth, rate)| depth * rate),
+        tick_bps,
+        maker_fee_bps: fees.map(|fees| fees.maker_bps.to_est()),
+        listed_days: Some(pair.known_days_est(now)),
+        feed_health: pair.feed_health_est(now),
+        has_future: Some(has_future),
         ..FilterFacts::default()
     };
     refused(&config.number_filters, &facts)
 }
 
-/// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line.
+/// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line. Where clusters are limited, one that
+/// moves with as many chosen ones as are allowed together is passed over.
 fn rank(
     config: &PairDiscoveryConfig,
     pairs: &BTreeMap<InstrumentKey, Observed>,
+    moves: Option<&Moves>,
     scores: &mut [PairScore],
 ) {
     let mut order: Vec<&mut PairScore> =
@@ -136,20 +165,44 @@ fn rank(
         value(b).total_cmp(&value(a)).then_with(|| a.instrument.cmp(&b.instrument))
     });
     let (pairs_max, extra) = (config.settings.pairs_max, config.settings.hysteresis_ranks);
-    let was_selected = |key| pairs.get(key).is_some_and(|pair: &Observed| pair.is_selected);
-    let mut places = pairs_max;
+    let was_selected =
+        |key: &InstrumentKey| pairs.get(key).is_some_and(|pair: &Observed| pair.is_selected);
     for (place, score) in (1_u32..).zip(order.iter_mut()) {
         score.rank = Some(place);
-        let stays = was_selected(&score.instrument) && place <= pairs_max.saturating_add(extra);
-        score.is_selected = stays && places > 0;
-        places = places.saturating_sub(u32::from(score.is_selected));
+    }
+    let mut chosen: Vec<InstrumentKey> = Vec::new();
+    // Those that are in first, so that nobody is put out by one that only comes near.
+    for is_staying in [true, false] {
+        let most = if is_staying { pairs_max.saturating_add(extra) } else { pairs_max };
+        for score in &mut order {
+            let is_full = u32::try_from(chosen.len()).is_ok_and(|taken| taken >= pairs_max);
+            let may = was_selected(&score.instrument) == is_staying
+                && score.rank.is_some_and(|rank| rank <= most);
+            if is_full || !may {
+                continue;
+            }
+            if is_in_full_cluster(moves, &chosen, &score.instrument) {
+                score.reason = PairReason::ClusterFull;
+            } else {
+                score.is_selected = true;
+                chosen.push(score.instrument.clone());
+            }
+        }
     }
     for score in order {
-        let enters = !score.is_selected && places > 0 && score.rank.is_some_and(|r| r <= pairs_max);
-        score.is_selected |= enters;
-        places = places.saturating_sub(u32::from(enters));
-        if !score.is_selected {
+        if !score.is_selected && score.reason == PairReason::Selected {
             score.reason = PairReason::RankTooLow;
         }
     }
+}
+
+fn is_in_full_cluster(
+    moves: Option<&Moves>,
+    chosen: &[InstrumentKey],
+    key: &InstrumentKey,
+) -> bool {
+    moves.is_some_and(|moves| {
+        let with = chosen.iter().filter(|other| moves.are_one(other, key)).count();
+        u32::try_from(with).is_ok_and(|with| with >= moves.pairs_max())
+    })
 }

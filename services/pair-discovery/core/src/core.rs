@@ -2,6 +2,7 @@
 
 use crate::assess::assess;
 use crate::insights::Insights;
+use crate::moves::Moves;
 use crate::observed::Observed;
 use crate::settings::PairDiscoveryConfig;
 use remora_domain::{
@@ -32,6 +33,10 @@ pub struct PairDiscoveryCore {
     membership: Membership,
     /// None where none are wanted.
     insights: Option<Insights>,
+    /// None where pairs that move together may all be selected.
+    moves: Option<Moves>,
+    /// Since when an earlier run knew pairs that this one has not heard of yet.
+    known_since: BTreeMap<InstrumentKey, Timestamp>,
 }
 
 impl PairDiscoveryCore {
@@ -40,6 +45,8 @@ impl PairDiscoveryCore {
     pub fn new(config: PairDiscoveryConfig, sequencer: Sequencer) -> Self {
         Self {
             insights: config.settings.insights.as_ref().map(Insights::new),
+            moves: config.settings.cluster.as_ref().map(Moves::new),
+            known_since: BTreeMap::new(),
             config,
             sequencer,
             pairs: BTreeMap::new(),
@@ -60,7 +67,8 @@ impl PairDiscoveryCore {
         let config = &self.config;
         if let Body::Instrument(instrument) = &message.body {
             let sample = DurationNs::from_ms(config.settings.volatility_sample_ms);
-            let fresh = || Observed::new(instrument.clone(), config.half_life(), sample);
+            let since = self.known_since.get(&instrument.key).copied().unwrap_or(now);
+            let fresh = || Observed::new(instrument.clone(), config.half_life(), sample, since);
             let pair = self.pairs.entry(instrument.key.clone()).or_insert_with(fresh);
             pair.instrument = instrument.clone();
             if let Some(insights) = &mut self.insights {
@@ -105,8 +113,11 @@ impl PairDiscoveryCore {
             insights.recover(now, at, &universe.insights);
         }
         for score in &universe.pairs {
+            let since = score.known_since.unwrap_or(at);
+            self.known_since.insert(score.instrument.clone(), since);
             if let Some(pair) = self.pairs.get_mut(&score.instrument) {
                 pair.is_selected = score.is_selected;
+                pair.known_since = pair.known_since.min(since);
             }
         }
     }
@@ -137,9 +148,12 @@ impl PairDiscoveryCore {
     fn assess(&mut self, now: Timestamp, out: &mut Vec<ServiceOutput<NoLocal>>) {
         let book_age_max = self.config.book_age_max();
         self.pairs.values_mut().for_each(|pair| pair.sample(now, book_age_max));
+        if let Some(moves) = &mut self.moves {
+            moves.sample(now, self.pairs.iter().map(|(key, pair)| (key, pair.mid_est())));
+        }
         let fees = &self.fees;
         let fee_of = |key: &InstrumentKey| fees.get(&key.venue).copied();
-        let pairs = assess(&self.config, fee_of, &self.pairs, now);
+        let pairs = assess(&self.config, fee_of, &self.pairs, self.moves.as_ref(), now);
         let membership = membership(&pairs);
         let is_due =
             self.published_at.is_none_or(|at| now.since(at) >= self.config.publish_interval());
@@ -209,3 +223,7 @@ mod tests;
 #[cfg(test)]
 #[path = "insight_tests.rs"]
 mod insight_tests;
+
+#[cfg(test)]
+#[path = "filter_tests.rs"]
+mod filter_tests;

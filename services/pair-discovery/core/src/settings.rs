@@ -1,5 +1,6 @@
 //! The `[pair_discovery]` section of a profile. Filters have no defaults: what a pair must be is said out loud.
 
+use crate::filters::{ClusterSettings, FilterSettings};
 use crate::insight_settings::InsightSettings;
 use remora_domain::{
     AccountId, DurationNs, Notional, PairReason, Reporting, SettingCheck, SettingProblem,
@@ -48,6 +49,12 @@ pub struct PairDiscoverySettings {
     pub participation_frac: f64,
     /// What one pair may hold, in the reporting currency; its smallest order must fit.
     pub pair_budget_usd: String,
+    /// What else a pair must be; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<FilterSettings>,
+    /// How many pairs that move together may be selected; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterSettings>,
     /// How patterns by the hour and leads between instruments of one asset are looked for; absent: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insights: Option<InsightSettings>,
@@ -102,6 +109,10 @@ impl PairDiscoverySettings {
         if let Some(insights) = &self.insights {
             insights.check(&mut check);
         }
+        let more = self.filters.as_ref().map_or_else(Vec::new, |more| more.check(&mut check));
+        if let Some(cluster) = &self.cluster {
+            cluster.check(&mut check);
+        }
         if self.allow.is_empty() {
             check.problem("allow", "[]", "at least one pattern, such as \"*\" for every pair");
         }
@@ -113,7 +124,7 @@ impl PairDiscoverySettings {
             settings: self.clone(),
             account: account.clone(),
             kind_filters: self.kind_filters(),
-            number_filters: self.number_filters(volume, pair_budget),
+            number_filters: [self.number_filters(volume, pair_budget), more].concat(),
             reporting: reporting.clone(),
         }))
     }

@@ -31,6 +31,8 @@ pub(super) fn settings() -> PairDiscoverySettings {
         adverse_bps: 0.0,
         participation_frac: 0.01,
         pair_budget_usd: "500".to_owned(),
+        filters: None,
+        cluster: None,
         insights: None,
     }
 }
@@ -49,7 +51,7 @@ fn trade(pair: &str, trade_id: u64, size: &str) -> Body {
 }
 
 /// Feeds one pair with a definition, a book and a trade.
-fn pair(
+pub(super) fn pair(
     feed: &mut Producer,
     name: &str,
     bid: &str,
@@ -90,7 +92,7 @@ pub(super) fn run(
     published(outputs).into_iter().map(universe).collect()
 }
 
-fn reason(universe: &Universe, pair: &str) -> (bool, PairReason) {
+pub(super) fn reason(universe: &Universe, pair: &str) -> (bool, PairReason) {
     let score = universe.pairs.iter().find(|score| score.instrument == key(pair)).unwrap();
     (score.is_selected, score.reason)
 }

@@ -39,6 +39,7 @@ fn universe() -> Universe {
         volatility_bps_est: None,
         edge_bps_est: Some(-0.75),
         score_est: None,
+        known_since: None,
     };
     Universe {
         version: 3,
