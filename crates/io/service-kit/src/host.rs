@@ -239,14 +239,23 @@ impl Host {
     /// Tells when the server is too old, or refuses this user or its password (neither changes by trying again), and which
     /// other process is alive.
     pub async fn connect(&self) -> Result<Option<Arc<dyn Bus>>, HostError> {
+        let Some(bus) = self.connect_beside().await? else { return Ok(None) };
+        self.health.set_dependency("bus", true, false, "listening for another one of this name");
+        let is_alone = twin::is_alone(&*bus, &self.identity, &self.shutdown).await?;
+        Ok(is_alone.then_some(bus))
+    }
+
+    /// Connects to NATS where a lease, and not the name, says which of several processes acts; `None` when the process was
+    /// asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// Tells when the server is too old, or refuses this user or its password.
+    pub async fn connect_beside(&self) -> Result<Option<Arc<dyn Bus>>, HostError> {
         self.health.set_dependency("bus", true, false, "connecting");
         let settings = nats_settings(&self.bus, &self.identity);
         let connect = || connect_nats(settings.clone());
         let bus = patiently(&self.shutdown, connect).await.map_err(HostError::Bus)?;
-        let Some(bus) = bus else { return Ok(None) };
-        self.health.set_dependency("bus", true, false, "listening for another one of this name");
-        let is_alone = twin::is_alone(&bus, &self.identity, &self.shutdown).await?;
-        Ok(is_alone.then(|| -> Arc<dyn Bus> { Arc::new(bus) }))
+        Ok(bus.map(|bus| -> Arc<dyn Bus> { Arc::new(bus) }))
     }
 
     /// Drives the core until the process is asked to stop, then stops everything. Effects that publish use the same

@@ -1,4 +1,4 @@
-//! Clock, configuration, telemetry, health, shutdown, flight recordings and the drive loop. No domain decisions.
+//! Clock, configuration, telemetry, health, shutdown, flight recordings, leases and the drive loop. No domain decisions.
 //!
 //! In: a profile file and the environment; bus messages, operators' commands, local inputs. Out: what the core
 //! publishes, performed effects, log lines, spans, metrics, `/livez` `/readyz` `/metrics` `/status`, recordings.
@@ -42,6 +42,7 @@ pub mod flight;
 mod health;
 mod host;
 mod http;
+mod lease;
 mod main_fn;
 mod publish;
 mod secret;
@@ -54,6 +55,7 @@ pub use clock::Clock;
 pub use health::Health;
 pub use host::{About, Host, HostError, Inputs};
 pub use http::{HttpError, HttpServer, StatusGuard};
+pub use lease::{Ask, LeaseHold, LeaseKeeper, TERMS_WAITING_MAX, Terms};
 pub use main_fn::{ServiceArgs, run_main};
 pub use publish::{PublishError, Publisher};
 pub use remora_rpc::Question;

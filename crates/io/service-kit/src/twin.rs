@@ -2,7 +2,8 @@
 //!
 //! Gate, router and decision act in the name of one: two gates would answer each request twice. Each tells every second
 //! that it lives, so whoever starts listens a little longer than that before it does anything.
-//! Limit, stated: two that start in the same moment do not hear each other; a lease on the bus will keep them apart.
+//! Limit, stated: two that start in the same moment do not hear each other; a lease on the bus keeps them apart, and with
+//! one nobody looks here.
 
 use crate::Shutdown;
 use crate::drive::{Identity, patiently, read_message};

@@ -11,12 +11,14 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// The only venue of the shipped profiles.
 const VENUE: &str = "kraken-spot";
+/// The second gate, where there are two.
+const STANDBY: &str = "risk-gate-standby";
 /// The database of history.
 const DATABASE: &str = "remora";
 /// How much of a log is told of a service that ended.
@@ -97,8 +99,12 @@ impl Deployment {
             ("pair-discovery", "remora-pair-discovery"),
             (&*router, "remora-order-router"),
             ("risk-gate", "remora-risk-gate"),
+            (STANDBY, "remora-risk-gate"),
             ("decision", "remora-decision"),
         ] {
+            if name == STANDBY && !self.options.has_standby {
+                continue;
+            }
             let recipe = self.recipe(name, program)?;
             self.seats.push(Seat { recipe, starts: 0, running: None });
             self.launch(name)?;
@@ -170,16 +176,21 @@ impl Deployment {
         let secret = |file: &str| text(&secrets.join(file));
         let mut arguments = vec!["--config".to_owned(), text(&self.options.profile)?];
         // Shards of an ingestor share the user of their venue.
-        let user = if name.starts_with("ingestor-") { &format!("ingestor-{VENUE}") } else { name };
+        let user = match name {
+            STANDBY => "risk-gate",
+            _ if name.starts_with("ingestor-") => &format!("ingestor-{VENUE}"),
+            _ => name,
+        };
         let mut environment = vec![
             ("REMORA_BUS__URL".to_owned(), self.nats.url()),
             ("REMORA_BUS__PASSWORD_FILE".to_owned(), secret(&format!("{user}.password"))?),
             ("REMORA_CONTROL__TOKEN_FILE".to_owned(), secret("control.tokens")?),
-            ("REMORA_TELEMETRY__FLIGHT_FOLDER".to_owned(), text(&self.flight_folder())?),
+            ("REMORA_TELEMETRY__FLIGHT_FOLDER".to_owned(), text(&self.flight_folder_of(name))?),
         ];
         match program {
             "remora-risk-gate" => {
                 arguments.extend(["--key-file".to_owned(), secret("gate.key")?]);
+                arguments.extend(self.options.has_standby.then(|| "--lease".to_owned()));
             }
             "remora-order-router" => {
                 arguments.extend(["--gate-public-key-file".to_owned(), secret("gate.pub")?]);
@@ -271,6 +282,24 @@ impl Deployment {
             running.kill();
         }
         Ok(())
+    }
+
+    /// Sends a signal, such as `STOP` or `CONT`, to a service.
+    ///
+    /// # Errors
+    /// Refuses a service that is not running.
+    pub fn signal(&self, name: &str, signal: &str) -> Result<()> {
+        let pid = self.pid(name)?.to_string();
+        programs::run(Command::new("kill").args([&format!("-{signal}"), &pid])).map(drop)
+    }
+
+    /// Tells how a service ended by itself, once it has.
+    ///
+    /// # Errors
+    /// Refuses an unknown name.
+    pub fn ended(&mut self, name: &str) -> Result<Option<ExitStatus>> {
+        let running = self.seat_mut(name)?.running.as_mut();
+        running.with_context(|| format!("{name} is not running"))?.ended()
     }
 
     /// Asks a service to stop and waits for its end.
@@ -455,16 +484,22 @@ impl Deployment {
         self.folder.join("flight")
     }
 
+    /// Gives the folder of one service's: two gates are one producer, and each keeps a journal of its own.
+    fn flight_folder_of(&self, name: &str) -> PathBuf {
+        if name == STANDBY { self.folder.join("flight-standby") } else { self.flight_folder() }
+    }
+
     /// Feeds the flight recordings of a service to its core again with the shipped program; gives what that says.
     ///
     /// # Errors
     /// Gives the first difference.
     pub fn replay(&self, name: &str) -> Result<String> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(self.flight_folder())? {
+        let producer = if name == STANDBY { "risk-gate" } else { name };
+        for entry in fs::read_dir(self.flight_folder_of(name))? {
             let path = entry?.path();
             let is_its = path.file_name().and_then(|n| n.to_str()).is_some_and(|file| {
-                let rest = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+                let rest = file.strip_prefix(producer).and_then(|rest| rest.strip_prefix('-'));
                 // Another part of the name would be another service; a session is hexadecimal, then the part.
                 rest.is_some_and(|rest| rest.matches('-').count() == 1 && rest.contains("-00001."))
             });
@@ -489,7 +524,10 @@ impl Deployment {
     /// Gives what does not hold.
     pub fn verify_journals(&self) -> Result<String> {
         let mut command = Command::new(programs::find(&self.options.programs, "remora")?);
-        programs::run(command.args(["journal", "verify"]).arg(self.flight_folder()))
+        command.args(["journal", "verify"]).arg(self.flight_folder());
+        programs::run(
+            command.args(self.options.has_standby.then(|| self.flight_folder_of(STANDBY))),
+        )
     }
 
     fn seat(&self, name: &str) -> Result<&Seat> {

@@ -19,6 +19,8 @@ pub struct Options {
     pub pace: String,
     /// How many ingestors share the venue's instruments.
     pub shards: u32,
+    /// Whether a second gate stands by, named `risk-gate-standby`; a lease says which of the two leads.
+    pub has_standby: bool,
     /// Whether ingestors are started with the rest; otherwise [`crate::Deployment::start_ingestor`] does.
     pub starts_ingestors: bool,
     /// Variables for every service beside our own.
@@ -68,6 +70,7 @@ impl Options {
             recordings: Vec::new(),
             pace: "10x".to_owned(),
             shards: 1,
+            has_standby: false,
             starts_ingestors: true,
             environment: Vec::new(),
             programs: programs::beside_this()?,

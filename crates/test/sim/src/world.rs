@@ -10,7 +10,7 @@ use crate::seat::Seat;
 use remora_decision_core::DecisionCore;
 use remora_domain::{Body, ClOrdId, Envelope, Service, Subject, Timestamp, VenueReport};
 use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
-use remora_machine::{ServiceCore as _, ServiceOutput};
+use remora_machine::{ServiceCore as _, ServiceOutput, TermInput, TermOutput};
 use remora_order_router_core::{OrderRouterCore, RouterInput, RouterOutput};
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::{PersisterCore, PersisterInput, PersisterOutput};
@@ -85,6 +85,7 @@ enum Queued {
     Venue(VenueInput),
     Report(VenueReport),
     Stored(ClOrdId),
+    Term(TermInput),
 }
 
 /// Runs all cores under one clock.
@@ -365,6 +366,7 @@ impl World {
                 Some(Queued::Stored(cl_ord_id)) => {
                     self.router.local(self.now, RouterInput::Stored { cl_ord_id });
                 }
+                Some(Queued::Term(term)) => self.gate.local(self.now, term),
             }
             self.collect();
         }
@@ -403,7 +405,7 @@ impl World {
         let none = |_: &mut VecDeque<_>, never| match never {};
         drain(Service::PairDiscovery, &mut self.discovery.out, queue, fault, none);
         drain(Service::OrderRouter, &mut self.router.out, queue, fault, route);
-        drain(Service::RiskGate, &mut self.gate.out, queue, fault, |_, never| match never {});
+        drain(Service::RiskGate, &mut self.gate.out, queue, fault, lead);
         drain(Service::Decision, &mut self.decision.out, queue, fault, |_, never| match never {});
         let write = |_: &mut VecDeque<_>, wanted| writes.push(wanted);
         drain(Service::Persister, &mut self.persister.out, queue, fault, write);
@@ -449,6 +451,11 @@ fn drain<L>(
             ServiceOutput::Fault(text) => *fault = fault.or(Some((service, text))),
         }
     }
+}
+
+/// Gives the only gate of this process a term without end.
+fn lead(queue: &mut VecDeque<Queued>, TermOutput::Claim { epoch }: TermOutput) {
+    queue.push_back(Queued::Term(TermInput::Leads { epoch, until: Timestamp::MAX }));
 }
 
 /// Stores the router's intention at once (a store in one process never loses what it has), and passes its

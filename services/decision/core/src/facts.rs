@@ -38,6 +38,11 @@ impl<T> Latest<T> {
         is_news
     }
 
+    /// Takes the value whatever was there.
+    fn replace(&mut self, header: &Header, value: T) {
+        self.0 = Some((stamp(header), value));
+    }
+
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref().map(|(_, value)| value)
     }
@@ -168,13 +173,26 @@ impl Facts {
     pub(crate) fn set_control_state(&mut self, header: &Header, state: &ControlState) -> bool {
         let told = Told { producer: header.producer.clone(), state: state.clone() };
         if state.service == Service::RiskGate.name() {
-            return self.gate.set(header, told);
+            return self.set_gate(header, told);
         }
         match &state.venue {
             Some(venue) if state.service == Service::OrderRouter.name() => {
                 self.routers.entry(venue.clone()).or_default().set(header, told)
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// Takes the word of a gate. Whoever acts under the newer epoch is right, whatever the clocks of the two say.
+    fn set_gate(&mut self, header: &Header, told: Told) -> bool {
+        let epoch = told.state.epoch;
+        match self.gate.get().map(|newest| newest.state.epoch) {
+            Some(newest) if newest > epoch => false,
+            Some(newest) if newest == epoch => self.gate.set(header, told),
+            Some(_) | None => {
+                self.gate.replace(header, told);
+                true
+            }
         }
     }
 

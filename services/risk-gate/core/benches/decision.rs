@@ -18,7 +18,7 @@ use remora_domain::{
     Body, DurationNs, InstrumentId, OrderRequest, Sequencer, SessionId, Side, SystemStatus,
     Timestamp,
 };
-use remora_machine::{Machine as _, ServiceInput};
+use remora_machine::{Machine as _, ServiceInput, TermInput};
 use remora_risk_gate_core::{RiskGateConfig, RiskGateCore, RiskGateSettings};
 use remora_testkit::{
     Producer, account, approval, at_ms, balances, book, cancelled, fees, instrument, qty, request,
@@ -144,6 +144,8 @@ impl Bench {
         let told = self.router.wrap(now(), Body::Balances(balances(&held)));
         self.say(told);
         self.gate.handle(now(), ServiceInput::CaughtUp, &mut Vec::new());
+        let leads = TermInput::Leads { epoch: 1, until: Timestamp::MAX };
+        self.gate.handle(now(), ServiceInput::Local(leads), &mut Vec::new());
         let told = self.router.wrap(now(), Body::ControlState(router_ready(1)));
         self.say(told);
         for _ in 0..PAIRS * ORDERS_PER_PAIR {

@@ -95,7 +95,7 @@ impl RiskGateCore {
             Changed::Held => {}
             Changed::Resumed { is_for_loss } => self.facts.resume(at, &command.scope, is_for_loss),
         }
-        if self.is_live {
+        if self.acts(now) {
             self.facts.tell_equity(now);
             self.tell_state(now, out);
         }
@@ -106,7 +106,7 @@ impl RiskGateCore {
     fn on_limits(&mut self, now: Timestamp, at: Timestamp, command: &ControlCommand) {
         let version = command.limits.as_ref().map_or(0, |limits| limits.version);
         let in_force = self.facts.config.version;
-        if !self.is_live && version <= in_force {
+        if !self.is_caught_up && version <= in_force {
             return;
         }
         let outcome = match command.action {
@@ -116,7 +116,7 @@ impl RiskGateCore {
             | ControlAction::Reduce
             | ControlAction::Resume => self.facts.change_limits(at, command),
         };
-        if !self.is_live && version > in_force.saturating_add(1) {
+        if !self.is_caught_up && version > in_force.saturating_add(1) {
             let newer = format!("limits of version {version} were asked for, these are {in_force}");
             self.facts.limits_fault = Some(newer);
         }
@@ -140,11 +140,12 @@ impl RiskGateCore {
         {
             self.facts.liveness.hear(now, header);
             self.facts.venue(venue).router.set(Stamp::of(header), state);
-            if self.is_live {
-                self.tell_state(now, out);
-            } else {
+            if !self.is_live || state.epoch > self.facts.epoch {
                 // A gate whose own word is lost has signed under this epoch.
                 self.epoch_highest = self.epoch_highest.max(state.epoch);
+            }
+            if self.acts(now) {
+                self.tell_state(now, out);
             }
         }
     }
@@ -223,7 +224,7 @@ impl RiskGateCore {
             return;
         }
         self.facts.is_stopping = true;
-        if !self.is_live || self.is_superseded {
+        if !self.acts(now) {
             return; // nothing was promised, or somebody else keeps it
         }
         self.tell_state(now, out);

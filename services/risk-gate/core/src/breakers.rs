@@ -22,7 +22,7 @@ const EQUITY_TOLD_EVERY: DurationNs = DurationNs::from_s(60);
 impl RiskGateCore {
     /// Halts what must be halted by what is known now.
     pub(crate) fn guard(&mut self, now: Timestamp, out: &mut Out) {
-        if !self.is_live || self.is_superseded {
+        if !self.acts(now) {
             return;
         }
         if let Some(why) = self.loss_beyond() {

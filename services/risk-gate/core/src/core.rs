@@ -12,13 +12,13 @@ use crate::status::{Exposure, GateStatus, PairExposure, Trigger};
 use remora_approval::Signer;
 use remora_domain::{
     AccountId, Body, ControlState, Envelope, Header, InstrumentKey, Kind, LimitsChange, Notional,
-    RefusalReason, Sequencer, Side, Timestamp,
+    OrderRequest, RefusalReason, Sequencer, Side, Timestamp,
 };
-use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
+use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput, TermInput, TermOutput};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) type Out = Vec<ServiceOutput<NoLocal>>;
+pub(crate) type Out = Vec<ServiceOutput<TermOutput>>;
 
 /// Decides whether each order may exist. One per account; the only holder of the signing key.
 #[derive(Debug)]
@@ -28,8 +28,14 @@ pub struct RiskGateCore {
     pub(crate) sequencer: Sequencer,
     pub(crate) seen: Seen,
     pub(crate) unanswered: Unanswered,
+    /// The highest epoch that another gate has acted under, as far as we know.
     pub(crate) epoch_highest: u64,
+    /// Whether the log has been read: what comes now is news.
+    pub(crate) is_caught_up: bool,
+    /// Whether it has led: then what it knows of its own answers is ahead of the log.
     pub(crate) is_live: bool,
+    /// The end of its term; before the first of its terms there was none.
+    pub(crate) term_until: Option<Timestamp>,
     pub(crate) is_superseded: bool,
     pub(crate) beat_at: Option<Timestamp>,
     /// When a gate that is asked to stop leaves, whatever is still open.
@@ -55,7 +61,9 @@ impl RiskGateCore {
             seen: Seen::default(),
             unanswered: Unanswered::default(),
             epoch_highest: 0,
+            is_caught_up: false,
             is_live: false,
+            term_until: None,
             is_superseded: false,
             beat_at: None,
             leave_at: None,
@@ -72,6 +80,12 @@ impl RiskGateCore {
     #[must_use]
     pub const fn account(&self) -> &AccountId {
         &self.facts.config.account
+    }
+
+    /// Tells whether another gate has taken over: this one never speaks again.
+    #[must_use]
+    pub const fn is_superseded(&self) -> bool {
+        self.is_superseded
     }
 
     /// Tells what a change of the limits would do, without making it.
@@ -104,6 +118,7 @@ impl RiskGateCore {
         GateStatus {
             state: self.state(),
             epoch: self.facts.epoch,
+            leads_until: self.term_until.filter(|_| self.is_live && !self.is_superseded),
             is_superseded: self.is_superseded,
             halted: self.facts.halts.scopes(),
             router_epochs: venues
@@ -163,11 +178,7 @@ impl RiskGateCore {
                 }
             }
             Body::OrderRequest(m) if self.seen.is_new(header, Kind::OrderRequest) => {
-                if self.is_live {
-                    self.answer(now, header, m, out);
-                } else {
-                    self.unanswered.add(Arc::clone(envelope));
-                }
+                self.on_request(now, envelope, m, out);
             }
             Body::OrderApproval(m)
                 if self.is_news(header, Kind::OrderApproval, &m.fields.request.account) =>
@@ -215,6 +226,24 @@ impl RiskGateCore {
         }
     }
 
+    /// Answers a request, or keeps it for as long as this gate does not act.
+    fn on_request(
+        &mut self,
+        now: Timestamp,
+        envelope: &Arc<Envelope>,
+        request: &OrderRequest,
+        out: &mut Out,
+    ) {
+        if self.unanswered.was_answered(&envelope.header) {
+            return;
+        }
+        if self.acts(now) {
+            self.answer(now, &envelope.header, request, out);
+        } else {
+            self.unanswered.add(Arc::clone(envelope));
+        }
+    }
+
     /// Values a pair anew after anything of it changed.
     fn revalue(&mut self, now: Timestamp, key: &InstrumentKey) {
         self.facts.revalue(key);
@@ -237,28 +266,19 @@ impl RiskGateCore {
     }
 
     fn on_caught_up(&mut self, now: Timestamp, out: &mut Out) {
-        if self.is_live {
+        if self.is_caught_up {
             out.push(ServiceOutput::Fault("recovery ended twice"));
             return;
         }
-        self.is_live = true;
-        self.facts.live_at = Some(now);
+        self.is_caught_up = true;
         self.facts.revalue_all(now);
-        self.facts.epoch = self.epoch_highest.saturating_add(1);
-        self.facts.tell_equity(now);
-        self.tell_state(now, out);
-        self.beat(now, out);
-        for envelope in self.unanswered.take() {
-            if let Body::OrderRequest(request) = &envelope.body {
-                self.answer(now, &envelope.header, request, out);
-            }
-        }
+        self.claim(out);
     }
 }
 
 impl Machine for RiskGateCore {
-    type Input = ServiceInput<NoLocal>;
-    type Output = ServiceOutput<NoLocal>;
+    type Input = ServiceInput<TermInput>;
+    type Output = ServiceOutput<TermOutput>;
 
     fn handle(&mut self, now: Timestamp, input: Self::Input, out: &mut Out) {
         self.facts.liveness.served(now);
@@ -266,7 +286,7 @@ impl Machine for RiskGateCore {
             ServiceInput::Message(envelope) => self.on_message(now, &envelope, out),
             ServiceInput::CaughtUp => self.on_caught_up(now, out),
             ServiceInput::Stopping => self.on_stopping(now, out),
-            ServiceInput::Local(never) => match never {},
+            ServiceInput::Local(term) => self.on_term(now, term, out),
         }
         self.guard(now, out);
     }
@@ -274,11 +294,11 @@ impl Machine for RiskGateCore {
     fn tick(&mut self, now: Timestamp, out: &mut Out) {
         self.facts.liveness.served(now);
         if self.beat_at.is_some_and(|at| at <= now) {
-            self.beat(now, out);
+            self.beat_on(now, out);
             self.facts.revalue_all(now);
         }
         self.guard(now, out);
-        if self.is_live && !self.is_superseded && self.facts.tell_equity(now) {
+        if self.acts(now) && self.facts.tell_equity(now) {
             self.tell_state(now, out);
         }
         self.leave_at.take_if(|at| *at <= now);
@@ -290,8 +310,8 @@ impl Machine for RiskGateCore {
 }
 
 impl ServiceCore for RiskGateCore {
-    type LocalInput = NoLocal;
-    type LocalOutput = NoLocal;
+    type LocalInput = TermInput;
+    type LocalOutput = TermOutput;
 
     fn has_stopped(&self) -> bool {
         self.facts.is_stopping && (self.leave_at.is_none() || !self.has_open())

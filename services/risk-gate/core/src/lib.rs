@@ -2,7 +2,8 @@
 //!
 //! In: order requests; everything said about orders (its own earlier answers included); books, venue status,
 //! instruments; balances, fee tier; operator commands; the states of routers. Out: for each request one signed
-//! approval or one refusal (control, limit, value); its own state and epoch.
+//! approval or one refusal (control, limit, value); its own state and epoch; the epoch that its term needs. It hears of
+//! its terms: it speaks only while one lasts, and follows the log, and the leader, before and between.
 //!
 //! Invariants
 //! - An approval never raises the worst case (position plus everything that may still fill) above a limit.
@@ -10,8 +11,8 @@
 //!   unheard stays reserved too. A fill is booked once per ExecID.
 //! - Anything not known is a refusal that says what is missing. Cancels are counted, never refused.
 //! - A halt outlives a restart: it is rebuilt from the log of commands. A resume lifts exactly its own scope.
-//! - One request, one answer, across restarts; a message seen twice changes nothing; silence before `CaughtUp`.
-//! - The epoch is one more than the highest in the log; a gate that sees a newer one falls silent for good.
+//! - One request, one answer, across restarts; a message seen twice changes nothing; silence outside its terms.
+//! - The epoch of its term is above any that another gate acted under; a gate that sees a newer one falls silent for good.
 //!
 //! Cost of a decision: proportional to the pairs ever traded and their open orders, not to history. Memory grows with
 //! client order ids and executions, which are never forgotten.
@@ -47,6 +48,7 @@ mod recovery;
 mod seen;
 mod settings;
 mod status;
+mod term;
 mod validate;
 
 pub use catalogue::{Control, Group, Level};

@@ -4,7 +4,7 @@ use remora_domain::{Envelope, Header, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Holds requests until recovery ends, and which requests were answered. Empty afterwards.
+/// Holds requests while this gate does not lead, and answers that were read before their requests.
 #[derive(Debug, Default)]
 pub(crate) struct Unanswered {
     requests: BTreeMap<u64, Arc<Envelope>>,
@@ -14,12 +14,14 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Keeps a request unless its answer was seen already.
+    /// Tells whether the answer of a request was read before it, and forgets that: a repeat of a request never comes here.
+    pub(crate) fn was_answered(&mut self, request: &Header) -> bool {
+        !self.answered.is_empty() && self.answered.remove(&request.message_id())
+    }
+
+    /// Keeps a request.
     pub(crate) fn add(&mut self, request: Arc<Envelope>) {
         let id = request.header.message_id();
-        if self.answered.contains(&id) {
-            return;
-        }
         self.count = self.count.saturating_add(1);
         self.numbers.insert(id, self.count);
         self.requests.insert(self.count, request);
@@ -28,14 +30,15 @@ impl Unanswered {
     /// Drops the request an answer names as its cause.
     pub(crate) fn answered(&mut self, answer: &Header) {
         let Some(cause) = &answer.cause else { return };
-        if let Some(number) = self.numbers.remove(cause) {
-            self.requests.remove(&number);
+        match self.numbers.remove(cause) {
+            Some(number) => drop(self.requests.remove(&number)),
+            None => drop(self.answered.insert(cause.clone())),
         }
-        self.answered.insert(cause.clone());
     }
 
-    /// Ends recovery: gives what is left, in the order of the log, and forgets the rest.
+    /// Begins a term: gives what is left, in the order of the log.
     pub(crate) fn take(&mut self) -> Vec<Arc<Envelope>> {
-        std::mem::take(self).requests.into_values().collect()
+        self.numbers.clear();
+        std::mem::take(&mut self.requests).into_values().collect()
     }
 }

@@ -52,8 +52,10 @@ pub struct Trigger {
 pub struct GateStatus {
     /// Its state as it publishes it.
     pub state: ServiceState,
-    /// The epoch it signs under; 0 before recovery ended.
+    /// The epoch it signs under; 0 before it has led.
     pub epoch: u64,
+    /// Until when it may act in its term, by its own clock; `None` for a standby.
+    pub leads_until: Option<Timestamp>,
     /// Whether a newer gate has taken over; then this one answers nothing any more.
     pub is_superseded: bool,
     /// Scopes that are halted.

@@ -1,26 +1,30 @@
 //! The risk-gate process: its core joined to the bus.
 //!
 //! In: the profile, the signing key from a file that only this process can read; requests, order events, market data,
-//! balances and commands. Out: approvals, refusals, its state. Wiring only. Test: `remora-deployment` runs it.
+//! balances and commands; with `--lease`, who of several gates leads. Out: approvals, refusals, its state. Wiring only.
+//! Test: `remora-deployment` runs it.
 
 mod check;
 mod controls;
 
 use anyhow::{Context as _, Result};
 use remora_approval::Signer;
+use remora_bus::lease_subject;
 use remora_domain::{DurationNs, Sequencer, Service, Timestamp};
-use remora_machine::NoLocal;
+use remora_machine::{LeaseTimes, TermOutput};
 use remora_risk_gate_core::{RiskGateCore, RiskGateSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::{Effects, Plan};
 use remora_service_kit::{
-    About, Clock, Host, Inputs, Publisher, Question, ServiceArgs, TraceContext, run_main,
+    About, Clock, Host, Inputs, LeaseKeeper, Publisher, Question, ServiceArgs, Shutdown,
+    TERMS_WAITING_MAX, Terms, TraceContext, run_main,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -31,6 +35,10 @@ struct Arguments {
     /// The file with the signing key: 64 hexadecimal digits, made by `remora ctl init`.
     #[arg(long, env = "REMORA_GATE_KEY_FILE", value_name = "FILE")]
     key_file: PathBuf,
+    /// Several gates of this account run: the one that holds the lease on the bus acts, the others stand by. Without it
+    /// this is the only one.
+    #[arg(long, env = "REMORA_GATE_LEASE")]
+    lease: bool,
 }
 
 fn main() -> ExitCode {
@@ -61,21 +69,48 @@ async fn run(args: Arguments) -> Result<()> {
         needs_market_data: true,
     };
     let host = Host::start(process, &effective, about).await?;
-    let Some(bus) = host.connect().await? else {
+    let bus = if args.lease { host.connect_beside().await? } else { host.connect().await? };
+    let Some(bus) = bus else {
         host.stop().await;
         return Ok(());
     };
     let id = host.identity();
     let plan = Plan::of(Service::RiskGate, &core.account, None);
+    let (inputs, locals) = mpsc::channel(TERMS_WAITING_MAX);
+    let (terms, hold) = if args.lease {
+        let keeper = LeaseKeeper {
+            subject: lease_subject(name, &core.account),
+            session: id.session(),
+            times: LeaseTimes::PROCESS,
+            bus: Arc::clone(&bus),
+            clock: host.clock().clone(),
+            health: host.health().clone(),
+            shutdown: host.shutdown().clone(),
+        };
+        let (terms, hold) = keeper.start(inputs);
+        (terms, Some(hold))
+    } else {
+        (Terms::Endless(inputs), None)
+    };
     let core = RiskGateCore::new(core, signer, Sequencer::new(id.producer().clone(), id.session()));
-    let facts = Facts { clock: host.clock().clone(), controls: None };
+    let ends = hold.is_some().then(|| host.shutdown().clone());
+    let facts = Facts { clock: host.clock().clone(), controls: None, terms, ends };
     let publisher = Publisher::start(Arc::clone(&bus));
-    Ok(host.drive(bus, publisher, core, Box::new(facts), plan, Inputs::none()).await?)
+    let driven =
+        host.drive(bus, publisher, core, Box::new(facts), plan, Inputs::locals(locals)).await;
+    // Only now is nothing left to say: whoever leads next reads all of it.
+    if let Some(hold) = hold {
+        hold.release().await;
+    }
+    Ok(driven?)
 }
 
-/// Performs nothing; tells the gate's condition.
+/// Asks for terms; tells the gate's condition.
 struct Facts {
     clock: Clock,
+    terms: Terms,
+    /// Ends the process of a gate that another one has replaced: whoever started it starts it as a standby.
+    ends: Option<Shutdown>,
     /// What the controls said, and when: reading all of them takes longer than one decision, so it is done seldom.
     controls: Option<(Timestamp, Value)>,
 }
@@ -103,10 +138,18 @@ impl Effects<RiskGateCore> for Facts {
     fn perform(
         &mut self,
         _: Timestamp,
-        output: NoLocal,
+        output: TermOutput,
         _: &TraceContext,
     ) -> Result<(), &'static str> {
-        match output {}
+        self.terms.perform(output)
+    }
+
+    fn applied(&mut self, core: &RiskGateCore, _: bool) {
+        if core.is_superseded()
+            && let Some(shutdown) = self.ends.take()
+        {
+            shutdown.request();
+        }
     }
 
     fn answer(
@@ -137,6 +180,7 @@ impl Effects<RiskGateCore> for Facts {
         });
         json!({
             "epoch": status.epoch,
+            "leads": status.leads_until.is_some_and(|until| self.clock.now() < until),
             "is_superseded": status.is_superseded,
             "halted": status.halted.iter().map(|scope| format!("{scope:?}")).collect::<Vec<_>>(),
             "router_epochs": epochs,

@@ -6,7 +6,8 @@ use remora_domain::Timestamp;
 /// Is what a core hears of its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermInput {
-    /// It may act under this epoch until then; from that instant on it may not.
+    /// It may act under this epoch until then; from that instant on it may not. A later one of the same epoch moves the
+    /// end, also nearer.
     Leads {
         /// Of the term.
         epoch: u64,
@@ -20,7 +21,8 @@ pub enum TermInput {
 /// Is what a core asks of its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TermOutput {
-    /// Make the epoch of the term at least this: the log holds one that is not older than it.
+    /// Make the epoch of the term at least this: the log holds one that is not older than it. The first one also says that
+    /// the log has been read: before it there is no term.
     Claim {
         /// The least that will do.
         epoch: u64,

@@ -177,6 +177,17 @@ impl Watcher {
     }
 }
 
+/// Waits until orders go round again: an approval and an event more than there were.
+pub(crate) fn wait_for_trading(watcher: &Watcher, why: &str) {
+    let before = watcher.orders();
+    let what = format!("orders go round {why}");
+    wait_for(&what, Duration::from_secs(60), || {
+        let now = watcher.orders();
+        Ok((now.approvals > before.approvals && now.events > before.events).then_some(()))
+    })
+    .unwrap();
+}
+
 /// Reads a profile: it has the limits of the gate.
 pub(crate) fn plan(profile: &Path) -> Plan {
     let text = std::fs::read_to_string(profile).unwrap();

@@ -1,19 +1,7 @@
 //! Any service may be killed at any instant: nothing is lost, nothing is done twice.
 
-use crate::common::{INGESTOR, ROUTER, Watcher, replay_all};
-use remora_deployment::{Deployment, Options, wait_for};
-use std::time::Duration;
-
-/// Waits until orders go round again: an approval and an event more than there were.
-fn wait_for_trading(watcher: &Watcher, why: &str) {
-    let before = watcher.orders();
-    let what = format!("orders go round {why}");
-    wait_for(&what, Duration::from_secs(60), || {
-        let now = watcher.orders();
-        Ok((now.approvals > before.approvals && now.events > before.events).then_some(()))
-    })
-    .unwrap();
-}
+use crate::common::{INGESTOR, ROUTER, Watcher, replay_all, wait_for_trading};
+use remora_deployment::{Deployment, Options};
 
 #[test]
 fn a_killed_service_loses_nothing_and_repeats_nothing() {

@@ -17,4 +17,5 @@ mod letters;
 mod problems;
 mod road;
 mod shards;
+mod standby;
 mod trace;

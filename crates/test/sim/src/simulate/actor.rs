@@ -3,7 +3,7 @@
 use remora_decision_core::DecisionCore;
 use remora_domain::{Envelope, Timestamp};
 use remora_ingestor_core::{IngestorCore, IngestorEffect, IngestorInput};
-use remora_machine::{NoLocal, ServiceCore, ServiceInput, ServiceOutput};
+use remora_machine::{NoLocal, ServiceCore, ServiceInput, ServiceOutput, TermInput, TermOutput};
 use remora_order_router_core::{OrderRouterCore, RouterInput, RouterOutput};
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::{PersisterCore, PersisterInput, PersisterOutput};
@@ -17,6 +17,7 @@ pub(super) enum LocalIn {
     Feed(FeedInput),
     Router(RouterInput),
     Persister(PersisterInput),
+    Term(TermInput),
 }
 
 /// Is an input of any core.
@@ -35,6 +36,7 @@ pub(super) enum Said {
     Venue(VenueCommand),
     Link(LinkCommand),
     Store(PersisterOutput),
+    Term(TermOutput),
     Fault(&'static str),
 }
 
@@ -119,7 +121,7 @@ impl Bridge for IngestorCore {
     fn input(local: LocalIn) -> Option<IngestorInput> {
         match local {
             LocalIn::Feed(input) => Some(IngestorInput(input)),
-            LocalIn::Router(_) | LocalIn::Persister(_) => None,
+            LocalIn::Router(_) | LocalIn::Persister(_) | LocalIn::Term(_) => None,
         }
     }
 
@@ -132,7 +134,7 @@ impl Bridge for OrderRouterCore {
     fn input(local: LocalIn) -> Option<RouterInput> {
         match local {
             LocalIn::Router(input) => Some(input),
-            LocalIn::Feed(_) | LocalIn::Persister(_) => None,
+            LocalIn::Feed(_) | LocalIn::Persister(_) | LocalIn::Term(_) => None,
         }
     }
 
@@ -148,7 +150,7 @@ impl Bridge for PersisterCore {
     fn input(local: LocalIn) -> Option<PersisterInput> {
         match local {
             LocalIn::Persister(input) => Some(input),
-            LocalIn::Feed(_) | LocalIn::Router(_) => None,
+            LocalIn::Feed(_) | LocalIn::Router(_) | LocalIn::Term(_) => None,
         }
     }
 
@@ -178,12 +180,15 @@ impl Bridge for DecisionCore {
 }
 
 impl Bridge for RiskGateCore {
-    fn input(_: LocalIn) -> Option<NoLocal> {
-        None
+    fn input(local: LocalIn) -> Option<TermInput> {
+        match local {
+            LocalIn::Term(input) => Some(input),
+            LocalIn::Feed(_) | LocalIn::Router(_) | LocalIn::Persister(_) => None,
+        }
     }
 
-    fn said(never: NoLocal) -> Said {
-        match never {}
+    fn said(effect: TermOutput) -> Said {
+        Said::Term(effect)
     }
 
     fn as_gate(&self) -> Option<&RiskGateCore> {

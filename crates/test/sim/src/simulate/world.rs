@@ -5,8 +5,8 @@
 
 use super::Simulation;
 use super::actor::{
-    Actor, Input, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor, seat_persister,
-    seat_router,
+    Actor, Input, LocalIn, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor,
+    seat_persister, seat_router,
 };
 use super::checks::{Breach, Checks, Rule};
 pub(super) use super::event::Event;
@@ -28,7 +28,7 @@ use remora_domain::{
     DurationNs, Envelope, IdError, Instrument, ProducerId, Sequencer, SessionId, Subject, Timestamp,
 };
 use remora_ingestor_core::IngestorCore;
-use remora_machine::SplitMix64;
+use remora_machine::{SplitMix64, TermInput, TermOutput};
 use remora_order_router_core::OrderRouterCore;
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::PersisterCore;
@@ -308,6 +308,11 @@ impl World {
             Said::Venue(command) => self.send_command(own, command),
             Said::Link(command) => self.link(command),
             Said::Store(effect) => self.write_history(effect),
+            Said::Term(TermOutput::Claim { epoch }) => {
+                // Gates without a lease: each has a term without end, and only the epochs keep them apart.
+                let leads = TermInput::Leads { epoch, until: Timestamp::MAX };
+                self.give(service, Input::Local(LocalIn::Term(leads)));
+            }
             Said::Fault(text) => {
                 let detail = format!("{}: {text}", service.name());
                 self.checks.breach(self.now, Rule::NoFault, None, detail);

@@ -152,6 +152,12 @@ fn services_that_must_not_run_twice_never_do() {
         for Instance { name, program, .. } in instances() {
             let workload = manifest.workload(&name);
             let is_stateful = text(workload, "kind") == "StatefulSet";
+            let is_leased = list(container(at(workload, "spec/template")), "args")
+                .iter()
+                .any(|argument| argument.as_str() == Some("--lease"));
+            let runs = at(workload, "spec/replicas").as_u64();
+            let is_sharded = program == "remora-ingestor";
+            assert!(is_leased || is_sharded || runs == Some(1), "{name}: {runs:?} and no lease");
             if ["remora-risk-gate", "remora-order-router", "remora-ingestor"].contains(&&*program) {
                 assert!(is_stateful, "{name}");
             } else {

@@ -428,6 +428,13 @@ fn a_gate_or_router_that_is_not_active_takes_everything_back() {
 }
 
 #[test]
+fn a_gate_of_an_older_epoch_has_nothing_to_say() {
+    let (mut scene, _) = standing();
+    scene.tell(Body::ControlState(control_state(Service::RiskGate, ServiceState::Halted, 0)));
+    assert_eq!(scene.cancels(), []);
+}
+
+#[test]
 fn an_order_is_taken_back_once_its_approval_is_known_not_before() {
     let mut scene = Scene::quoting();
     let asked = scene.asked.clone();

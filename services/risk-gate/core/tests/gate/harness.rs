@@ -5,7 +5,7 @@ use remora_domain::{
     Instrument, InstrumentKey, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Price, Qty,
     RefusalReason, Sequencer, Service, SessionId, SystemStatus, Ticker, Timestamp,
 };
-use remora_machine::{NoLocal, ServiceInput, ServiceOutput};
+use remora_machine::{ServiceInput, ServiceOutput, TermInput, TermOutput};
 use remora_risk_gate_core::{PairExposure, Permitted, RiskGateConfig, RiskGateCore};
 use remora_testkit::{
     Driver, Producer, account, at_ms, balances, book, bps, fees, heartbeat, instrument, key,
@@ -167,13 +167,37 @@ impl Gate {
     }
 
     /// Gives everything the gate asked for, faults included.
-    pub(crate) fn say_raw(&mut self, envelope: Arc<Envelope>) -> Vec<ServiceOutput<NoLocal>> {
+    pub(crate) fn say_raw(&mut self, envelope: Arc<Envelope>) -> Vec<ServiceOutput<TermOutput>> {
         self.driver.feed(self.now, ServiceInput::Message(envelope))
     }
 
+    /// Ends recovery and begins a term without end, in the epoch that the gate asks for.
     pub(crate) fn caught_up(&mut self) -> Vec<Arc<Envelope>> {
-        let said = published(self.driver.caught_up(self.now));
-        self.log.extend(said.iter().cloned());
+        let epoch = self.follows();
+        self.leads(epoch, Timestamp::MAX)
+    }
+
+    /// Ends recovery; gives the epoch that the gate asks for.
+    pub(crate) fn follows(&mut self) -> u64 {
+        let said = self.driver.caught_up(self.now);
+        let [ServiceOutput::Local(TermOutput::Claim { epoch })] = said.as_slice() else {
+            panic!("{said:?}")
+        };
+        *epoch
+    }
+
+    /// Begins a term or moves its end; gives what the gate publishes.
+    pub(crate) fn leads(&mut self, epoch: u64, until: Timestamp) -> Vec<Arc<Envelope>> {
+        published(self.term(TermInput::Leads { epoch, until }))
+    }
+
+    /// Gives everything the gate asks for when it hears of its term.
+    pub(crate) fn term(&mut self, term: TermInput) -> Vec<ServiceOutput<TermOutput>> {
+        let said = self.driver.feed(self.now, ServiceInput::Local(term));
+        self.log.extend(said.iter().filter_map(|output| match output {
+            ServiceOutput::Publish(envelope) => Some(Arc::clone(envelope)),
+            ServiceOutput::Local(_) | ServiceOutput::Fault(_) => None,
+        }));
         said
     }
 

@@ -17,4 +17,5 @@ mod property;
 mod recovery;
 mod reservations;
 mod scenes;
+mod terms;
 mod watch;

@@ -5,7 +5,7 @@ use remora_domain::{
     Body, CancelReason, ControlScope, Envelope, OrderRequest, Qty, RefusalReason as Why, Service,
     ServiceState, Subject, Timestamp,
 };
-use remora_machine::{Machine, NoLocal, ServiceInput, ServiceOutput};
+use remora_machine::{Machine, ServiceInput, ServiceOutput, TermInput};
 use remora_testkit::{
     Producer, accepted, at_ms, book, cancel, cancelled, contract, control_state, filled, halt, key,
     position, qty, request, resume, router_ready, sending, venue,
@@ -195,7 +195,7 @@ fn recovery_ends_once() {
 }
 
 /// Makes a log that touches every input, with recovery ending in its middle.
-fn full_log() -> Vec<(Timestamp, ServiceInput<NoLocal>)> {
+fn full_log() -> Vec<(Timestamp, ServiceInput<TermInput>)> {
     let mut first = Gate::ready(config());
     first.command(halt(ControlScope::Instrument(key("ETH-USD"))));
     let held = OrderRequest { qty: qty("2"), ..request("a-1") };
@@ -222,7 +222,9 @@ fn full_log() -> Vec<(Timestamp, ServiceInput<NoLocal>)> {
     let history = first.log.iter().map(|e| (first.now, ServiceInput::Message(Arc::clone(e))));
     let news = second.log[first.log.len()..].iter().filter(|e| !is_of_this_run(e));
     let news = news.map(|e| (e.header.publish_time, ServiceInput::Message(Arc::clone(e))));
-    history.chain([(first.now, ServiceInput::CaughtUp)]).chain(news).collect()
+    let leads = TermInput::Leads { epoch: 2, until: Timestamp::MAX };
+    let begins = [ServiceInput::CaughtUp, ServiceInput::Local(leads)].map(|it| (first.now, it));
+    history.chain(begins).chain(news).collect()
 }
 
 #[test]
