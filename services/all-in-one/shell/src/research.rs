@@ -6,6 +6,7 @@ mod edge;
 mod edge_page;
 mod feed;
 mod filters;
+mod futures;
 mod heard_bars;
 pub(crate) mod inputs;
 mod page;

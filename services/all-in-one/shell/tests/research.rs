@@ -205,6 +205,31 @@ fn pairs_are_scored_chosen_and_explained_and_questions_without_an_answer_are_ref
 }
 
 #[test]
+fn pairs_without_a_future_are_refused_where_one_is_wanted_and_somebody_must_list_them() {
+    let folder = tempfile::tempdir().unwrap();
+    candles(&folder.path().join("BTC_USD.csv"), 40, true);
+    candles(&folder.path().join("BBB_USD.csv"), 40, true);
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../demo/synthetic_kraken_spot.jsonl.gz");
+    let run = |more: &[&str]| {
+        let data = ["pairs", "select", "--data", folder.path().to_str().unwrap()];
+        let terms = ["--capital", "1000", "--maker-fee-bps", "-2", "--currency", "USD"];
+        let free = ["--no-filter", "edge_bps_min", "--filter", "volume_min=0"];
+        remora(data.iter().chain(&terms).chain(&free).chain(more).copied().collect::<Vec<_>>())
+    };
+    let said = run(&["--has-future", "--futures", shipped]);
+    let told = text(&said.stdout);
+    assert!(told.contains("Universe 1: 1 of 2 pairs"), "{told} {}", text(&said.stderr));
+    let of_other = told.lines().find(|line| line.contains("BBB_USD")).unwrap();
+    assert!(of_other.contains("has_future: no future is listed"), "{of_other}");
+    let alone = run(&["--has-future"]);
+    assert!(!alone.status.success() && text(&alone.stderr).contains("--futures"));
+    let none = folder.path().join("BTC_USD.csv");
+    let wrong = run(&["--futures", none.to_str().unwrap()]);
+    assert!(!wrong.status.success(), "{}", text(&wrong.stdout));
+}
+
+#[test]
 fn what_our_own_fills_earned_stands_beside_a_pair_and_too_little_of_it_is_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let (history, shipped) =

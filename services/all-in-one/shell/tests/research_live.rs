@@ -65,6 +65,16 @@ fn spot_and_futures_are_heard_by_one_clock_and_half_a_minute_establishes_nothing
     let directions = results["directions"].as_array().unwrap();
     assert!(directions.iter().all(|direction| direction["outcome"] != "established"), "{said}");
     assert!(said.contains("not established"), "{said}");
+    // Who lists futures may be a live venue as well.
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../demo/synthetic_kraken_spot.jsonl.gz");
+    let asked = ["pairs", "analyze", "--data", shipped, "--futures", &second, "--capital", "1000"];
+    let terms = ["--maker-fee-bps", "0", "--currency", "USD", "--json", out.to_str().unwrap()];
+    succeed(asked.iter().chain(&terms));
+    let results = json(&out);
+    let cards = results["cards"].as_array().unwrap();
+    let of_btc = |card: &&serde_json::Value| card["facts"]["base"] == "BTC";
+    assert_eq!(cards.iter().find(of_btc).unwrap()["facts"]["has_future"], true);
     assert!(spot.stop().unwrap() && futures.stop().unwrap());
 }
 

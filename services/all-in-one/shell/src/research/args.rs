@@ -162,6 +162,9 @@ pub(crate) struct PairsArguments {
     /// Share of its bars that a candle file must have; with fewer it is refused.
     #[arg(long, default_value_t = 0.9, value_parser = share)]
     pub(crate) coverage_min: f64,
+    /// Who lists futures: recordings of a venue with contracts, or its live feed as VENUE=ws://HOST, which is heard for five seconds.
+    #[arg(long, num_args = 1.., value_name = "DATA|VENUE=URL")]
+    pub(crate) futures: Vec<String>,
     #[command(flatten)]
     pub(crate) past: PastArguments,
     #[command(flatten)]
@@ -220,8 +223,8 @@ pub(crate) struct SelectArguments {
     /// No pair that matches; repeatable.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) deny: Vec<String>,
-    /// Only pairs on which a future is listed in the same data.
-    #[arg(long)]
+    /// Only pairs on whose asset --futures lists one.
+    #[arg(long, requires = "futures")]
     pub(crate) has_future: bool,
     /// Only pairs of which our own history has a record.
     #[arg(long, requires = "history")]

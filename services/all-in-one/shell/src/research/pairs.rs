@@ -2,7 +2,7 @@
 
 use super::args::{ExplainArguments, OutArguments, PairsArguments, PairsCommand, SelectArguments};
 use super::pairs_rows::{record_cell, record_line, row};
-use super::{filters, pairs_data, pairs_page, past, write};
+use super::{filters, futures, pairs_data, pairs_page, past, write};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
@@ -62,6 +62,9 @@ async fn score(arguments: &PairsArguments) -> Result<Scored> {
     };
     let past = past::read(arguments).await?;
     let (mut facts, refused) = pairs_data::read(arguments).await?;
+    if let Some(listed) = futures::listed(&arguments.futures).await? {
+        futures::add(&mut facts, &listed);
+    }
     if let Some(past) = &past {
         past::add(&mut facts, past, arguments)?;
     }
