@@ -8,7 +8,8 @@
 //! What goes wrong: core messages lost and late; log entries late and read again; logs out of step with each other; any
 //! process cut off from the bus, all of them (the bus away), stopped for a while (a slow consumer), killed at any event
 //! and started again from the log, with and without losing what was not yet durable; a second gate that starts beside the
-//! one that lives, which hears of it late and goes on until it does; clocks set and drifting; orders, cancels and answers
+//! one that lives, which hears of it late and goes on until it does, or, in the half of the runs in which two gates share a
+//! lease, the loss of the one that leads; clocks set and drifting; orders, cancels and answers
 //! lost (outcome unknown); executions told late, after the end of their order, and twice; partial fills; refusals,
 //! throttling, cancel-only, maintenance; wrong balances, orders of others; broken connections, sequence gaps, a silent
 //! feed; halts of everything, the venue and a pair, reducing only, resumes, changes of limits; forged approvals; the
@@ -29,6 +30,7 @@ mod gate_view;
 mod halt_view;
 mod history;
 mod kinds;
+mod lease;
 mod lies;
 mod market;
 mod process;

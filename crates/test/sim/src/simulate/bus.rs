@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Draws the time of one hop.
-    fn hop(&mut self) -> DurationNs {
+    pub(super) fn hop(&mut self) -> DurationNs {
         let usual = self.delay(150, 700);
         if self.is_drawn(self.weather.slow_ppm) {
             self.count(FaultKind::MessageLate);

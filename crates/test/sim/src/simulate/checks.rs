@@ -46,6 +46,10 @@ pub enum Rule {
     BooksAgree,
     /// After quiet no order is open at the exchange that we hold for ended, or do not know.
     NothingIsForgotten,
+    /// With a lease: what is said under one epoch is said by one run of a gate.
+    OneActsPerEpoch,
+    /// With a lease: after the faults have stopped exactly one gate leads.
+    OneLeads,
     /// After the faults have stopped the system quotes again.
     QuotesAgain,
     /// After quiet everything durable is in the history store.
@@ -79,6 +83,8 @@ pub(super) struct Checks {
     pub(super) gates: BTreeMap<Seat, GateView>,
     /// When each run of a gate began to read.
     gate_runs: BTreeMap<SessionId, Timestamp>,
+    /// Which run acts under each epoch, where a lease decides.
+    epochs: Option<BTreeMap<u64, SessionId>>,
     /// What the gate has given out, whether it was stored or not.
     given: BTreeSet<MessageId>,
     approvals: BTreeMap<ClOrdId, Vec<OrderApproval>>,
@@ -119,9 +125,10 @@ impl Checks {
         }
     }
 
-    pub(super) fn new(gate: RiskGateConfig) -> Self {
+    pub(super) fn new(gate: RiskGateConfig, is_leased: bool) -> Self {
         Self {
             gate,
+            epochs: is_leased.then(BTreeMap::new),
             gates: BTreeMap::new(),
             gate_runs: BTreeMap::new(),
             given: BTreeSet::new(),
@@ -168,10 +175,32 @@ impl Checks {
                 self.breach(now, Rule::ApprovedOnlyWhileAllowed, Some(id), foul);
             }
         }
+        self.acts(now, by, message);
         if let Body::ControlState(state) = &message.body
             && by == Seat::OrderRouter
         {
             self.epoch = self.epoch.max(state.epoch);
+        }
+    }
+
+    /// Looks at who acts under an epoch.
+    fn acts(&mut self, now: Timestamp, by: Seat, message: &Envelope) {
+        let epoch = if let Body::OrderApproval(approval) = &message.body {
+            approval.fields.epoch
+        } else if let Body::ControlState(state) = &message.body {
+            state.epoch
+        } else {
+            return;
+        };
+        if !Seat::GATES.contains(&by) {
+            return;
+        }
+        let run = message.header.session;
+        let Some(epochs) = &mut self.epochs else { return };
+        let first = *epochs.entry(epoch).or_insert(run);
+        if first != run {
+            let detail = format!("run {run} acts under epoch {epoch}, as run {first} has");
+            self.breach(now, Rule::OneActsPerEpoch, None, detail);
         }
     }
 

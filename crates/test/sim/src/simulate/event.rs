@@ -2,10 +2,12 @@
 
 use super::actor::LocalIn;
 use super::faults::Fault;
+use super::lease::Call;
 use super::process::LaneName;
 use super::seat::Seat;
 use remora_bus::Stream;
 use remora_domain::{Envelope, SessionId, VenueReport};
+use remora_machine::LeaseInput;
 use remora_venue_api::VenueCommand;
 use std::sync::Arc;
 
@@ -49,6 +51,12 @@ pub(super) enum Event {
     Second,
     /// Something goes wrong.
     Fault(Fault),
+    /// A keeper of a lease hears something, or its time has come.
+    Keep { seat: Seat, run: SessionId, input: Option<LeaseInput> },
+    /// A call reaches the register of the lease.
+    RegisterAsked { seat: Seat, run: SessionId, number: u64, call: Call },
+    /// Its answer reaches the keeper, or has not come in time.
+    RegisterSaid { seat: Seat, run: SessionId, number: u64, input: LeaseInput },
     /// A gate that was replaced ends for good.
     Retire(Seat, SessionId),
     /// The last fault is over: everything is healed.

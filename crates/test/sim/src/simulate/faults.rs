@@ -1,6 +1,7 @@
 //! What goes wrong, and when: a schedule by seed.
 
 use super::kinds::{FaultKind, FaultKinds};
+use super::lease::Loss;
 use super::seat::Seat;
 use remora_domain::{ControlScope, DurationNs, Timestamp};
 use remora_machine::SplitMix64;
@@ -14,6 +15,8 @@ pub(super) enum Fault {
     Handover { lasts: DurationNs },
     /// A second gate starts beside the one that lives, which hears of it late and goes on until it does.
     SecondGate { blind: DurationNs },
+    /// The gate that leads is lost, where a lease says which one does.
+    LeaderLoss { how: Loss, lasts: DurationNs },
     /// A process is cut off from the bus.
     Cut { service: Seat, lasts: DurationNs },
     /// The bus is away for everybody.
@@ -77,6 +80,7 @@ impl Fault {
             Self::Crash { .. } => FaultKind::Crash,
             Self::Handover { .. } => FaultKind::Handover,
             Self::SecondGate { .. } => FaultKind::SecondGate,
+            Self::LeaderLoss { .. } => FaultKind::LeaderLoss,
             Self::HaltVenue { .. } => FaultKind::HaltVenue,
             Self::Reduce { .. } => FaultKind::Reduce,
             Self::WrongBalances { .. } => FaultKind::WrongBalances,

@@ -21,6 +21,8 @@ pub enum FaultKind {
     Handover,
     /// A second gate starts while the first goes on.
     SecondGate,
+    /// The gate that holds the lease dies, stands still or is cut off.
+    LeaderLoss,
     /// A process is cut off from the bus.
     Cut,
     /// The bus is away for everybody.
@@ -83,6 +85,7 @@ impl FaultKind {
         Self::Crash,
         Self::Handover,
         Self::SecondGate,
+        Self::LeaderLoss,
         Self::Cut,
         Self::BusAway,
         Self::Pause,
@@ -121,6 +124,7 @@ impl FaultKind {
             Self::Crash => "crash",
             Self::Handover => "handover",
             Self::SecondGate => "second-gate",
+            Self::LeaderLoss => "leader-loss",
             Self::Cut => "cut",
             Self::BusAway => "bus-away",
             Self::Pause => "pause",
@@ -164,6 +168,7 @@ impl FaultKind {
                 | Self::Rejects
                 | Self::Throttles
                 | Self::Forgery
+                | Self::LeaderLoss
         )
     }
 

@@ -24,6 +24,7 @@ impl World {
             Fault::Crash { service, keeps, down } => self.crash(service, keeps, down),
             Fault::Handover { lasts } => self.hand_over(lasts),
             Fault::SecondGate { blind } => self.start_second_gate(until(blind)),
+            Fault::LeaderLoss { how, lasts } => self.lose_leader(how, lasts),
             Fault::Cut { service, lasts } => self.cut(service, until(lasts)),
             Fault::BusAway { lasts } => {
                 let until = until(lasts);
@@ -91,7 +92,7 @@ impl World {
         self.post(DurationNs::from_ns(lasts.as_ns() / 3), Event::Fault(crash));
     }
 
-    fn crash(&mut self, service: Seat, keeps: bool, down: DurationNs) {
+    pub(super) fn crash(&mut self, service: Seat, keeps: bool, down: DurationNs) {
         let Some(process) = self.processes.get_mut(&service) else { return };
         if process.actor.is_none() {
             return;
@@ -128,6 +129,9 @@ impl World {
     /// Lets a gate that is replaced end some time later: the one that was up when another came up, whichever was started
     /// first, because the later one has the newer epoch.
     pub(super) fn replace_gate(&mut self, newer: Seat) {
+        if self.leases.is_on {
+            return; // whoever leads
+        }
         let older = newer.other_gate().and_then(|seat| self.process(seat));
         let Some(older) = older.filter(|process| process.is_caught_up) else { return };
         let (seat, run) = (older.service, older.run);
@@ -145,13 +149,13 @@ impl World {
         }
     }
 
-    fn cut(&mut self, service: Seat, until: Timestamp) {
+    pub(super) fn cut(&mut self, service: Seat, until: Timestamp) {
         if let Some(process) = self.processes.get_mut(&service) {
             process.cut_until = process.cut_until.max(until);
         }
     }
 
-    fn pause(&mut self, service: Seat, until: Timestamp) {
+    pub(super) fn pause(&mut self, service: Seat, until: Timestamp) {
         let Some(process) = self.processes.get_mut(&service) else { return };
         if process.actor.is_some() {
             process.paused_until = process.paused_until.max(until);
@@ -289,7 +293,8 @@ impl World {
                 .other_gate()
                 .and_then(|other| self.process(other))
                 .is_some_and(|other| other.actor.is_some());
-            if !has_gate && *service != Seat::OtherGate {
+            let is_single = has_gate || *service == Seat::OtherGate;
+            if !is_single || self.leases.is_on {
                 self.post(DurationNs::from_ms(10), Event::Start(*service));
             }
         }

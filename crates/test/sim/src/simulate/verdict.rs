@@ -17,6 +17,7 @@ const QUOTED_WITHIN: DurationNs = DurationNs::from_s(20);
 impl World {
     /// Compares what we hold with what is, after quiet.
     pub(super) fn judge_the_end(&mut self) {
+        self.judge_leaders();
         self.judge_executions();
         self.judge_positions();
         self.judge_open_orders();

@@ -5,8 +5,8 @@
 
 use super::Simulation;
 use super::actor::{
-    Actor, Input, LocalIn, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor,
-    seat_persister, seat_router,
+    Actor, Input, Said, seat_decision, seat_discovery, seat_gate, seat_ingestor, seat_persister,
+    seat_router,
 };
 use super::checks::{Breach, Checks, Rule};
 pub(super) use super::event::Event;
@@ -15,6 +15,7 @@ use super::faults::{Weather, schedule};
 use super::feed::SimFeed;
 use super::history::History;
 use super::kinds::{FaultKind, FaultKinds};
+use super::lease::Leases;
 use super::market::{MarketError, definitions};
 use super::process::Process;
 use super::road::{FeedRoad, PrivateRoad};
@@ -28,7 +29,7 @@ use remora_domain::{
     DurationNs, Envelope, IdError, Instrument, ProducerId, Sequencer, SessionId, Subject, Timestamp,
 };
 use remora_ingestor_core::IngestorCore;
-use remora_machine::{SplitMix64, TermInput, TermOutput};
+use remora_machine::{SplitMix64, TermOutput};
 use remora_order_router_core::OrderRouterCore;
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::PersisterCore;
@@ -76,6 +77,7 @@ pub(super) struct World {
     pub(super) operator_at: Timestamp,
     pub(super) limits_version: u64,
     pub(super) forges: bool,
+    pub(super) leases: Leases,
     pub(super) checks: Checks,
     pub(super) trace: Trace,
     pub(super) kinds: FaultKinds,
@@ -102,6 +104,8 @@ impl World {
         let mut fates = SplitMix64::new(random.next_u64());
         let mut faults = schedule(&mut fates, faults_from, quiet_at, pairs);
         faults.retain(|(_, fault)| fault.kind().is_none_or(|kind| kinds.has(kind)));
+        let leases = Leases::of(seed);
+        leases.turn(seed, kinds, &mut faults);
         let mut gate_key = [0_u8; 32];
         for chunk in gate_key.chunks_mut(8) {
             chunk.copy_from_slice(&random.next_u64().to_be_bytes());
@@ -124,7 +128,8 @@ impl World {
             operator_at: START,
             limits_version: plan.gate.version,
             forges: false,
-            checks: Checks::new(plan.gate.clone()),
+            checks: Checks::new(plan.gate.clone(), leases.is_on),
+            leases,
             trace: Trace::new(),
             kinds,
             faults: BTreeMap::new(),
@@ -134,7 +139,8 @@ impl World {
             gate_key,
             plan,
         };
-        let begin = Seat::ALL.iter().copied().filter(|seat| *seat != Seat::OtherGate);
+        let has_two = world.leases.is_on;
+        let begin = Seat::ALL.iter().copied().filter(|seat| has_two || *seat != Seat::OtherGate);
         for (place, service) in (0_i64..).zip(begin) {
             world.post(DurationNs::from_ms(place.saturating_mul(3)), Event::Start(service));
         }
@@ -233,6 +239,13 @@ impl World {
             Event::FeedSaid { conn, text } => self.feed_said(conn, &text),
             Event::Second => self.second(),
             Event::Fault(fault) => self.go_wrong(fault),
+            Event::Keep { seat, run, input } => self.keep(seat, run, input),
+            Event::RegisterAsked { seat, run, number, call } => {
+                self.register_asked(seat, run, number, call);
+            }
+            Event::RegisterSaid { seat, run, number, input } => {
+                self.register_said(seat, run, number, input);
+            }
             Event::Retire(seat, run) => self.retire(seat, run),
             Event::Quiet => self.heal(),
             Event::Still => {
@@ -299,6 +312,7 @@ impl World {
         for one in said {
             self.carry_out(service, own, one);
         }
+        self.end_replaced(service);
     }
 
     fn carry_out(&mut self, service: Seat, own: Timestamp, said: Said) {
@@ -308,11 +322,7 @@ impl World {
             Said::Venue(command) => self.send_command(own, command),
             Said::Link(command) => self.link(command),
             Said::Store(effect) => self.write_history(effect),
-            Said::Term(TermOutput::Claim { epoch }) => {
-                // Gates without a lease: each has a term without end, and only the epochs keep them apart.
-                let leads = TermInput::Leads { epoch, until: Timestamp::MAX };
-                self.give(service, Input::Local(LocalIn::Term(leads)));
-            }
+            Said::Term(TermOutput::Claim { epoch }) => self.claim(service, epoch),
             Said::Fault(text) => {
                 let detail = format!("{}: {text}", service.name());
                 self.checks.breach(self.now, Rule::NoFault, None, detail);
