@@ -6,6 +6,7 @@ mod demo_data;
 #[cfg(test)]
 mod deploy_check;
 mod fault_run;
+mod kills;
 mod lag;
 mod planted;
 mod simulate;
@@ -43,6 +44,9 @@ enum Command {
         #[arg(long)]
         small: bool,
     },
+    /// Kills every service in turn and the gate that leads while they trade on the simulated exchange, and prints how long no
+    /// quote reached it; then compares the books and replays every run. Some seconds a kill.
+    Kills(kills::Arguments),
     /// Runs the whole system in virtual time while everything goes wrong that can: seeds 1 to N of ten minutes, optimised.
     Simulate(simulate::Arguments),
     /// Plants known bugs in a copy of the sources, one after the other, and fails when the simulation misses one.
@@ -68,6 +72,7 @@ fn main() -> Result<()> {
         Command::Test => test::run(&root),
         Command::Up(arguments) => up::run(&root, &arguments),
         Command::FaultRun { seed, small } => fault_run::run(&root, seed, small),
+        Command::Kills(arguments) => kills::run(&root, &arguments),
         Command::Simulate(arguments) => simulate::run(&root, &arguments),
         Command::PlantedBugs => planted::run(&root),
         Command::Lag(arguments) => lag::run(&root, &arguments),

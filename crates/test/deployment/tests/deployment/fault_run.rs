@@ -8,7 +8,7 @@
 //! Both sizes are constants below: the small one runs with every test, the full one by `cargo xtask fault-run`.
 
 mod books;
-mod exchange;
+pub(crate) mod exchange;
 mod limits;
 mod profile;
 mod script;
@@ -32,9 +32,11 @@ use std::time::{Duration, Instant, SystemTime};
 use wiretap::Wiretap;
 
 /// How much there is of everything.
-struct Size {
+pub(crate) struct Size {
     /// Invented pairs beside the usual eight in US dollars.
-    invented: u32,
+    pub(crate) invented: u32,
+    /// Whether a second gate stands by.
+    pub(crate) has_standby: bool,
     /// Orders that the exchange has accepted before the run may end.
     orders: usize,
     /// How often the router is killed on the way.
@@ -46,8 +48,25 @@ struct Size {
     within: Duration,
 }
 
+impl Size {
+    /// Is a run without faults over so many invented pairs.
+    pub(crate) const fn quiet(invented: u32, has_standby: bool) -> Self {
+        let round = Round { ms: 0, divisor: 1 };
+        Self {
+            invented,
+            has_standby,
+            orders: 0,
+            kills: 0,
+            rounds: 0,
+            round,
+            within: Duration::ZERO,
+        }
+    }
+}
+
 const SMALL: Size = Size {
     invented: 16,
+    has_standby: false,
     orders: 300,
     kills: 2,
     rounds: 1,
@@ -57,6 +76,7 @@ const SMALL: Size = Size {
 /// With as many faults for each order a router would read back all day, at the pace of the exchange's rate limits.
 const FULL: Size = Size {
     invented: 104,
+    has_standby: false,
     orders: 10_000,
     kills: 6,
     rounds: 2,
@@ -74,10 +94,10 @@ const QUIET_WITHIN: Duration = Duration::from_secs(120);
 const TIMER_LATE_MS: i64 = 2_000;
 
 /// Keeps every log of a run that fails.
-struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::Builder::new().prefix("remora-fault-run-").tempdir().unwrap())
     }
 }
@@ -92,11 +112,11 @@ impl Drop for Folder {
 }
 
 /// Is one run.
-struct Run {
-    exchange: Exchange,
+pub(crate) struct Run {
+    pub(crate) exchange: Exchange,
     wiretap: Wiretap,
-    deployment: Deployment,
-    watcher: Watcher,
+    pub(crate) deployment: Deployment,
+    pub(crate) watcher: Watcher,
     mids: Mids,
     chance: SplitMix64,
     rounds: u32,
@@ -105,12 +125,13 @@ struct Run {
 }
 
 impl Run {
-    fn start(seed: u64, size: &Size, folder: &Path) -> Self {
+    pub(crate) fn start(seed: u64, size: &Size, folder: &Path) -> Self {
         let programs = Options::demo().unwrap().programs;
         let exchange = Exchange::start(&programs, folder, seed, size.invented);
         let wiretap = Wiretap::before(&exchange.address("REST"));
         let mut options = Options::live(exchange.live(wiretap.url())).unwrap();
         options.profile = profile::write(folder, size.invented);
+        options.has_standby = size.has_standby;
         let deployed = folder.join("deployment");
         std::fs::create_dir(&deployed).unwrap();
         options.folder = Some(deployed);
@@ -132,7 +153,7 @@ impl Run {
         run
     }
 
-    fn note(&mut self, line: impl AsRef<str>) {
+    pub(crate) fn note(&mut self, line: impl AsRef<str>) {
         writeln!(self.report, "{}", line.as_ref()).unwrap();
         eprintln!("fault run: {}", line.as_ref());
     }
@@ -194,7 +215,7 @@ impl Run {
         self.watcher.runtime.block_on(ControlClient::connect(&uri, &token, None)).unwrap()
     }
 
-    fn set_halted(&self, is_halted: bool) {
+    pub(crate) fn set_halted(&self, is_halted: bool) {
         let (mut gate, all) = (self.control("risk-gate"), ControlScope::Global);
         let told = async {
             if is_halted {
@@ -219,7 +240,7 @@ impl Run {
     }
 
     /// Waits until both sets of books are one, and says what is not when that does not come.
-    fn compare(&mut self, when: &str) -> Theirs {
+    pub(crate) fn compare(&mut self, when: &str) -> Theirs {
         let mut found = Vec::new();
         let outcome = wait_for("the books are one", QUIET_WITHIN, || {
             let (theirs, ours) = (Theirs::read(&self.exchange), ours(&self.watcher));
@@ -240,7 +261,7 @@ impl Run {
         theirs
     }
 
-    fn check_limits(&mut self) {
+    pub(crate) fn check_limits(&mut self) {
         let gate = plan(&self.deployment.options().profile).gate;
         let limits = Limits {
             order: gate.order_notional_max.to_decimal(),
@@ -279,7 +300,7 @@ impl Run {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     std::env::var(SEED).map_or(1, |seed| seed.parse().unwrap())
 }
 

@@ -12,6 +12,7 @@ mod control;
 mod fault_run;
 mod health;
 mod insights;
+mod kill_run;
 mod kills;
 mod letters;
 mod problems;
