@@ -183,7 +183,9 @@ fn written(kind: Kind, service: Service, venue: Option<&VenueId>) -> Vec<String>
             })
             .collect(),
         Kind::MdStatus => vec![format!("{start}.{venue}"), format!("{start}.{venue}.*")],
-        Kind::AccountBalance | Kind::AccountFee => vec![format!("{start}.{venue}")],
+        Kind::AccountBalance | Kind::AccountFee | Kind::AccountBreak => {
+            vec![format!("{start}.{venue}")]
+        }
         Kind::MdBook
         | Kind::MdTrade
         | Kind::MdTicker

@@ -89,7 +89,9 @@ fn subjects(kind: Kind) -> Vec<String> {
         Kind::MdStatus => {
             vec![format!("{start}.kraken-spot"), format!("{start}.kraken-spot.BTC-USD")]
         }
-        Kind::AccountBalance | Kind::AccountFee => vec![format!("{start}.paper.kraken-spot")],
+        Kind::AccountBalance | Kind::AccountFee | Kind::AccountBreak => {
+            vec![format!("{start}.paper.kraken-spot")]
+        }
         Kind::OrderRequest
         | Kind::OrderApproval
         | Kind::OrderRefusal

@@ -259,6 +259,7 @@ const fn is_essential(kind: Kind) -> bool {
         | Kind::AccountBalance
         | Kind::AccountPosition
         | Kind::AccountFee
+        | Kind::AccountBreak
         | Kind::ControlCommand
         | Kind::ControlState => true,
         Kind::MdBook

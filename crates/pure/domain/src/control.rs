@@ -1,6 +1,9 @@
 //! Halt, resume, state and heartbeats.
 
-use crate::{AccountId, DurationNs, InstrumentKey, Notional, StrategyId, Timestamp, VenueId};
+use crate::{
+    AccountId, Amount, Asset, DurationNs, Instrument, InstrumentKey, Notional, StrategyId,
+    Timestamp, VenueId,
+};
 use std::collections::BTreeMap;
 
 /// Says what a control command is about.
@@ -92,6 +95,9 @@ pub struct ControlState {
     pub is_guarded: Option<bool>,
     /// Routers: differences between the venue's account and ours that are not resolved yet.
     pub breaks: Vec<ReconciliationBreak>,
+    /// Routers: what the venue held of each asset beyond all fills of the log when both were first compared, so that the
+    /// next run compares with the same; empty until then.
+    pub beyond_fills: BTreeMap<Asset, Amount>,
     /// Gate: what losses of the day and falls from the peak are measured from.
     pub equity: Option<EquityMarks>,
 }
@@ -99,12 +105,28 @@ pub struct ControlState {
 /// Is a difference between what the venue says and what we booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReconciliationBreak {
-    /// In which instrument; `None` for everything at the venue.
+    /// In which instrument; `None` for an asset, and for everything at the venue.
     pub instrument: Option<InstrumentKey>,
+    /// In which asset: it concerns every instrument that it is base or quote of.
+    pub asset: Option<Asset>,
     /// Since when.
     pub since: Timestamp,
     /// What differs, in words.
     pub what: String,
+}
+
+impl ReconciliationBreak {
+    /// Tells whether it forbids quoting an instrument. Where the definition is not known, any asset may be its own.
+    #[must_use]
+    pub fn concerns(&self, key: &InstrumentKey, definition: Option<&Instrument>) -> bool {
+        match (&self.instrument, &self.asset) {
+            (Some(instrument), _) => instrument == key,
+            (None, Some(asset)) => {
+                definition.is_none_or(|known| known.base == *asset || known.quote == *asset)
+            }
+            (None, None) => true,
+        }
+    }
 }
 
 /// Is what equity is compared with: its value at the start of a day, and its highest. In the reporting currency.

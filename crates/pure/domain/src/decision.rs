@@ -66,6 +66,10 @@ decision_reasons! {
     GateSilent = "gate_silent";
     /// The router of the venue gives no sign of life.
     RouterSilent = "router_silent";
+    /// The venue's account and ours differ in the pair or in an asset of it.
+    ReconciliationBreak = "reconciliation_break";
+    /// Only reducing is allowed: at most the side that does so is quoted, with no more than there is to reduce.
+    ReduceOnly = "reduce_only";
     /// The service is told to stop.
     Stopping = "stopping";
     /// A number could not be brought to the instrument's steps.

@@ -113,6 +113,10 @@ text_id!(
     /// Is the venue's id of one execution (FIX 17).
     ExecId, "exec_id", 64, "visible ASCII", is_visible
 );
+text_id!(
+    /// Is our id of one difference between the venue's account and ours: the router's run and its number in it.
+    BreakId, "break_id", 64, "a-z 0-9 -", is_name
+);
 
 /// Writes venue text with the characters a subject allows; `_` and odd bytes become `_` and two hex digits.
 fn escape(text: &str) -> String {

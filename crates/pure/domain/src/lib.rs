@@ -25,7 +25,7 @@ mod subject;
 mod time;
 mod universe;
 
-pub use account::{AccountFees, Balance, Balances, PositionSnapshot};
+pub use account::{AccountBreak, AccountFees, Balance, Balances, BreakKind, PositionSnapshot};
 pub use amount::{Amount, AmountError, Bps, Lots, Notional, Position, Price, Qty, Rate, Ticks};
 pub use control::{
     ControlAction, ControlCommand, ControlScope, ControlState, EquityMarks, Heartbeat,
@@ -34,8 +34,8 @@ pub use control::{
 pub use decision::{DecisionReason, DecisionRecord, QuoteTarget};
 pub use fee::{Fee, FeeSchedule};
 pub use ids::{
-    AccountId, Asset, ClOrdId, ExecId, IdError, InstrumentId, InstrumentKey, MessageId, OrderId,
-    ProducerId, SessionId, StrategyId, VenueId,
+    AccountId, Asset, BreakId, ClOrdId, ExecId, IdError, InstrumentId, InstrumentKey, MessageId,
+    OrderId, ProducerId, SessionId, StrategyId, VenueId,
 };
 pub use insight::{HOURS, HourPattern, Lead, PairInsight, PatternTarget};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, QuantiseError, Rounding};

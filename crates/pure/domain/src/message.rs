@@ -1,10 +1,10 @@
 //! The envelope every bus message travels in, and the numbering that makes it unique.
 
 use crate::{
-    AccountFees, Balances, Bar, BookTop, ControlCommand, ControlState, DecisionRecord, FeedStatus,
-    Heartbeat, Instrument, MarketStatus, MarketTrade, MessageId, OrderApproval, OrderCancel,
-    OrderEvent, OrderRefusal, OrderRequest, PositionSnapshot, ProducerId, SessionId, Ticker,
-    Timestamp, Universe,
+    AccountBreak, AccountFees, Balances, Bar, BookTop, ControlCommand, ControlState,
+    DecisionRecord, FeedStatus, Heartbeat, Instrument, MarketStatus, MarketTrade, MessageId,
+    OrderApproval, OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PositionSnapshot,
+    ProducerId, SessionId, Ticker, Timestamp, Universe,
 };
 
 /// Says who published a message, in which run, what caused it, and when.
@@ -73,6 +73,8 @@ pub enum Body {
     Position(PositionSnapshot),
     /// Fee tier.
     AccountFees(AccountFees),
+    /// Difference between the venue's account and ours.
+    AccountBreak(AccountBreak),
     /// Decision with its reason.
     DecisionRecord(DecisionRecord),
     /// Halt or resume.

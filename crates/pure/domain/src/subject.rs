@@ -68,6 +68,8 @@ kinds! {
     AccountPosition = "account.position", durable = true;
     /// Fee tier in force.
     AccountFee = "account.fee", durable = true;
+    /// Differences between the venue's account and ours.
+    AccountBreak = "account.break", durable = true;
     /// Why a quote is where it is.
     DecisionRecord = "decision.record", durable = true;
     /// Halt and resume.
@@ -159,6 +161,7 @@ impl Subject {
             Body::Balances(m) => account(Kind::AccountBalance, &m.account, &m.venue),
             Body::Position(m) => order(Kind::AccountPosition, &m.account, &m.instrument),
             Body::AccountFees(m) => account(Kind::AccountFee, &m.account, &m.venue),
+            Body::AccountBreak(m) => account(Kind::AccountBreak, &m.account, &m.venue),
             Body::DecisionRecord(m) => at(Kind::DecisionRecord, &m.instrument),
             Body::ControlCommand(_) => from(Kind::ControlCommand),
             Body::ControlState(_) => from(Kind::ControlState),

@@ -2,7 +2,7 @@
 
 use crate::amounts::{message_id_from, message_id_to, need, ns, time};
 use crate::generated::envelope as wire;
-use crate::{WireError, market, operations, orders};
+use crate::{WireError, accounts, market, operations, orders};
 use bytes::Bytes;
 use prost::Message as _;
 use remora_domain::{Body, Envelope, Header, Timestamp};
@@ -74,6 +74,7 @@ fn body_to(body: &Body) -> WireBody {
         Body::Balances(m) => WireBody::Balances(orders::balances_to(m)),
         Body::Position(m) => WireBody::Position(orders::position_to(m)),
         Body::AccountFees(m) => WireBody::AccountFees(orders::fees_to(m)),
+        Body::AccountBreak(m) => WireBody::AccountBreak(accounts::break_to(m)),
         Body::DecisionRecord(m) => WireBody::DecisionRecord(market::decision_to(m)),
         Body::ControlCommand(m) => WireBody::ControlCommand(operations::command_to(m)),
         Body::ControlState(m) => WireBody::ControlState(operations::control_state_to(m)),
@@ -99,6 +100,7 @@ fn body_from(body: WireBody) -> Result<Body, WireError> {
         WireBody::Balances(m) => Body::Balances(orders::balances_from(m)?),
         WireBody::Position(m) => Body::Position(orders::position_from(m)?),
         WireBody::AccountFees(m) => Body::AccountFees(orders::fees_from(m)?),
+        WireBody::AccountBreak(m) => Body::AccountBreak(accounts::break_from(m)?),
         WireBody::DecisionRecord(m) => Body::DecisionRecord(market::decision_from(m)?),
         WireBody::ControlCommand(m) => Body::ControlCommand(operations::command_from(m)?),
         WireBody::ControlState(m) => Body::ControlState(operations::control_state_from(m)?),

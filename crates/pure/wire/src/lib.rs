@@ -6,6 +6,7 @@
 //! Test alone: `cargo test -p remora-wire`.
 #![deny(missing_docs)]
 
+mod accounts;
 mod amounts;
 mod envelope;
 mod error;

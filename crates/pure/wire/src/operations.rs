@@ -5,8 +5,8 @@ use crate::amounts::{amount, dec, enum_map, id, key_from, key_to, need, text};
 use crate::generated::operations;
 use operations::control_scope::Scope;
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, ControlState, DurationNs, EquityMarks, Heartbeat,
-    LimitsChange, ReconciliationBreak, ServiceState, Timestamp,
+    Amount, Asset, ControlAction, ControlCommand, ControlScope, ControlState, DurationNs,
+    EquityMarks, Heartbeat, LimitsChange, ReconciliationBreak, ServiceState, Timestamp,
 };
 
 enum_map!(action_to, action_from, ControlAction, operations::ControlAction, {
@@ -93,7 +93,17 @@ pub(crate) fn control_state_to(m: &ControlState) -> operations::ControlState {
         is_guarded: m.is_guarded,
         breaks: m.breaks.iter().map(break_to).collect(),
         equity: m.equity.as_ref().map(equity_to),
+        beyond_fills: m.beyond_fills.iter().map(beyond_to).collect(),
     }
+}
+
+fn beyond_to((asset, amount): (&Asset, &Amount)) -> operations::AssetAmount {
+    operations::AssetAmount { asset: asset.to_string(), amount: dec(*amount) }
+}
+
+fn beyond_from(m: operations::AssetAmount) -> Result<(Asset, Amount), WireError> {
+    let asset = id("control_state.beyond_fills.asset", &m.asset)?;
+    Ok((asset, amount("control_state.beyond_fills.amount", m.amount)?))
 }
 
 fn break_to(m: &ReconciliationBreak) -> operations::ReconciliationBreak {
@@ -101,15 +111,18 @@ fn break_to(m: &ReconciliationBreak) -> operations::ReconciliationBreak {
         instrument: m.instrument.as_ref().and_then(key_to),
         since_ns: m.since.as_ns(),
         what: m.what.clone(),
+        asset: m.asset.as_ref().map(ToString::to_string),
     }
 }
 
 fn break_from(m: operations::ReconciliationBreak) -> Result<ReconciliationBreak, WireError> {
     let key = |key| key_from("control_state.breaks.instrument", Some(key));
+    let asset = |name| id("control_state.breaks.asset", name);
     Ok(ReconciliationBreak {
         instrument: m.instrument.map(key).transpose()?,
         since: Timestamp::from_ns(m.since_ns),
         what: text("control_state.breaks.what", m.what)?,
+        asset: m.asset.as_deref().map(asset).transpose()?,
     })
 }
 
@@ -141,6 +154,7 @@ pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlS
         is_guarded: m.is_guarded,
         breaks: m.breaks.into_iter().map(break_from).collect::<Result<_, _>>()?,
         equity: m.equity.map(equity_from).transpose()?,
+        beyond_fills: m.beyond_fills.into_iter().map(beyond_from).collect::<Result<_, _>>()?,
     })
 }
 

@@ -21,6 +21,7 @@ use remora_domain::{
     Timestamp, Universe, VenueId,
 };
 use remora_wire::{WireError, decode, encode};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 fn px(text: &str) -> Price {
@@ -275,6 +276,7 @@ fn others() -> Vec<Body> {
             is_guarded: None,
             breaks: Vec::new(),
             equity: None,
+            beyond_fills: BTreeMap::new(),
         }),
         Body::Heartbeat(Heartbeat {
             service: "decision".to_owned(),
@@ -413,6 +415,7 @@ fn restrictions_guards_breaks_and_equity_survive_the_wire() {
             restricted: vec![ControlScope::Global],
             is_guarded,
             breaks: vec![ReconciliationBreak {
+                asset: instrument.is_none().then(|| Asset::new("USD").unwrap()),
                 instrument,
                 since: Timestamp::from_ns(5),
                 what: "a balance".to_owned(),
@@ -422,6 +425,10 @@ fn restrictions_guards_breaks_and_equity_survive_the_wire() {
                 day_open: Notional::parse("-1.5").unwrap(),
                 peak: Notional::parse("2").unwrap(),
             }),
+            beyond_fills: BTreeMap::from([(
+                Asset::new("USD").unwrap(),
+                Amount::parse("-1.50").unwrap(),
+            )]),
         }));
     }
 }

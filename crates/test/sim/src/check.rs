@@ -169,6 +169,7 @@ impl Checker {
             | Body::Universe(_)
             | Body::Position(_)
             | Body::AccountFees(_)
+            | Body::AccountBreak(_)
             | Body::DecisionRecord(_)
             | Body::ControlCommand(_)
             | Body::ControlState(_)

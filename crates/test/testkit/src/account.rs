@@ -5,6 +5,7 @@ use remora_domain::{
     AccountFees, Amount, Balance, Balances, ControlAction, ControlCommand, ControlScope,
     ControlState, FeeSchedule, Heartbeat, Service, ServiceState,
 };
+use std::collections::BTreeMap;
 
 /// Makes complete balances from (asset, total), nothing held.
 #[must_use]
@@ -70,6 +71,7 @@ pub fn control_state(service: Service, state: ServiceState, epoch: u64) -> Contr
         is_guarded: None,
         breaks: Vec::new(),
         equity: None,
+        beyond_fills: BTreeMap::new(),
     }
 }
 

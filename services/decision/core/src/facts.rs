@@ -3,7 +3,7 @@
 
 use remora_domain::{
     AccountId, Amount, Asset, Balance, Balances, ControlAction, ControlCommand, ControlScope,
-    ControlState, DurationNs, FeeSchedule, Header, InstrumentKey, ProducerId, Service,
+    ControlState, DurationNs, FeeSchedule, Header, Instrument, InstrumentKey, ProducerId, Service,
     ServiceState, SessionId, StrategyId, SystemStatus, Timestamp, Universe, VenueId,
 };
 use remora_machine::Liveness;
@@ -230,6 +230,21 @@ impl Facts {
         slot.set(header, command.action)
     }
 
+    /// Tells whether the router of the venue names a difference between the venue's account and ours that concerns the pair.
+    pub(crate) fn has_break(&self, key: &InstrumentKey, definition: &Instrument) -> bool {
+        let router = self.routers.get(&key.venue).and_then(Latest::get);
+        let mut breaks = router.into_iter().flat_map(|told| &told.state.breaks);
+        breaks.any(|found| found.concerns(key, Some(definition)))
+    }
+
+    /// Tells whether gate or operators allow the pair only orders that reduce its position.
+    pub(crate) fn is_reduce_only(&self, strategy: &StrategyId, key: &InstrumentKey) -> bool {
+        let reduces = |action: &Latest<ControlAction>| action.get() == Some(&ControlAction::Reduce);
+        let by_command = self.commands.iter().filter(|(_, action)| reduces(action));
+        let by_state = self.gate.get().into_iter().flat_map(|told| &told.state.restricted);
+        by_command.map(|(scope, _)| scope).chain(by_state).any(|scope| covers(scope, strategy, key))
+    }
+
     /// Tells whether gate, router and operators let the pair be quoted. A gate or router that never spoke forbids it, and
     /// so does one that has given no sign of life for too long, whatever its last word was.
     pub(crate) fn permission(
@@ -238,12 +253,7 @@ impl Facts {
         strategy: &StrategyId,
         key: &InstrumentKey,
     ) -> Permission {
-        let covers = |scope: &ControlScope| match scope {
-            ControlScope::Global => true,
-            ControlScope::Venue(venue) => *venue == key.venue,
-            ControlScope::Instrument(instrument) => instrument == key,
-            ControlScope::Strategy(held) => held == strategy,
-        };
+        let covers = |scope: &ControlScope| covers(scope, strategy, key);
         let by_command = self
             .commands
             .iter()
@@ -273,5 +283,14 @@ impl Facts {
             }
             Some(_) => Permission::Open,
         }
+    }
+}
+
+fn covers(scope: &ControlScope, strategy: &StrategyId, key: &InstrumentKey) -> bool {
+    match scope {
+        ControlScope::Global => true,
+        ControlScope::Venue(venue) => *venue == key.venue,
+        ControlScope::Instrument(instrument) => instrument == key,
+        ControlScope::Strategy(held) => held == strategy,
     }
 }

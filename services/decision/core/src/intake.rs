@@ -103,9 +103,11 @@ impl DecisionCore {
             Body::OrderRefusal(refusal) => self.take_refusal(at, refusal),
             Body::OrderCancel(cancel) => self.take_cancel(header.publish_time, cancel),
             Body::OrderEvent(event) => self.take_event(at, header, event)?,
-            Body::Ticker(_) | Body::Bar(_) | Body::Position(_) | Body::DecisionRecord(_) => {
-                Concerned::None
-            }
+            Body::Ticker(_)
+            | Body::Bar(_)
+            | Body::Position(_)
+            | Body::AccountBreak(_)
+            | Body::DecisionRecord(_) => Concerned::None,
         })
     }
 

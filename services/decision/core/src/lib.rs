@@ -30,6 +30,7 @@ mod market;
 mod model;
 mod orders;
 mod publish;
+mod reduce;
 mod settings;
 mod sides;
 mod size;

@@ -202,7 +202,8 @@ impl DecisionCore {
         quotes: &Quotes,
     ) -> bool {
         let Some(instrument) = self.instrument(key) else { return false };
-        is_near(order, target, instrument, quotes.half_spread_est())
+        let is_too_large = quotes.is_reduce_only && order.leaves() > target.qty;
+        !is_too_large && is_near(order, target, instrument, quotes.half_spread_est())
     }
 
     /// Tells whether an order may be taken back now. The router must have heard of it; a cancel without effect is

@@ -24,6 +24,8 @@ pub(crate) struct Quotes {
     pub(crate) sigma_est: f64,
     pub(crate) bid_offset_est: Option<f64>,
     pub(crate) ask_offset_est: Option<f64>,
+    /// Whether an order that is larger than its target must go, however little.
+    pub(crate) is_reduce_only: bool,
 }
 
 impl Quotes {
@@ -50,6 +52,7 @@ pub(crate) const fn cancel_reason(reason: DecisionReason) -> CancelReason {
         DecisionReason::NotInUniverse | DecisionReason::NotTradable => CancelReason::PairDeselected,
         DecisionReason::Halted
         | DecisionReason::VenueNotOpen
+        | DecisionReason::ReconciliationBreak
         | DecisionReason::GateSilent
         | DecisionReason::RouterSilent => CancelReason::Halted,
         DecisionReason::Stopping => CancelReason::Shutdown,
@@ -57,6 +60,7 @@ pub(crate) const fn cancel_reason(reason: DecisionReason) -> CancelReason {
         | DecisionReason::QuotingBidOnly
         | DecisionReason::QuotingAskOnly
         | DecisionReason::SizeBelowMin
+        | DecisionReason::ReduceOnly
         | DecisionReason::NoRoom => CancelReason::InventoryLimit,
         DecisionReason::RefusalPause => CancelReason::Requote,
         DecisionReason::NoInstrument
@@ -117,6 +121,7 @@ impl DecisionCore {
             sigma_est: market.fair_est * libm::sqrt(market.variance_est),
             bid_offset_est: offsets.bid_est,
             ask_offset_est: offsets.ask_est,
+            is_reduce_only: false,
         };
         if let Some(offset) = offsets.bid_est {
             quotes.bid = self.target(&basis, Side::Buy, market.fair_est - offset)?;
@@ -124,7 +129,11 @@ impl DecisionCore {
         if let Some(offset) = offsets.ask_est {
             quotes.ask = self.target(&basis, Side::Sell, market.fair_est + offset)?;
         }
+        self.only_reduce(key, &basis.instrument, &mut quotes)?;
         quotes.reason = match (&quotes.bid, &quotes.ask) {
+            (Some(_), None) | (None, Some(_)) if quotes.is_reduce_only => {
+                DecisionReason::ReduceOnly
+            }
             (Some(bid), Some(ask)) if bid.price < ask.price => DecisionReason::QuotingBoth,
             (Some(_), Some(_)) => return Err(DecisionReason::OutOfRange),
             (Some(_), None) => DecisionReason::QuotingBidOnly,
@@ -188,6 +197,9 @@ impl DecisionCore {
             Permission::RouterSilent => return Err(DecisionReason::RouterSilent),
             Permission::Halted => return Err(DecisionReason::Halted),
             Permission::RouterNotReady => return Err(DecisionReason::VenueNotOpen),
+        }
+        if self.facts.has_break(key, instrument) {
+            return Err(DecisionReason::ReconciliationBreak);
         }
         if !is_tradable(instrument) {
             return Err(DecisionReason::NotTradable);

@@ -1,5 +1,7 @@
 //! The core: what it holds, and which part answers which input.
 
+use crate::books::Books;
+use crate::breaks::Breaks;
 use crate::counters::add;
 use crate::orders::{Order, Orders, What};
 use crate::reports::Strays;
@@ -8,8 +10,8 @@ use crate::watch::{Stop, Watch};
 use crate::{OrderRouterConfig, RouterCounters, RouterInput, RouterOutput};
 use remora_approval::{ApprovedOrder, Verifier};
 use remora_domain::{
-    AccountId, Body, ClOrdId, Envelope, Header, InstrumentKey, MessageId, OrderEvent, Sequencer,
-    Timestamp,
+    AccountBreak, AccountId, Body, ClOrdId, DurationNs, Envelope, Header, InstrumentKey, MessageId,
+    OrderEvent, Sequencer, Timestamp, VenueId,
 };
 use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput};
 use remora_venue_api::VenueCommand;
@@ -46,6 +48,8 @@ pub struct OrderRouterCore {
     pub(crate) strays: Strays,
     pub(crate) link: Link,
     pub(crate) published: Published,
+    pub(crate) books: Books,
+    pub(crate) breaks: Breaks,
     pub(crate) watch: Watch,
     pub(crate) stop: Stop,
 }
@@ -71,6 +75,10 @@ pub(crate) struct Link {
     pub(crate) reconcile_at: Timestamp,
     /// What is taken back and was still open at the venue's last list.
     pub(crate) orders_open: Option<u64>,
+    /// How often everything of some scope was taken back, when last, and after how long the venue listed none of it.
+    pub(crate) take_backs: u64,
+    pub(crate) taken_back_at: Option<Timestamp>,
+    pub(crate) emptied_after: Option<DurationNs>,
 }
 
 /// Remembers the newest cancels that name no order yet; a cancel may overtake its approval.
@@ -123,6 +131,8 @@ impl OrderRouterCore {
             strays: Strays::default(),
             link: Link::default(),
             published: Published::default(),
+            books: Books::default(),
+            breaks: Breaks::default(),
         }
     }
 
@@ -143,6 +153,36 @@ impl OrderRouterCore {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.halts.is_total()
+    }
+
+    /// Gives the venue it routes to.
+    #[must_use]
+    pub const fn venue(&self) -> &VenueId {
+        &self.config.venue
+    }
+
+    /// Tells how the last taking back went: how often that was begun in this run, how many orders of it the venue listed
+    /// last, and after how long it listed none.
+    #[must_use]
+    pub const fn taken_back(&self) -> (u64, Option<u64>, Option<DurationNs>) {
+        (self.link.take_backs, self.link.orders_open, self.link.emptied_after)
+    }
+
+    /// Gives the differences between the venue's account and ours that are open.
+    pub fn breaks(&self) -> impl Iterator<Item = &AccountBreak> {
+        self.breaks.open()
+    }
+
+    /// Gives when the balances came that were compared last; `None` before the first.
+    #[must_use]
+    pub const fn balances_compared_at(&self) -> Option<Timestamp> {
+        self.books.compared_at
+    }
+
+    /// Gives in words why balances cannot be compared now, if so.
+    #[must_use]
+    pub fn balances_not_compared(&self) -> Option<&'static str> {
+        self.books.obstacle()
     }
 
     /// Gives how many orders of ours are not terminal.
@@ -211,13 +251,14 @@ impl OrderRouterCore {
             }
             Body::ControlState(state) => self.observe(now, &envelope.header, state, out),
             Body::Heartbeat(beat) => self.hear_beat(now, &envelope.header, beat, out),
+            Body::Instrument(instrument) => self.books.define(instrument),
+            Body::AccountBreak(told) => self.remember_break(&envelope.header, told),
             // Market data is for the paper venue beside this core; the rest is said by us or is nothing to us.
             Body::Book(_)
             | Body::Trade(_)
             | Body::Ticker(_)
             | Body::MarketStatus(_)
             | Body::FeedStatus(_)
-            | Body::Instrument(_)
             | Body::Bar(_)
             | Body::Universe(_)
             | Body::OrderRequest(_)
@@ -295,16 +336,15 @@ impl Machine for OrderRouterCore {
             self.cancel_unanswered(now, &cl_ord_id, out);
         }
         self.refuse_overdue(now, out);
+        self.judge_balances(now, out);
         if self.next_query().is_some_and(|at| at <= now) {
             self.query(now, out);
         }
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        [self.orders.next_timer(), self.next_overdue(), self.next_query(), self.next_watch()]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.orders.next_timer(), self.next_overdue(), self.next_query()];
+        own.into_iter().chain([self.next_watch(), self.next_judgement()]).flatten().min()
     }
 }
 

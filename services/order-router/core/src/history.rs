@@ -39,11 +39,18 @@ impl OrderRouterCore {
                     order.cause = Some(approval);
                 }
                 self.orders.insert(order);
+                if let Some(fill) = &event.fill {
+                    self.books.fill(header.publish_time, &event.instrument, event.side, fill);
+                }
             }
             return;
         };
         order.is_cancel_wanted |= event.ord_status == OrdStatus::CancelPending;
-        order.exec_ids.extend(event.fill.iter().map(|fill| fill.exec_id.clone()));
+        if let Some(fill) = &event.fill
+            && order.exec_ids.insert(fill.exec_id.clone())
+        {
+            self.books.fill(header.publish_time, &event.instrument, event.side, fill);
+        }
         order.cum_qty = order.cum_qty.max(event.cum_qty);
         // Smaller where the order whose place it took filled on the way.
         order.order_qty = order.order_qty.min(event.order_qty);

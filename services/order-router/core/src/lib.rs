@@ -8,12 +8,15 @@
 //! order of ours that the venue lists though it was never sent from here; silence is `SubmitUnknown`, never `Rejected`.
 //! An order stays at the venue only while the gate and the service that asked for it are heard; what is taken back
 //! (halt, silence, end of the service) is asked for until the venue lists none of it, and the count is published.
+//! What differs between the venue's account and ours, and is not under way, is an open break until both agree again.
 //! Must never happen: a send without approval, a delayed cancel, a publication before `CaughtUp`, a terminal event
 //! about a live order because of a repeated or altered approval that names it (those are only counted).
 //! Test alone: `cargo test -p remora-order-router-core`.
 #![deny(missing_docs)]
 
 mod approvals;
+mod books;
+mod breaks;
 mod bytes;
 mod cancels;
 mod codec;

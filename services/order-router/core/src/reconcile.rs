@@ -6,6 +6,7 @@
 //! that no longer lists their order (the paper venue does: its reports leave in one line).
 
 use crate::RouterOutput;
+use crate::breaks::{BreakOf, Finding};
 use crate::core::{OrderRouterCore, Out};
 use crate::counters::add;
 use crate::orders::{Order, What};
@@ -31,6 +32,8 @@ impl OrderRouterCore {
         self.link.has_balances = false;
         self.link.has_fees = false;
         self.link.is_ready = false;
+        self.breaks.forget_suspects();
+        self.books.forget_answers();
         if is_up && self.link.is_caught_up {
             self.start_comparing(now, out);
         }
@@ -93,6 +96,7 @@ impl OrderRouterCore {
         self.counters.foreign_open = 0;
         let mut listed = BTreeSet::new();
         let mut ended_but_listed: u64 = 0;
+        let mut seen = BTreeSet::new();
         for open in orders {
             let id = open.cl_ord_id.as_ref().filter(|id| self.carries_our_name(id));
             match id {
@@ -105,6 +109,7 @@ impl OrderRouterCore {
                     if known.is_some_and(has_ended) {
                         ended_but_listed = ended_but_listed.saturating_add(1);
                     }
+                    seen.extend(self.compare_one(now, asked_at, id, open, out));
                     self.seen_open(now, asked_at, id, open, out);
                 }
             }
@@ -113,8 +118,11 @@ impl OrderRouterCore {
         let missing = live.filter(|order| !listed.contains(&order.cl_ord_id));
         let missing: Vec<ClOrdId> = missing.map(|order| order.cl_ord_id.clone()).collect();
         for id in missing {
+            seen.insert(BreakOf::Order(id.clone()));
             self.seen_absent(now, asked_at, &id, venue_time, out);
         }
+        self.end_unseen(now, &seen, out);
+        self.look_again(now);
         self.link.has_open_orders = true;
         self.link.has_compared_once = true;
         self.check_ready(now, out);
@@ -137,6 +145,42 @@ impl OrderRouterCore {
 
     pub(crate) fn carries_our_name(&self, id: &ClOrdId) -> bool {
         id.as_str().starts_with(&self.config.cl_ord_id_prefix) || self.verifier.is_used(id)
+    }
+
+    /// Looks for what differs about an order that the venue lists under our name; gives what does.
+    fn compare_one(
+        &mut self,
+        now: Timestamp,
+        asked_at: Timestamp,
+        id: &ClOrdId,
+        open: &OpenOrder,
+        out: &mut Out,
+    ) -> Option<BreakOf> {
+        let instrument = Some(open.instrument.clone());
+        let Some(order) = self.orders.get(id) else {
+            let of = BreakOf::Order(id.clone());
+            let cause = format!("the venue lists {id}, which nobody here knows; it is taken back");
+            let found = Finding { instrument, cause, amounts: None };
+            self.open_break(now, now, of.clone(), found, out);
+            return Some(of);
+        };
+        let is_settled = asked_at >= order.touched_at.saturating_add(self.config.absent_grace);
+        if !order.is_sent || !is_settled {
+            return None; // news of it is or may be under way
+        }
+        let (of, cause, amounts) = if order.status.is_terminal() {
+            let cause = format!("the venue lists {id}, which has ended here as {:?}", order.status);
+            (BreakOf::Order(id.clone()), cause, None)
+        } else if open.cum_qty > order.cum_qty {
+            let (ours, theirs) = (order.cum_qty, open.cum_qty);
+            let cause = format!("{id} has filled {theirs} at the venue, {ours} was told to us");
+            let amounts = Some((ours.as_amount(), theirs.as_amount()));
+            (BreakOf::Execution(id.clone()), cause, amounts)
+        } else {
+            return None;
+        };
+        self.differs(now, of.clone(), Finding { instrument, cause, amounts }, out);
+        Some(of)
     }
 
     fn seen_open(
@@ -235,8 +279,29 @@ impl OrderRouterCore {
             return;
         }
         add(&mut self.counters.closed_as_absent);
+        self.tell_absent(now, id, out);
         let reason = OrderEventReason::UnknownOrder;
         let what = What::theirs(ExecType::Cancelled, reason, venue_time);
         self.hear(now, id, Heard::SeenAbsent, what, out);
+    }
+
+    /// Tells of an order that stood here and that the venue lists no more, without a word of how it ended. One whose fate
+    /// was unknown is no difference: nobody had said that it stands.
+    fn tell_absent(&mut self, now: Timestamp, id: &ClOrdId, out: &mut Out) {
+        let Some(order) = self.orders.get(id) else { return };
+        match order.status {
+            OrdStatus::Working | OrdStatus::CancelPending => {}
+            OrdStatus::InFlight
+            | OrdStatus::SubmitUnknown
+            | OrdStatus::Filled
+            | OrdStatus::Cancelled
+            | OrdStatus::Rejected
+            | OrdStatus::Expired => return,
+        }
+        let cause = format!("{id} is {:?} here and the venue lists it no more", order.status);
+        let instrument = Some(order.instrument.clone());
+        let found = Finding { instrument, cause, amounts: None };
+        let resolution = "closed here as cancelled; what it may have filled shows in the balances";
+        self.tell_ended_break(now, &BreakOf::Order(id.clone()), found, resolution, out);
     }
 }

@@ -254,6 +254,7 @@ impl OrderRouterCore {
             }
         };
         order.exec_ids.insert(said.fill.exec_id.clone());
+        self.books.fill(now, &order.instrument, order.side, &said.fill);
         order.cum_qty = cum;
         order.touched_at = now;
         order.answers_without_it = 0;
@@ -308,6 +309,7 @@ impl OrderRouterCore {
             add(&mut self.counters.not_ours);
             return;
         }
+        self.keep_answer(now, &balances);
         if self.published.balances.as_ref() != Some(&balances) {
             self.published.balances = Some(balances.clone());
             self.publish(now, None, Body::Balances(balances), out);

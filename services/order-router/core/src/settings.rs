@@ -47,6 +47,10 @@ pub struct OrderRouterSettings {
     /// 60,000 ms: at least two heartbeats; 5,000 when absent.
     #[serde(default = "owner_silence_default")]
     pub owner_silence_ms_max: i64,
+    /// A person's word that what the account holds when the router starts is right (a deposit or withdrawal was made): the
+    /// run compares with that from then on, and breaks of balances end. `false` when absent; take it off afterwards.
+    #[serde(default)]
+    pub accept_account: bool,
 }
 
 const fn submit_timeout_default() -> i64 {
@@ -94,6 +98,8 @@ pub struct OrderRouterConfig {
     pub request_life: DurationNs,
     /// After which silence of gate or owner orders are taken back.
     pub owner_silence_max: DurationNs,
+    /// Whether what the account holds at the start counts as right.
+    pub is_account_accepted: bool,
 }
 
 impl OrderRouterSettings {
@@ -137,6 +143,7 @@ impl OrderRouterSettings {
                 absent_grace,
                 request_life,
                 owner_silence_max,
+                is_account_accepted: self.accept_account,
             }),
             Ok(_) | Err(_) => Err(problems),
         }
@@ -167,6 +174,7 @@ mod tests {
             absent_grace_ms: -1,
             request_life_ms: 9,
             owner_silence_ms_max: 1_999,
+            accept_account: false,
         };
         let account = AccountId::new("paper").unwrap();
         let keys: Vec<String> =

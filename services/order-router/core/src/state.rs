@@ -105,7 +105,15 @@ impl OrderRouterCore {
         state: &ControlState,
         out: &mut Out,
     ) {
-        if state.service == Service::RiskGate.name() && state.account == self.config.account {
+        if state.account != self.config.account {
+            return;
+        }
+        if state.service == Service::OrderRouter.name()
+            && state.venue.as_ref() == Some(&self.config.venue)
+        {
+            self.remember_beyond(state);
+        }
+        if state.service == Service::RiskGate.name() {
             self.hear_life(now, header, out);
             if state.epoch >= self.verifier.epoch_newest() {
                 self.trust_gate(header);
@@ -146,8 +154,9 @@ impl OrderRouterCore {
             orders_open: self.link.orders_open,
             restricted: Vec::new(),
             is_guarded: None,
-            breaks: Vec::new(),
+            breaks: self.breaks.told(),
             equity: None,
+            beyond_fills: self.books.beyond(),
         };
         if self.published.state.as_ref() != Some(&state) {
             self.published.state = Some(state.clone());

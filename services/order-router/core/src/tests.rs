@@ -1,6 +1,7 @@
 //! What the tests of the core share: a router behind a venue that says what the test wants.
 
 mod amends;
+mod breaks;
 mod flow;
 mod property;
 mod recovery;
@@ -99,6 +100,7 @@ pub(crate) fn config() -> OrderRouterConfig {
         request_life: DurationNs::from_ms(2_000),
         // Tests of silence shorten it; in the others nobody tells that he lives.
         owner_silence_max: DurationNs::from_s(100_000),
+        is_account_accepted: false,
     }
 }
 
@@ -106,7 +108,7 @@ pub(crate) fn core(session: u64) -> OrderRouterCore {
     core_of(config(), session)
 }
 
-fn core_of(config: OrderRouterConfig, session: u64) -> OrderRouterCore {
+pub(crate) fn core_of(config: OrderRouterConfig, session: u64) -> OrderRouterCore {
     let producer = ProducerId::new("order-router-sim-spot").unwrap();
     let sequencer = Sequencer::new(producer, SessionId::new(session));
     OrderRouterCore::new(config, Verifier::new(signer().verifying_key()), sequencer)

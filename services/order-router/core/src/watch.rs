@@ -179,6 +179,9 @@ impl OrderRouterCore {
     /// Takes back every live order that may not stand, and asks the venue until it lists none of them.
     pub(crate) fn take_back(&mut self, now: Timestamp, out: &mut Out) {
         self.link.orders_open = None;
+        self.link.take_backs = self.link.take_backs.saturating_add(1);
+        self.link.taken_back_at = Some(now);
+        self.link.emptied_after = None;
         self.cancel_taken_back(now, out);
         if self.is_taking_back() && self.link.is_up && self.link.is_caught_up {
             self.query(now, out);
@@ -213,6 +216,9 @@ impl OrderRouterCore {
         let live = u64::try_from(live.count()).unwrap_or(u64::MAX);
         let open = live.saturating_add(ended_but_listed);
         self.link.orders_open = Some(open);
+        if open == 0 && self.link.emptied_after.is_none() {
+            self.link.emptied_after = self.link.taken_back_at.map(|at| now.since(at));
+        }
         if open > 0 {
             self.cancel_taken_back(now, out);
             self.query_soon(now, self.config.submit_timeout);

@@ -1,7 +1,7 @@
 //! What the router asks for: intentions stored, commands given to the venue.
 
 use remora_bus::StoredAt;
-use remora_domain::{Body, ClOrdId, Envelope, Timestamp};
+use remora_domain::{AccountBreak, Body, ClOrdId, DurationNs, Envelope, Timestamp};
 use remora_order_router_core::{OrderRouterCore, RouterInput, RouterOutput};
 use remora_service_kit::drive::{Effects, LocalEvent};
 use remora_service_kit::{Publisher, TraceContext};
@@ -92,7 +92,12 @@ impl Effects<OrderRouterCore> for RouterEffects {
         let named = |map: &BTreeMap<_, u64>| -> BTreeMap<String, u64> {
             map.iter().map(|(reason, count)| (format!("{reason:?}"), *count)).collect()
         };
+        let (take_backs, orders_open, emptied_after) = core.taken_back();
         json!({
+            "venue": core.venue().as_str(),
+            "take_backs": take_backs,
+            "orders_open": orders_open,
+            "emptied_after_ms": emptied_after.map(DurationNs::as_ms),
             "is_ready": core.is_ready(),
             "is_halted": core.is_halted(),
             "live_orders": core.live_orders(),
@@ -106,9 +111,27 @@ impl Effects<OrderRouterCore> for RouterEffects {
             "orphans_cancelled": counters.orphans_cancelled,
             "foreign_open": counters.foreign_open,
             "anomalies": counters.anomalies,
+            "breaks": core.breaks().map(told).collect::<Vec<Value>>(),
+            "balances_compared_at_ns": core.balances_compared_at().map(Timestamp::as_ns),
+            "balances_not_compared": core.balances_not_compared(),
             "not_ours": counters.not_ours,
             "refused": named(&counters.refused),
             "named_again": named(&counters.named_again),
         })
     }
+}
+
+/// Tells one difference between the venue's account and ours.
+fn told(one: &AccountBreak) -> Value {
+    json!({
+        "break_id": one.break_id.as_str(),
+        "kind": format!("{:?}", one.kind),
+        "instrument": one.instrument.as_ref().map(ToString::to_string),
+        "asset": one.asset.as_ref().map(ToString::to_string),
+        "cl_ord_id": one.cl_ord_id.as_ref().map(ToString::to_string),
+        "cause": one.cause,
+        "expected": one.expected.map(|amount| amount.to_string()),
+        "actual": one.actual.map(|amount| amount.to_string()),
+        "opened_at_ns": one.opened_at.as_ns(),
+    })
 }

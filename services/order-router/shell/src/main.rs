@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result};
 use choice::{Choice, LiveArguments};
 use effects::{Intents, RouterEffects};
 use remora_approval::{Verifier, VerifyingKey};
-use remora_bus::Stream;
 use remora_domain::{Kind, Sequencer, Service};
 use remora_order_router_core::{OrderRouterCore, OrderRouterSettings};
 use remora_service_kit::config::{Config, read_secret};
@@ -85,9 +84,8 @@ async fn run(args: Arguments) -> Result<()> {
     let sequencer = Sequencer::new(id.producer().clone(), id.session());
     let (inputs, locals) = mpsc::channel(WAITING_MAX);
     let (commands, commanded) = mpsc::channel(WAITING_MAX);
-    // Market data is for the venue beside the core, which reads for itself; signs of life are for the core.
+    // Market data is for the venue beside the core, which reads for itself; logs and signs of life are for the core.
     let mut plan = Plan::of(Service::OrderRouter, &core.account, Some(&core.venue));
-    plan.logs.retain(|log| log.stream != Stream::Instruments);
     let beats = Kind::SvcHeartbeat.pattern();
     let patterns = std::mem::take(&mut plan.patterns);
     let (for_core, for_venue) = patterns.into_iter().partition(|pattern| *pattern == beats);

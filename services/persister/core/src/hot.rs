@@ -19,6 +19,7 @@ pub(crate) const fn is_hot(kind: Kind) -> bool {
         | Kind::OrderCancel
         | Kind::OrderEvent
         | Kind::AccountFee
+        | Kind::AccountBreak
         | Kind::AccountPosition
         | Kind::DecisionRecord
         | Kind::ControlCommand

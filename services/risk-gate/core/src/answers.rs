@@ -15,6 +15,7 @@ use remora_domain::{
     OrderRefusal, OrderRequest, Service, ServiceState, Timestamp,
 };
 use remora_machine::{HEARTBEAT_INTERVAL, STOP_WAIT_MAX, ServiceOutput};
+use std::collections::BTreeMap;
 
 impl RiskGateCore {
     /// Answers a request: yes with a reservation, or no with a reason.
@@ -197,6 +198,7 @@ impl RiskGateCore {
             is_guarded: None,
             breaks: Vec::new(),
             equity: self.facts.equity.told,
+            beyond_fills: BTreeMap::new(),
         };
         if self.told.as_ref() != Some(&state) {
             self.told = Some(state.clone());

@@ -3,8 +3,8 @@
 use crate::denial::Denial;
 use crate::seen::Stamp;
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, ControlState, InstrumentKey, ReconciliationBreak,
-    RefusalReason, ServiceState, StrategyId, Timestamp,
+    ControlAction, ControlCommand, ControlScope, ControlState, Instrument, InstrumentKey,
+    ReconciliationBreak, RefusalReason, ServiceState, StrategyId, Timestamp,
 };
 use remora_machine::Liveness;
 use std::collections::BTreeMap;
@@ -190,12 +190,13 @@ impl Router {
     }
 
     /// Gives the first break it tells of that touches an instrument.
-    pub(crate) fn break_of(&self, instrument: &InstrumentKey) -> Option<&ReconciliationBreak> {
+    pub(crate) fn break_of(
+        &self,
+        key: &InstrumentKey,
+        definition: Option<&Instrument>,
+    ) -> Option<&ReconciliationBreak> {
         let (_, state) = self.told.as_ref()?;
-        let touches = |found: &&ReconciliationBreak| {
-            found.instrument.as_ref().is_none_or(|key| key == instrument)
-        };
-        state.breaks.iter().find(touches)
+        state.breaks.iter().find(|found| found.concerns(key, definition))
     }
 
     /// Tells whether the venue's dead-man's switch is armed, as far as the router told.

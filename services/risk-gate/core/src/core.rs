@@ -11,8 +11,8 @@ use crate::seen::{Seen, Stamp};
 use crate::status::{Exposure, GateStatus, PairExposure, Trigger};
 use remora_approval::Signer;
 use remora_domain::{
-    AccountId, Body, ControlState, Envelope, Header, InstrumentKey, Kind, LimitsChange, Notional,
-    OrderRequest, RefusalReason, Sequencer, Side, Timestamp,
+    AccountId, Body, ControlState, Envelope, Header, Instrument, InstrumentKey, Kind, LimitsChange,
+    Notional, OrderRequest, RefusalReason, Sequencer, Side, Timestamp,
 };
 use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput, TermInput, TermOutput};
 use std::collections::BTreeMap;
@@ -156,6 +156,14 @@ impl RiskGateCore {
         }
     }
 
+    fn on_instrument(&mut self, now: Timestamp, stamp: Stamp, m: &Instrument, out: &mut Out) {
+        if self.facts.pair(&m.key).set_instrument(stamp, m) {
+            self.facts.index(m);
+            self.book_waiting(&m.key, out);
+            self.revalue(now, &m.key);
+        }
+    }
+
     fn on_message(&mut self, now: Timestamp, envelope: &Arc<Envelope>, out: &mut Out) {
         let header = &envelope.header;
         if self.is_superseded || self.is_own(header, out) {
@@ -170,13 +178,7 @@ impl RiskGateCore {
             Body::Trade(m) => self.facts.pair(&m.instrument).set_last_trade(header, m.price),
             Body::Ticker(m) => self.facts.pair(&m.instrument).set_ticker(header, m),
             Body::MarketStatus(m) => self.facts.venue(&m.venue).set_status(stamp, m.status),
-            Body::Instrument(m) => {
-                if self.facts.pair(&m.key).set_instrument(stamp, m) {
-                    self.facts.index(m);
-                    self.book_waiting(&m.key, out);
-                    self.revalue(now, &m.key);
-                }
-            }
+            Body::Instrument(m) => self.on_instrument(now, stamp, m, out),
             Body::OrderRequest(m) if self.seen.is_new(header, Kind::OrderRequest) => {
                 self.on_request(now, envelope, m, out);
             }
@@ -216,6 +218,7 @@ impl RiskGateCore {
             | Body::OrderEvent(_)
             | Body::Balances(_)
             | Body::AccountFees(_)
+            | Body::AccountBreak(_)
             | Body::ControlCommand(_)
             | Body::ControlState(_)
             | Body::FeedStatus(_)

@@ -5,9 +5,10 @@
 
 use super::{Cell, Column, ColumnKind, RowProblem, RowSet, Table, cell, words};
 use remora_domain::{
-    AccountFees, Balance, Balances, Bar, Body, ControlCommand, ControlState, DecisionRecord,
-    Envelope, Fill, Header, HourPattern, Instrument, InstrumentKey, Lead, OrderApproval,
-    OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore, PositionSnapshot, Universe,
+    AccountBreak, AccountFees, Balance, Balances, Bar, Body, ControlCommand, ControlState,
+    DecisionRecord, Envelope, Fill, Header, HourPattern, Instrument, InstrumentKey, Lead,
+    OrderApproval, OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore,
+    PositionSnapshot, Universe,
 };
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
@@ -178,6 +179,22 @@ table!(ACCOUNT_FEES = "account_fees", fee_cells(m: &AccountFees) {
     taker_bps: exact = m.schedule.taker_bps.to_decimal();
 });
 
+table!(ACCOUNT_BREAKS = "account_breaks", break_cells(m: &AccountBreak) {
+    break_id: text = &m.break_id;
+    account: text = &m.account;
+    venue: text = &m.venue;
+    kind: text = words::break_kind(m.kind);
+    instrument: text_opt = m.instrument.as_ref().map(|key| &key.instrument);
+    asset: text_opt = m.asset.as_ref();
+    cl_ord_id: text_opt = m.cl_ord_id.as_ref();
+    cause_text: text = &m.cause;
+    expected: exact_opt = m.expected.map(|amount| amount.to_decimal());
+    actual: exact_opt = m.actual.map(|amount| amount.to_decimal());
+    opened_ns: int = m.opened_at;
+    ended_ns: int_opt = m.ended_at;
+    resolution: text = &m.resolution;
+});
+
 table!(INSTRUMENTS = "instruments", instrument_cells(m: &Instrument) {
     venue: text = &m.key.venue;
     instrument: text = &m.key.instrument;
@@ -286,7 +303,7 @@ table!(CONTROL_EVENTS = "control_events",
 });
 
 /// All tables of history.
-pub static TABLES: [&Table; 16] = [
+pub static TABLES: [&Table; 17] = [
     &ORDER_REQUESTS,
     &ORDER_APPROVALS,
     &ORDER_REFUSALS,
@@ -296,6 +313,7 @@ pub static TABLES: [&Table; 16] = [
     &BALANCES,
     &POSITIONS,
     &ACCOUNT_FEES,
+    &ACCOUNT_BREAKS,
     &INSTRUMENTS,
     &BARS,
     &UNIVERSE_PAIRS,
@@ -324,6 +342,7 @@ pub(super) fn add_rows(set: &mut RowSet, message: &Envelope) -> Result<(), RowPr
         }
         Body::Position(m) => add(&POSITIONS, position_cells(m)?),
         Body::AccountFees(m) => add(&ACCOUNT_FEES, fee_cells(m)?),
+        Body::AccountBreak(m) => add(&ACCOUNT_BREAKS, break_cells(m)?),
         Body::Instrument(m) => add(&INSTRUMENTS, instrument_cells(m)?),
         Body::Bar(m) => add(&BARS, bar_cells(m)?),
         Body::Universe(m) => {

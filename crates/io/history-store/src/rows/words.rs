@@ -1,8 +1,8 @@
 //! The words of closed sets as they are stored. Never changed, only added to: old rows hold them.
 
 use remora_domain::{
-    CancelReason, ContractKind, ControlAction, ControlScope, ExecType, InstrumentStatus, Liquidity,
-    OrdStatus, OrderEventReason, PatternTarget, ServiceState, TimeInForce,
+    BreakKind, CancelReason, ContractKind, ControlAction, ControlScope, ExecType, InstrumentStatus,
+    Liquidity, OrdStatus, OrderEventReason, PatternTarget, ServiceState, TimeInForce,
 };
 
 /// Declares the stored word of every variant of a closed set.
@@ -41,6 +41,9 @@ words! {
         MarketDataLost = "market_data_lost", Halted = "halted",
         InventoryLimit = "inventory_limit", Shutdown = "shutdown", Orphaned = "orphaned",
         Unknown = "unknown",
+    }
+    break_kind(BreakKind) {
+        Order = "order", Execution = "execution", Balance = "balance",
     }
     contract_kind(ContractKind) {
         Spot = "spot", LinearPerpetual = "linear_perpetual",

@@ -1,10 +1,10 @@
 //! One message of every kind that is history, for the tests of both stores.
 
 use remora_domain::{
-    Bar, Body, CancelReason, ContractKind, ControlScope, DecisionReason, DecisionRecord,
-    DurationNs, Envelope, HourPattern, InstrumentKey, Lead, OrderEvent, OrderRefusal, OrderRequest,
-    PairInsight, PairReason, PairScore, PatternTarget, PositionSnapshot, QuoteTarget,
-    RefusalReason, ServiceState, Side, Timestamp, Universe,
+    AccountBreak, Bar, Body, BreakId, BreakKind, CancelReason, ContractKind, ControlScope,
+    DecisionReason, DecisionRecord, DurationNs, Envelope, HourPattern, InstrumentKey, Lead,
+    OrderEvent, OrderRefusal, OrderRequest, PairInsight, PairReason, PairScore, PatternTarget,
+    PositionSnapshot, QuoteTarget, RefusalReason, ServiceState, Side, Timestamp, Universe,
 };
 use remora_history_store::past::PastFill;
 use remora_testkit as kit;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many rows `story` makes.
-pub(crate) const STORY_ROWS: u64 = 23;
+pub(crate) const STORY_ROWS: u64 = 24;
 
 fn record() -> DecisionRecord {
     DecisionRecord {
@@ -100,6 +100,24 @@ fn refusal(request: &OrderRequest) -> OrderRefusal {
     }
 }
 
+fn account_break(now: Timestamp) -> AccountBreak {
+    AccountBreak {
+        break_id: BreakId::new("0000000000000005-1").unwrap(),
+        account: kit::account(),
+        venue: kit::venue(),
+        kind: BreakKind::Balance,
+        instrument: None,
+        asset: Some(kit::asset("USD")),
+        cl_ord_id: None,
+        cause: "another balance at the venue".to_owned(),
+        expected: Some(kit::amount("10000.00")),
+        actual: Some(kit::amount("9999.5")),
+        opened_at: now,
+        ended_at: None,
+        resolution: String::new(),
+    }
+}
+
 /// Everything the services say while one order fills and one is refused, in order.
 pub(crate) fn story() -> Vec<Arc<Envelope>> {
     let mut ingestor = kit::Producer::new("ingestor-kraken-spot-0", 1);
@@ -145,6 +163,7 @@ pub(crate) fn story() -> Vec<Arc<Envelope>> {
         decision.wrap(now, Body::OrderCancel(kit::cancel(&bought, CancelReason::Requote))),
         router.wrap(now, Body::OrderEvent(kit::cancelled(&bought, half))),
         router.wrap(now, Body::Position(position)),
+        router.wrap(now, Body::AccountBreak(account_break(now))),
     ]
 }
 

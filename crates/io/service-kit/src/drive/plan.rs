@@ -189,7 +189,7 @@ fn within(kind: Kind, account: &AccountId, venue: Option<&VenueId>) -> Vec<Strin
     match kind {
         // A market's status names no instrument, a feed's does.
         Kind::MdStatus => vec![at_venue, of_instruments],
-        Kind::AccountBalance | Kind::AccountFee => vec![at_venue],
+        Kind::AccountBalance | Kind::AccountFee | Kind::AccountBreak => vec![at_venue],
         Kind::MdBook
         | Kind::MdTrade
         | Kind::MdTicker
@@ -321,7 +321,8 @@ mod tests {
     /// Gives a subject of a kind with all the words it can have.
     fn subject(kind: Kind, of: &str, at: &str) -> String {
         let account = if kind.has_account() { format!("{of}.") } else { String::new() };
-        let rest = if matches!(kind, Kind::AccountBalance | Kind::AccountFee) {
+        let of_account = [Kind::AccountBalance, Kind::AccountFee, Kind::AccountBreak];
+        let rest = if of_account.contains(&kind) {
             at.to_owned()
         } else if is_at_venue(kind) {
             format!("{at}.BTC-USD")

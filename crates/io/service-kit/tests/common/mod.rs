@@ -94,6 +94,7 @@ impl TestCore {
             is_guarded: None,
             breaks: Vec::new(),
             equity: None,
+            beyond_fills: std::collections::BTreeMap::new(),
         };
         self.sequencer.wrap(now, Body::ControlState(body))
     }

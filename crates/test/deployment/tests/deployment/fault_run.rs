@@ -10,7 +10,7 @@
 mod books;
 pub(crate) mod exchange;
 mod limits;
-mod profile;
+pub(crate) mod profile;
 mod script;
 mod secrets;
 mod wiretap;

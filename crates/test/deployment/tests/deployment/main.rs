@@ -13,6 +13,7 @@ mod fault_run;
 mod health;
 mod insights;
 mod kill_run;
+mod kill_switch;
 mod kills;
 mod letters;
 mod problems;

@@ -4,9 +4,9 @@ use super::gate_view::GateView;
 use super::halt_view::HaltView;
 use super::seat::Seat;
 use remora_domain::{
-    Body, ClOrdId, ControlAction, ControlScope, DurationNs, Envelope, ExecId, ExecType, Header,
-    MessageId, OrdStatus, OrderApproval, OrderEvent, OrderRequest, SessionId, Side, Timestamp,
-    VenueReport,
+    AccountBreak, Body, BreakId, ClOrdId, ControlAction, ControlScope, DurationNs, Envelope,
+    ExecId, ExecType, Header, MessageId, OrdStatus, OrderApproval, OrderEvent, OrderRequest,
+    SessionId, Side, Timestamp, VenueReport,
 };
 use remora_risk_gate_core::RiskGateConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,9 @@ pub enum Rule {
     QuotesAgain,
     /// After quiet everything durable is in the history store.
     HistoryIsWhole,
+    /// Each difference between the exchange's account and ours has a cause and, once it ended, says how; after the faults
+    /// have stopped none is open.
+    BreaksEnd,
     /// No core meets an impossible state.
     NoFault,
 }
@@ -100,6 +103,9 @@ pub(super) struct Checks {
     router: HaltView,
     halted_since: Option<Timestamp>,
     pub(super) accepted_at: Timestamp,
+    /// Differences told so far, and those of them that have not ended, with their causes.
+    pub(super) breaks_told: BTreeSet<BreakId>,
+    pub(super) breaks_open: BTreeMap<BreakId, String>,
     pub(super) breaches: Vec<Breach>,
 }
 
@@ -144,6 +150,8 @@ impl Checks {
             router: HaltView::default(),
             halted_since: None,
             accepted_at: Timestamp::EPOCH,
+            breaks_told: BTreeSet::new(),
+            breaks_open: BTreeMap::new(),
             breaches: Vec::new(),
         }
     }
@@ -221,6 +229,8 @@ impl Checks {
                 let detail = format!("{} without a value", refusal.reason);
                 self.breach(now, Rule::RefusalsSayWhy, Some(&refusal.cl_ord_id), detail);
             }
+        } else if let Body::AccountBreak(told) = &message.body {
+            self.told_break(now, told);
         } else if let Body::OrderEvent(event) = &message.body {
             self.event(now, event);
         } else if let Body::ControlCommand(command) = &message.body
@@ -253,6 +263,20 @@ impl Checks {
         if let Some(first) = before {
             let detail = format!("answered by {first} and by {}", answer.message_id());
             self.breach(now, Rule::OneAnswer, Some(id), detail);
+        }
+    }
+
+    fn told_break(&mut self, now: Timestamp, told: &AccountBreak) {
+        let is_mute =
+            told.cause.is_empty() || told.ended_at.is_some() == told.resolution.is_empty();
+        if is_mute {
+            let detail = format!("{} without a word: {told:?}", told.break_id);
+            self.breach(now, Rule::BreaksEnd, told.cl_ord_id.as_ref(), detail);
+        }
+        self.breaks_told.insert(told.break_id.clone());
+        match told.ended_at {
+            None => drop(self.breaks_open.insert(told.break_id.clone(), told.cause.clone())),
+            Some(_) => drop(self.breaks_open.remove(&told.break_id)),
         }
     }
 

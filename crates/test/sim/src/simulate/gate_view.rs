@@ -110,6 +110,7 @@ impl GateView {
             | Body::Balances(_)
             | Body::Position(_)
             | Body::AccountFees(_)
+            | Body::AccountBreak(_)
             | Body::DecisionRecord(_)
             | Body::ControlCommand(_)
             | Body::ControlState(_)

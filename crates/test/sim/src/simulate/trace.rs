@@ -56,6 +56,7 @@ impl Trace {
             | Body::Balances(_)
             | Body::Position(_)
             | Body::AccountFees(_)
+            | Body::AccountBreak(_)
             | Body::ControlCommand(_)
             | Body::ControlState(_) => false,
         };
@@ -135,6 +136,7 @@ fn order_of(body: &Body) -> Option<&ClOrdId> {
         | Body::Balances(_)
         | Body::Position(_)
         | Body::AccountFees(_)
+        | Body::AccountBreak(_)
         | Body::DecisionRecord(_)
         | Body::ControlCommand(_)
         | Body::ControlState(_)
@@ -175,6 +177,7 @@ fn told(message: &Envelope) -> String {
         | Body::Balances(_)
         | Body::Position(_)
         | Body::AccountFees(_)
+        | Body::AccountBreak(_)
         | Body::DecisionRecord(_)
         | Body::ControlCommand(_)
         | Body::ControlState(_)

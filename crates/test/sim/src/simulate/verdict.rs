@@ -22,6 +22,7 @@ impl World {
         self.judge_positions();
         self.judge_open_orders();
         self.judge_balances();
+        self.judge_breaks();
         self.judge_history();
         let still_at = self.now.saturating_sub(STILL);
         let quoted_since = still_at.saturating_sub(QUOTED_WITHIN);
@@ -133,6 +134,15 @@ impl World {
         if told.as_ref() != Some(&held) {
             let detail = format!("{held:?} at the exchange, {told:?} was told last");
             self.checks.breach(self.now, Rule::BooksAgree, None, detail);
+        }
+    }
+
+    /// Looks whether the differences that were found have ended.
+    fn judge_breaks(&mut self) {
+        let open: Vec<String> =
+            self.checks.breaks_open.iter().map(|(id, cause)| format!("{id}: {cause}")).collect();
+        for detail in open {
+            self.checks.breach(self.now, Rule::BreaksEnd, None, format!("still open: {detail}"));
         }
     }
 

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Peer {
     /// gRPC address of the service; by default the one in this container or pod.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
-    url: String,
+    pub(super) url: String,
     /// File with tokens, one `<role> <name> <token>` a line; the weakest that suffices is sent.
     #[arg(long, value_name = "FILE", env = "REMORA_CONTROL__TOKEN_FILE")]
-    token_file: PathBuf,
+    pub(super) token_file: PathBuf,
     /// Certificates to trust at an https:// address, PEM.
     #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

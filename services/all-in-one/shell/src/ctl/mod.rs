@@ -3,6 +3,7 @@
 mod control;
 mod dead;
 mod init;
+mod kill;
 mod risk;
 
 use crate::output;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use control::{CommandArguments, StatusArguments};
 use dead::DeadCommand;
+use kill::KillArguments;
 use remora_bus::{Bus as _, Credentials, NatsBus, NatsSettings, PasswordSource, connect_nats};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -54,6 +56,9 @@ pub(crate) enum CtlCommand {
     Reduce(CommandArguments),
     /// Allow quoting again.
     Resume(CommandArguments),
+    /// Halt routers, take back every order of ours, and ask each venue until it lists none; works while NATS, Redis and
+    /// PostgreSQL are down. Fails unless every venue confirms.
+    Kill(KillArguments),
     /// Messages that a service could not read or keep, kept for a person to look at.
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -88,6 +93,7 @@ pub(crate) async fn run(command: CtlCommand) -> Result<()> {
         CtlCommand::Halt(arguments) => control::halt(arguments).await,
         CtlCommand::Reduce(arguments) => control::reduce(arguments).await,
         CtlCommand::Resume(arguments) => control::resume(arguments).await,
+        CtlCommand::Kill(arguments) => kill::run(arguments).await,
         CtlCommand::Dead(command) => dead::run(command).await,
     }
 }

@@ -68,7 +68,9 @@ pub(super) fn reconciliation<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial
         return Err(Denial::new(Why::ReconciliationBreak, "no open break", what));
     }
     let router = ask.facts.venues.get(&key.venue).map(|venue| &venue.router);
-    if let Some(found) = router.and_then(|router| router.break_of(key)) {
+    let definition = ask.facts.pairs.get(key).and_then(|pair| pair.instrument.as_ref());
+    let definition = definition.map(|(_, instrument)| instrument);
+    if let Some(found) = router.and_then(|router| router.break_of(key, definition)) {
         let age = ask.now.since(found.since).as_ms();
         let what = format!("{}, open for {age} ms", found.what);
         return Err(Denial::new(Why::ReconciliationBreak, "no open break", what));

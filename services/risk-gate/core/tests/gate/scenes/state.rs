@@ -55,10 +55,17 @@ pub(super) fn venue_is_open() {
 
 pub(super) fn no_break_is_open() {
     let eth = |id| OrderRequest { instrument: key("ETH-USD"), ..request(id) };
-    for (instrument, is_eth_held) in [(Some(key("BTC-USD")), false), (None, true)] {
+    let btc = Some(remora_testkit::asset("BTC"));
+    let usd = Some(remora_testkit::asset("USD"));
+    for (instrument, asset, is_eth_held) in [
+        (Some(key("BTC-USD")), None, false),
+        (None, btc, false),
+        (None, usd, true),
+        (None, None, true),
+    ] {
         let mut gate = gate(|_| {});
-        let since = gate.now;
-        let found = ReconciliationBreak { instrument, since, what: "BTC 1 too few".to_owned() };
+        let (since, what) = (gate.now, "BTC 1 too few".to_owned());
+        let found = ReconciliationBreak { instrument, asset, since, what };
         gate.control_state(ControlState { breaks: vec![found], ..router_ready(1) });
         gate.wait_ms(5);
         let no = denied(&mut gate, &request("a-1"), Control::G38, Why::ReconciliationBreak);
