@@ -64,7 +64,10 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn define(&mut self, instrument: &Instrument) {
         self.instruments.insert(instrument.key.clone(), instrument.clone());
-        for one in std::mem::take(&mut self.undefined) {
+        let all = std::mem::take(&mut self.undefined);
+        let (known, still): (Vec<_>, _) = all.into_iter().partition(|f| f.key == instrument.key);
+        self.undefined = still;
+        for one in known {
             self.fill(one.at, &one.key, one.side, &one.fill);
         }
     }
@@ -107,13 +110,14 @@ impl Books {
         self.fault.or(is_undefined.then_some("a traded instrument has no definition"))
     }
 
-    /// Gives what is certain of what the venue holds beyond all fills.
+    /// Gives what the venue holds beyond all fills once that is certain of every asset; nothing before. A later run takes an
+    /// asset that is not named for one of which there was nothing, so a part of it would be worse than none.
     pub(crate) fn beyond(&self) -> BTreeMap<Asset, Amount> {
-        let certain = self.beyond.iter().filter_map(|(asset, may_be)| match may_be.as_slice() {
+        let certain = self.beyond.iter().map(|(asset, may_be)| match may_be.as_slice() {
             [one] => Some((asset.clone(), *one)),
             _ => None,
         });
-        certain.collect()
+        certain.collect::<Option<_>>().unwrap_or_default()
     }
 
     pub(crate) fn forget_answers(&mut self) {
@@ -130,7 +134,8 @@ impl Books {
         let booked = self.booked.get(asset).copied().unwrap_or_default();
         let mut beyond = total.checked_sub(booked)?;
         let mut all = vec![beyond];
-        let recent = self.moves.iter().rev().take_while(|one| one.at > from);
+        // A fill whose instrument was defined late stands behind younger ones.
+        let recent = self.moves.iter().rev().filter(|one| one.at > from);
         for one in recent.filter(|one| one.asset == *asset) {
             beyond = beyond.checked_add(one.by)?;
             if !all.contains(&beyond) {
@@ -231,7 +236,9 @@ impl OrderRouterCore {
         let back = self.config.request_life.max(DurationNs::from_s(5));
         let from = answer.came_at.saturating_sub(back);
         let named = answer.totals.keys().chain(self.books.booked.keys());
-        let named: BTreeSet<Asset> = named.chain(self.books.beyond.keys()).cloned().collect();
+        // What is gone as a whole is named by nobody but its break.
+        let named = named.chain(self.books.beyond.keys()).chain(self.breaks.open_assets());
+        let named: BTreeSet<Asset> = named.cloned().collect();
         for asset in named {
             let total = answer.totals.get(&asset).copied().unwrap_or_default();
             let of = BreakOf::Balance(asset.clone());

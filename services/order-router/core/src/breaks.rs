@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many may be open: each concerns an order or an asset of ours, and nothing is quoted while they are. One that finds
 /// no room is seen again by the next answer.
 const OPEN_MAX: usize = 1_000;
-/// How many are named in our state; quoting ends with the first of a pair.
+/// How many pairs and assets are named in our state.
 const TOLD_MAX: usize = 50;
 
 /// Names a difference: what it is about.
@@ -65,15 +65,38 @@ pub(crate) struct Breaks {
 }
 
 impl Breaks {
-    /// Gives what is open, for our state.
+    /// Gives what is open, for our state: the first of each pair and asset, which is enough to stop it. Where even these are too
+    /// many, one that concerns everything stands for the rest.
     pub(crate) fn told(&self) -> Vec<ReconciliationBreak> {
-        let told = |one: &AccountBreak| ReconciliationBreak {
-            instrument: one.instrument.clone(),
-            asset: one.asset.clone(),
-            since: one.opened_at,
-            what: format!("{}: {}", one.break_id, one.cause),
-        };
-        self.open.values().take(TOLD_MAX).map(told).collect()
+        let mut named = BTreeSet::new();
+        let mut told = Vec::new();
+        for one in self.open.values() {
+            if !named.insert((&one.instrument, &one.asset)) {
+                continue;
+            }
+            let what = format!("{}: {}", one.break_id, one.cause);
+            let (instrument, asset) = (one.instrument.clone(), one.asset.clone());
+            let since = one.opened_at;
+            if told.len() >= TOLD_MAX {
+                told.push(ReconciliationBreak { instrument: None, asset: None, since, what });
+                break;
+            }
+            told.push(ReconciliationBreak { instrument, asset, since, what });
+        }
+        told
+    }
+
+    /// Gives the assets whose balances differ.
+    pub(crate) fn open_assets(&self) -> impl Iterator<Item = &Asset> {
+        self.open.keys().filter_map(|of| match of {
+            BreakOf::Balance(asset) => Some(asset),
+            BreakOf::Order(_) | BreakOf::Execution(_) => None,
+        })
+    }
+
+    /// Tells whether it is open, or was seen once.
+    pub(crate) fn knows(&self, of: &BreakOf) -> bool {
+        self.open.contains_key(of) || self.suspects.contains_key(of)
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &AccountBreak> {
@@ -233,5 +256,52 @@ impl OrderRouterCore {
         let at = now.saturating_add(delay);
         self.link.reconcile_at = self.link.reconcile_at.min(at);
         self.query_soon(now, delay);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remora_testkit::{account, at_ms, key, venue};
+
+    fn open_of(pairs: usize, of_each: usize) -> Breaks {
+        let mut breaks = Breaks::default();
+        for pair in 0..pairs {
+            for number in 0..of_each {
+                let id = ClOrdId::new(&format!("r-{pair}-{number}")).unwrap();
+                let one = AccountBreak {
+                    break_id: BreakId::new(&format!("1-{pair}{number}")).unwrap(),
+                    account: account(),
+                    venue: venue(),
+                    kind: BreakKind::Order,
+                    instrument: Some(key(&format!("A{pair}-USD"))),
+                    asset: None,
+                    cl_ord_id: Some(id.clone()),
+                    cause: "nobody here knows it".to_owned(),
+                    expected: None,
+                    actual: None,
+                    opened_at: at_ms(1),
+                    ended_at: None,
+                    resolution: String::new(),
+                };
+                breaks.open.insert(BreakOf::Order(id), one);
+            }
+        }
+        breaks
+    }
+
+    #[test]
+    fn many_breaks_of_one_pair_hide_none_of_another() {
+        let told = open_of(2, 80).told();
+        let pairs: Vec<_> = told.iter().map(|one| one.instrument.clone()).collect();
+        assert_eq!(pairs, [Some(key("A0-USD")), Some(key("A1-USD"))]);
+    }
+
+    #[test]
+    fn more_pairs_than_can_be_named_stop_everything() {
+        let told = open_of(TOLD_MAX + 3, 1).told();
+        assert_eq!(told.len(), TOLD_MAX + 1);
+        let last = told.last().unwrap();
+        assert_eq!((&last.instrument, &last.asset), (&None, &None));
     }
 }

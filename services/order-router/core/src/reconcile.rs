@@ -165,8 +165,8 @@ impl OrderRouterCore {
             return Some(of);
         };
         let is_settled = asked_at >= order.touched_at.saturating_add(self.config.absent_grace);
-        if !order.is_sent || !is_settled {
-            return None; // news of it is or may be under way
+        if !order.is_sent {
+            return None;
         }
         let (of, cause, amounts) = if order.status.is_terminal() {
             let cause = format!("the venue lists {id}, which has ended here as {:?}", order.status);
@@ -179,6 +179,10 @@ impl OrderRouterCore {
         } else {
             return None;
         };
+        if !is_settled {
+            // News of it is or may be under way: nothing new is suspected, and nothing that was is over.
+            return self.breaks.knows(&of).then_some(of);
+        }
         self.differs(now, of.clone(), Finding { instrument, cause, amounts }, out);
         Some(of)
     }

@@ -169,8 +169,53 @@ fn a_fill_that_only_a_list_shows_is_a_break_after_the_second_list() {
     assert_eq!(qty("0.25").as_amount(), amount("0.25"));
 }
 
+#[test]
+fn a_difference_is_not_over_because_news_of_its_order_may_be_under_way() {
+    let mut rig = begun();
+    let order = request("r-1");
+    rig.work(4_000, &order);
+    rig.advance(31_000);
+    rig.open_orders(31_100, vec![open(&order, "0.25")]);
+    rig.advance(34_000);
+    let opened = breaks(rig.open_orders(34_100, vec![open(&order, "0.25")]));
+    assert_eq!(opened.len(), 1);
+    // The list itself is news of the order: the next one comes before that has settled.
+    for ms in [34_600, 35_100] {
+        assert_eq!(breaks(rig.open_orders(ms, vec![open(&order, "0.25")])), []);
+        assert!(is_open(&rig));
+    }
+}
+
+#[test]
+fn what_is_not_certain_of_every_asset_is_not_written_down() {
+    let mut rig = Rig::ready();
+    define(&mut rig, 1_000);
+    let order = request("r-1");
+    rig.work(1_100, &order);
+    rig.report(1_500, filled(&order, fill("e-1", "100", "0.5", "0.25"), "0.5", 1_400));
+    // Whether the first balances had the fill in them, nobody knows.
+    let said = rig.advance(3_000);
+    assert!(said.states.iter().all(|state| state.beyond_fills.is_empty()), "{:?}", said.states);
+    rig.report(20_000, holds("1.5", "949.75"));
+    let state = rig.advance(22_000).states.last().unwrap().clone();
+    let expected = BTreeMap::from([(asset("BTC"), amount("1")), (asset("USD"), amount("1000"))]);
+    assert_eq!(state.beyond_fills, expected);
+}
+
+#[test]
+fn the_break_of_an_asset_that_is_gone_as_a_whole_ends_when_a_person_accepts_that() {
+    let (rig, ended) = restarted_with(true, "900", "DOGE");
+    assert!(ended.iter().any(|one| one.asset == Some(asset("DOGE"))), "{ended:?}");
+    assert!(!is_open(&rig));
+}
+
 /// Starts a router on a log in which an earlier run left a break of USD open; gives what the first balances led to.
 fn restarted(accept: bool, usd: &str) -> (Rig, Vec<AccountBreak>) {
+    restarted_with(accept, usd, "USD")
+}
+
+/// The same for a break of any asset; the balances name BTC and USD only.
+fn restarted_with(accept: bool, usd: &str, of: &str) -> (Rig, Vec<AccountBreak>) {
     let settings = crate::OrderRouterConfig { is_account_accepted: accept, ..config() };
     let mut rig = Rig { driver: Driver::new(core_of(settings, 2)), ..Rig::new() };
     let mut earlier = Producer::new("order-router-sim-spot", 1);
@@ -180,7 +225,7 @@ fn restarted(accept: bool, usd: &str) -> (Rig, Vec<AccountBreak>) {
         venue: venue(),
         kind: BreakKind::Balance,
         instrument: None,
-        asset: Some(asset("USD")),
+        asset: Some(asset(of)),
         cl_ord_id: None,
         cause: "USD is 900 at the venue and 1000 by our books".to_owned(),
         expected: Some(amount("1000")),
