@@ -4,7 +4,8 @@ use crate::moves::Moves;
 use crate::observed::Observed;
 use crate::settings::{PairDiscoveryConfig, day_pct};
 use remora_domain::{
-    Asset, ContractKind, FeeSchedule, Instrument, InstrumentKey, PairReason, PairScore, Timestamp,
+    Asset, ContractKind, FeeSchedule, Instrument, InstrumentKey, InstrumentStatus, PairReason,
+    PairScore, Timestamp,
 };
 use remora_research::pairs::{Filter, FilterFacts, FilterRefusal, smallest_order_est};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,17 +15,18 @@ pub(crate) fn assess(
     config: &PairDiscoveryConfig,
     fees: impl Fn(&InstrumentKey) -> Option<FeeSchedule>,
     pairs: &BTreeMap<InstrumentKey, Observed>,
-    moves: Option<&Moves>,
+    moves: Option<&mut Moves>,
     now: Timestamp,
 ) -> Vec<PairScore> {
-    let futures: BTreeSet<&Asset> = pairs
-        .values()
-        .map(|pair| &pair.instrument)
-        .filter(|instrument| instrument.kind != ContractKind::Spot)
-        .map(|contract| &contract.base)
-        .collect();
+    let contracts = pairs.values().map(|pair| &pair.instrument);
+    let contracts: Vec<&Instrument> =
+        contracts.filter(|instrument| instrument.kind != ContractKind::Spot).collect();
+    let listed = contracts.iter().filter(|one| one.status != InstrumentStatus::Closed);
+    let futures: BTreeSet<&Asset> = listed.map(|contract| &contract.base).collect();
+    // Where no venue of contracts was ever heard, nobody could say so.
+    let is_told = !contracts.is_empty();
     let score = |(key, pair): (&InstrumentKey, &Observed)| {
-        let has_future = futures.contains(&pair.instrument.base);
+        let has_future = is_told.then(|| futures.contains(&pair.instrument.base));
         score(config, fees(key), pair, has_future, now)
     };
     let mut scores: Vec<PairScore> = pairs.iter().map(score).collect();
@@ -37,7 +39,7 @@ fn score(
     config: &PairDiscoveryConfig,
     fees: Option<FeeSchedule>,
     pair: &Observed,
-    has_future: bool,
+    has_future: Option<bool>,
     now: Timestamp,
 ) -> PairScore {
     let settings = &config.settings;
@@ -122,7 +124,7 @@ fn excluded_by_numbers(
     config: &PairDiscoveryConfig,
     pair: &Observed,
     fees: Option<FeeSchedule>,
-    has_future: bool,
+    has_future: Option<bool>,
     score: &PairScore,
     now: Timestamp,
 ) -> Option<PairReason> {
@@ -144,18 +146,18 @@ fn excluded_by_numbers(
         maker_fee_bps: fees.map(|fees| fees.maker_bps.to_est()),
         listed_days: Some(pair.known_days_est(now)),
         feed_health: pair.feed_health_est(now),
-        has_future: Some(has_future),
+        has_future,
         ..FilterFacts::default()
     };
     refused(&config.number_filters, &facts)
 }
 
 /// Ranks by score, best first; a selected pair stays until it has fallen `hysteresis_ranks` below the line. Where clusters are limited, one that
-/// moves with as many chosen ones as are allowed together is passed over.
+/// moves with as many chosen ones as are allowed together is passed over and has no rank.
 fn rank(
     config: &PairDiscoveryConfig,
     pairs: &BTreeMap<InstrumentKey, Observed>,
-    moves: Option<&Moves>,
+    mut moves: Option<&mut Moves>,
     scores: &mut [PairScore],
 ) {
     let mut order: Vec<&mut PairScore> =
@@ -165,44 +167,50 @@ fn rank(
         value(b).total_cmp(&value(a)).then_with(|| a.instrument.cmp(&b.instrument))
     });
     let (pairs_max, extra) = (config.settings.pairs_max, config.settings.hysteresis_ranks);
-    let was_selected =
-        |key: &InstrumentKey| pairs.get(key).is_some_and(|pair: &Observed| pair.is_selected);
-    for (place, score) in (1_u32..).zip(order.iter_mut()) {
-        score.rank = Some(place);
-    }
     let mut chosen: Vec<InstrumentKey> = Vec::new();
+    let has_room =
+        |chosen: &[InstrumentKey]| u32::try_from(chosen.len()).is_ok_and(|n| n < pairs_max);
     // Those that are in first, so that nobody is put out by one that only comes near.
-    for is_staying in [true, false] {
-        let most = if is_staying { pairs_max.saturating_add(extra) } else { pairs_max };
-        for score in &mut order {
-            let is_full = u32::try_from(chosen.len()).is_ok_and(|taken| taken >= pairs_max);
-            let may = was_selected(&score.instrument) == is_staying
-                && score.rank.is_some_and(|rank| rank <= most);
-            if is_full || !may {
-                continue;
-            }
-            if is_in_full_cluster(moves, &chosen, &score.instrument) {
-                score.reason = PairReason::ClusterFull;
-            } else {
-                score.is_selected = true;
-                chosen.push(score.instrument.clone());
-            }
+    let mut place: u32 = 0;
+    for score in &order {
+        let key = &score.instrument;
+        let is_member = pairs.get(key).is_some_and(|pair| pair.is_selected);
+        if is_in_full_cluster(moves.as_deref_mut(), &chosen, key, is_member) {
+            continue;
+        }
+        place = place.saturating_add(1);
+        if is_member && place <= pairs_max.saturating_add(extra) && has_room(&chosen) {
+            chosen.push(key.clone());
         }
     }
+    place = 0;
     for score in order {
-        if !score.is_selected && score.reason == PairReason::Selected {
+        score.is_selected = chosen.contains(&score.instrument);
+        if !score.is_selected
+            && is_in_full_cluster(moves.as_deref_mut(), &chosen, &score.instrument, false)
+        {
+            score.reason = PairReason::ClusterFull;
+            continue;
+        }
+        place = place.saturating_add(1);
+        score.rank = Some(place);
+        if !score.is_selected && place <= pairs_max && has_room(&chosen) {
+            score.is_selected = true;
+            chosen.push(score.instrument.clone());
+        }
+        if !score.is_selected {
             score.reason = PairReason::RankTooLow;
         }
     }
 }
 
 fn is_in_full_cluster(
-    moves: Option<&Moves>,
+    moves: Option<&mut Moves>,
     chosen: &[InstrumentKey],
     key: &InstrumentKey,
+    is_member: bool,
 ) -> bool {
-    moves.is_some_and(|moves| {
-        let with = chosen.iter().filter(|other| moves.are_one(other, key)).count();
-        u32::try_from(with).is_ok_and(|with| with >= moves.pairs_max())
-    })
+    let Some(moves) = moves else { return false };
+    let with = chosen.iter().filter(|other| moves.are_one(other, key, is_member)).count();
+    u32::try_from(with).is_ok_and(|with| with >= moves.pairs_max())
 }

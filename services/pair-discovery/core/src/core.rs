@@ -6,8 +6,8 @@ use crate::moves::Moves;
 use crate::observed::Observed;
 use crate::settings::PairDiscoveryConfig;
 use remora_domain::{
-    Body, DurationNs, Envelope, FeeSchedule, InstrumentKey, Kind, PairReason, PairScore,
-    ProducerId, Sequencer, SessionId, Subject, Timestamp, Universe, VenueId,
+    Body, ContractKind, DurationNs, Envelope, FeeSchedule, InstrumentKey, Kind, PairReason,
+    PairScore, ProducerId, Sequencer, SessionId, Subject, Timestamp, Universe, VenueId,
 };
 use remora_machine::{Machine, NoLocal, ServiceCore, ServiceInput, ServiceOutput};
 use std::collections::BTreeMap;
@@ -114,7 +114,8 @@ impl PairDiscoveryCore {
         }
         for score in &universe.pairs {
             let since = score.known_since.unwrap_or(at);
-            self.known_since.insert(score.instrument.clone(), since);
+            let known = self.known_since.entry(score.instrument.clone()).or_insert(since);
+            *known = since.min(*known);
             if let Some(pair) = self.pairs.get_mut(&score.instrument) {
                 pair.is_selected = score.is_selected;
                 pair.known_since = pair.known_since.min(since);
@@ -149,11 +150,12 @@ impl PairDiscoveryCore {
         let book_age_max = self.config.book_age_max();
         self.pairs.values_mut().for_each(|pair| pair.sample(now, book_age_max));
         if let Some(moves) = &mut self.moves {
-            moves.sample(now, self.pairs.iter().map(|(key, pair)| (key, pair.mid_est())));
+            let spot = self.pairs.iter().filter(|(_, p)| p.instrument.kind == ContractKind::Spot);
+            moves.sample(now, spot.map(|(key, pair)| (key, pair.mid_est())));
         }
         let fees = &self.fees;
         let fee_of = |key: &InstrumentKey| fees.get(&key.venue).copied();
-        let pairs = assess(&self.config, fee_of, &self.pairs, self.moves.as_ref(), now);
+        let pairs = assess(&self.config, fee_of, &self.pairs, self.moves.as_mut(), now);
         let membership = membership(&pairs);
         let is_due =
             self.published_at.is_none_or(|at| now.since(at) >= self.config.publish_interval());

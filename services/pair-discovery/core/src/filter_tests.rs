@@ -3,7 +3,7 @@
 use super::tests::{core_of, pair, reason, run, settings, start};
 use super::*;
 use crate::{ClusterSettings, FilterSettings, PairDiscoverySettings};
-use remora_domain::{ContractKind, Instrument, InvalidBook};
+use remora_domain::{ContractKind, Instrument, InstrumentStatus, InvalidBook};
 use remora_testkit::{Producer, at_ms, book, fees, instrument, invalid_book, key, usd};
 
 const DAY_MS: i64 = 86_400_000;
@@ -44,13 +44,21 @@ fn a_tick_may_not_be_dearer_than_so_many_fees() {
 #[test]
 fn where_futures_are_asked_for_one_must_be_listed() {
     let filters = FilterSettings { has_future: true, ..FilterSettings::default() };
-    assert_eq!(reason_with(filters.clone(), Vec::new()), PairReason::NoFuture);
-    let perpetual = Instrument {
-        key: key("AAA-USD-PERP"),
+    // Nobody who lists contracts was heard.
+    assert_eq!(reason_with(filters.clone(), Vec::new()), PairReason::NotEnoughData);
+    let contract = |base: &str, status| Instrument {
+        key: key(&format!("{base}-USD-PERP")),
         kind: ContractKind::LinearPerpetual,
-        ..instrument("AAA", "USD")
+        status,
+        ..instrument(base, "USD")
     };
-    let listed = vec![Body::Instrument(perpetual)];
+    for none in
+        [contract("BBB", InstrumentStatus::Online), contract("AAA", InstrumentStatus::Closed)]
+    {
+        let heard = vec![Body::Instrument(none)];
+        assert_eq!(reason_with(filters.clone(), heard), PairReason::NoFuture);
+    }
+    let listed = vec![Body::Instrument(contract("AAA", InstrumentStatus::Online))];
     assert_eq!(reason_with(filters, listed), PairReason::Selected);
 }
 
@@ -115,7 +123,7 @@ fn how_long_a_pair_is_known_survives_a_restart() {
 
 #[test]
 fn of_pairs_that_move_together_only_as_many_are_selected_as_are_allowed() {
-    let last = |cluster: Option<ClusterSettings>| {
+    let last = |pairs_max: u32, cluster: Option<ClusterSettings>| {
         let (mut feed, mut router) =
             (Producer::new("ingestor", 1), Producer::new("order-router", 1));
         let mut inputs = start(&mut router);
@@ -135,7 +143,7 @@ fn of_pairs_that_move_together_only_as_many_are_selected_as_are_allowed() {
             }
         }
         let wild = PairDiscoverySettings {
-            pairs_max: 3,
+            pairs_max,
             volatility_bps_max: 100_000.0,
             cluster,
             ..settings()
@@ -146,9 +154,10 @@ fn of_pairs_that_move_together_only_as_many_are_selected_as_are_allowed() {
     };
     let cluster =
         ClusterSettings { correlation: 0.8, pairs_max: 1, return_ms: 500, returns_max: 50 };
-    assert_eq!(last(None), [PairReason::Selected; 3]);
+    assert_eq!(last(3, None), [PairReason::Selected; 3]);
+    // Who is passed over takes no place from the next one.
     assert_eq!(
-        last(Some(cluster)),
+        last(2, Some(cluster)),
         [PairReason::Selected, PairReason::ClusterFull, PairReason::Selected]
     );
 }

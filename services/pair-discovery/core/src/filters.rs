@@ -33,9 +33,9 @@ pub struct ClusterSettings {
     pub correlation: f64,
     /// Pairs of a cluster at most, the pair itself counted; 1 to 1,000.
     pub pairs_max: u32,
-    /// How long a return is, 100 to 3,600,000 ms.
+    /// How long a return is, `assess_interval_ms` to 3,600,000 ms.
     pub return_ms: i64,
-    /// How many returns count, 20 to 10,000.
+    /// How many returns count, 20 to 2,000.
     pub returns_max: u32,
 }
 
@@ -74,10 +74,10 @@ impl FilterSettings {
 
 impl ClusterSettings {
     /// Notes what is wrong.
-    pub(crate) fn check(&self, check: &mut SettingCheck) {
+    pub(crate) fn check(&self, check: &mut SettingCheck, assess_interval_ms: i64) {
         check.range("cluster.correlation", self.correlation, 0.0, 1.0);
         check.range("cluster.pairs_max", self.pairs_max, 1, 1_000);
-        check.range("cluster.return_ms", self.return_ms, 100, 3_600_000);
-        check.range("cluster.returns_max", self.returns_max, 20, 10_000);
+        check.range("cluster.return_ms", self.return_ms, assess_interval_ms, 3_600_000);
+        check.range("cluster.returns_max", self.returns_max, 20, 2_000);
     }
 }

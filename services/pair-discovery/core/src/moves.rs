@@ -1,12 +1,15 @@
 //! Which pairs move together: returns of mids on one clock, and their correlations.
 //!
-//! In: mids by pair at the instants of the clock. Out: a correlation, or none where too few returns are common. A mid that is missing breaks
-//! the returns on both sides of it, so nothing is measured across a gap. Bound: `returns_max` of each pair.
+//! In: mids by pair at the instants of the clock. Out: a correlation, or none where too few returns are common. A mid that is missing at an
+//! instant takes the returns on both sides of it; what is lost and back between two instants is not seen. Bound: `returns_max` of each pair.
 
 use crate::filters::{ClusterSettings, RETURNS_MIN};
 use remora_domain::{DurationNs, InstrumentKey, Timestamp};
 use remora_estimators::pearson;
 use std::collections::{BTreeMap, VecDeque};
+
+/// How far beyond the limit a correlation puts out who is in.
+const STAY_MARGIN: f64 = 0.05;
 
 /// Follows the returns of all pairs.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct Moves {
     /// The number of the newest return.
     tick: u64,
     pairs: BTreeMap<InstrumentKey, Trail>,
+    /// Correlations asked for since the newest return, by pair and pair.
+    asked: BTreeMap<(InstrumentKey, InstrumentKey), Option<f64>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -27,7 +32,13 @@ struct Trail {
 
 impl Moves {
     pub(crate) fn new(settings: &ClusterSettings) -> Self {
-        Self { settings: settings.clone(), next_at: None, tick: 0, pairs: BTreeMap::new() }
+        Self {
+            settings: settings.clone(),
+            next_at: None,
+            tick: 0,
+            pairs: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
     }
 
     /// Gives how many of a cluster may be selected.
@@ -46,6 +57,7 @@ impl Moves {
         }
         self.next_at = Some(now.saturating_add(DurationNs::from_ms(self.settings.return_ms)));
         self.tick = self.tick.saturating_add(1);
+        self.asked.clear();
         let most = usize::try_from(self.settings.returns_max).unwrap_or(usize::MAX);
         for (key, mid) in mids {
             let trail = self.pairs.entry(key.clone()).or_default();
@@ -59,10 +71,29 @@ impl Moves {
         }
     }
 
-    /// Tells whether two pairs are one bet.
-    pub(crate) fn are_one(&self, a: &InstrumentKey, b: &InstrumentKey) -> bool {
-        // What is not known is taken for the worst.
-        self.correlation(a, b).is_none_or(|rho| rho >= self.settings.correlation)
+    /// Tells whether two pairs are one bet. What is not known is taken for the worst; but a member leaves only for what is known, and
+    /// clearly so: neither a restart nor a correlation that swings about its limit puts it out.
+    pub(crate) fn are_one(
+        &mut self,
+        a: &InstrumentKey,
+        b: &InstrumentKey,
+        is_member: bool,
+    ) -> bool {
+        let couple = (a.clone(), b.clone());
+        let known = match self.asked.get(&couple) {
+            Some(known) => *known,
+            None => {
+                let found = self.correlation(a, b);
+                self.asked.insert(couple, found);
+                found
+            }
+        };
+        let limit = self.settings.correlation;
+        if is_member {
+            known.is_some_and(|rho| rho >= limit + STAY_MARGIN)
+        } else {
+            known.is_none_or(|rho| rho >= limit)
+        }
     }
 
     fn correlation(&self, a: &InstrumentKey, b: &InstrumentKey) -> Option<f64> {
@@ -109,23 +140,25 @@ mod tests {
 
     #[test]
     fn pairs_that_move_alike_are_one_bet_and_those_that_move_apart_are_not() {
-        let moves = moved(60, None);
-        assert!(moves.are_one(&key("A-USD"), &key("B-USD")));
-        assert!(!moves.are_one(&key("A-USD"), &key("C-USD")));
+        let mut moves = moved(60, None);
+        assert!(moves.are_one(&key("A-USD"), &key("B-USD"), false));
+        assert!(moves.are_one(&key("A-USD"), &key("B-USD"), true));
+        assert!(!moves.are_one(&key("A-USD"), &key("C-USD"), false));
         assert_eq!(moves.pairs[&key("A-USD")].returns.len(), 50);
     }
 
     #[test]
-    fn what_is_not_known_yet_counts_as_one_bet() {
-        assert!(moved(15, None).are_one(&key("A-USD"), &key("C-USD")));
-        assert!(moved(60, None).are_one(&key("A-USD"), &key("NEW-USD")));
+    fn what_is_not_known_yet_counts_as_one_bet_but_puts_no_member_out() {
+        assert!(moved(15, None).are_one(&key("A-USD"), &key("C-USD"), false));
+        assert!(moved(60, None).are_one(&key("A-USD"), &key("NEW-USD"), false));
+        assert!(!moved(15, None).are_one(&key("A-USD"), &key("B-USD"), true));
     }
 
     #[test]
     fn a_missing_mid_takes_both_returns_beside_it() {
-        let moves = moved(40, Some(20));
+        let mut moves = moved(40, Some(20));
         assert_eq!(moves.pairs[&key("A-USD")].returns.len(), 39);
         assert_eq!(moves.pairs[&key("B-USD")].returns.len(), 37);
-        assert!(moves.are_one(&key("A-USD"), &key("B-USD")));
+        assert!(moves.are_one(&key("A-USD"), &key("B-USD"), false));
     }
 }

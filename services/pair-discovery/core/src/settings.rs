@@ -111,7 +111,7 @@ impl PairDiscoverySettings {
         }
         let more = self.filters.as_ref().map_or_else(Vec::new, |more| more.check(&mut check));
         if let Some(cluster) = &self.cluster {
-            cluster.check(&mut check);
+            cluster.check(&mut check, assess);
         }
         if self.allow.is_empty() {
             check.problem("allow", "[]", "at least one pattern, such as \"*\" for every pair");
