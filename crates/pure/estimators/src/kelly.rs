@@ -47,12 +47,15 @@ pub fn kelly(mean: f64, variance: f64) -> Result<f64, NotReady> {
 /// Gives the stakes of several bets at once: means and their covariance known.
 ///
 /// # Errors
-/// Refuses none, values that are not finite and another number of means than of covariances; unsolvable where the covariance is not
+/// Refuses none, values that are not finite, a covariance that is not symmetric and another number of means than of covariances; unsolvable where the covariance is not
 /// positive definite (two bets that are one).
 pub fn kelly_joint(means: &[f64], covariance: &DMatrix<f64>) -> Result<Vec<f64>, NotReady> {
     let n = means.len();
     let values = || means.iter().chain(covariance.iter());
-    let is_usable = n > 0 && covariance.shape() == (n, n) && values().all(|x| x.is_finite());
+    let is_usable = n > 0
+        && covariance.shape() == (n, n)
+        && values().all(|x| x.is_finite())
+        && (covariance - covariance.transpose()).amax() <= 1e-12 * covariance.amax();
     check("means and covariance of bets", 0.0, is_usable)?;
     let cholesky = covariance.clone().cholesky();
     let cholesky =
@@ -131,6 +134,8 @@ mod tests {
         assert!((stakes[0] - 2.5).abs() < 1e-12 && (stakes[1] - 2.5).abs() < 1e-12);
         let twice = DMatrix::from_element(2, 2, 0.0004);
         assert!(matches!(kelly_joint(&[0.001; 2], &twice), Err(NotReady::Unsolvable { .. })));
+        let skewed = DMatrix::from_row_slice(2, 2, &[1.0, 0.5, 0.1, 1.0]);
+        assert!(kelly_joint(&[0.001; 2], &skewed).is_err());
         assert!(kelly_joint(&[0.001], &twice).is_err() && kelly_joint(&[], &twice).is_err());
     }
 

@@ -6,6 +6,7 @@
 //! default where money depends on it), the share `front/(front + back)` (*proportional*), or `frontⁿ/(frontⁿ + backⁿ)` (*power*, n from 2 to 3: most
 //! cancels come from the back). `front` never exceeds what is shown.
 //! Worked number: 12 shown; a trade of 3 and the level at 9, then at 7: `front` is 7 (9, bounded by what is shown), proportional 7.
+//! A trade must be told before the update of the level that shows it: told after, it counts as a cancel and again as a trade.
 //! Hidden and refilled quantity makes `front` too small; where the venue tells each order, the queue is known and this is not used.
 
 use crate::NotReady;

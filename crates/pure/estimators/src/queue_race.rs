@@ -256,11 +256,12 @@ pub fn up_first_balanced(bid: usize, ask: usize) -> Result<f64, NotReady> {
 /// where those before us are cancelled.
 ///
 /// # Errors
-/// Refuses rates and times below zero.
+/// Refuses rates and times below zero, and more than 700 expected orders: their chances leave the range of numbers.
 pub fn filled_by_markets(markets: f64, ahead: u32, seconds: f64) -> Result<f64, NotReady> {
     check("rate of market orders", markets, markets >= 0.0)?;
     check("time", seconds, seconds >= 0.0)?;
     let mean = markets * seconds;
+    check("expected market orders", mean, mean <= 700.0)?;
     let mut term = libm::exp(-mean);
     let mut at_most = term;
     for n in 1..=ahead {
@@ -292,6 +293,7 @@ mod tests {
         assert!(QueueRace::solve(&still).is_err() && fill_first(&still, 1, 1).is_err());
         assert!(fill_first(&RATES, 0, 1).is_err() && both_filled(&RATES, 1, 60).is_err());
         assert!(up_first_balanced(0, 1).is_err() && filled_by_markets(-1.0, 1, 1.0).is_err());
+        assert!(filled_by_markets(1.0, 2_000, 800.0).is_err());
     }
 
     proptest! {

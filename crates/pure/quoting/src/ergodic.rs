@@ -165,7 +165,7 @@ impl ErgodicQuotes {
     /// Gives what these quotes lead to under the same inputs, far from any end.
     ///
     /// # Errors
-    /// Refuses inputs outside their range and results that are not finite.
+    /// Refuses inputs outside their range and results that are not finite: without volatility or aversion the variance has no end.
     pub fn steady_state(&self, inputs: &GlftInputs) -> Result<SteadyState, GlftError> {
         let limit = f64::from(self.limit);
         // ln f, relative to its value at the short limit.
@@ -178,12 +178,14 @@ impl ErgodicQuotes {
         let top = ln_f.iter().copied().fold(f64::MIN, f64::max);
         let weights: Vec<f64> = ln_f.iter().map(|x| exp(2.0 * (x - top))).collect();
         let total: f64 = weights.iter().sum();
-        let (mut first, mut second, mut fills, mut capture) = (0.0, 0.0, 0.0, 0.0);
+        let (mut fills, mut capture) = (0.0, 0.0);
+        let held = (0..=2 * self.limit).map(|place| (f64::from(place) - limit) * inputs.lot_est);
+        let held: Vec<(f64, f64)> = held.zip(weights.iter().map(|w| w / total)).collect();
+        let first: f64 = held.iter().map(|(q, share)| q * share).sum();
+        let spread = held.iter().map(|(q, share)| (q - first) * (q - first) * share);
+        let variance: f64 = spread.sum();
         for (place, weight) in (0..=2 * self.limit).zip(&weights) {
             let (lots, share) = (f64::from(place) - limit, weight / total);
-            let q = lots * inputs.lot_est;
-            first += share * q;
-            second += share * q * q;
             let at = self.offsets(lots);
             for offset in [at.bid_est, at.ask_est].into_iter().flatten() {
                 let rate = inputs.a_per_s_est * exp(-inputs.k_est * offset);
@@ -191,13 +193,13 @@ impl ErgodicQuotes {
                 capture += share * rate * (offset - inputs.maker_fee_est);
             }
         }
-        let skew = inputs.skew(&inputs.base()?)?;
+        let closed_form = inputs.lot_est / (2.0 * inputs.k_est * inputs.skew(&inputs.base()?)?);
         Ok(SteadyState {
             position_est: finite("mean inventory", first)?,
-            position_variance_est: finite("variance of inventory", second - first * first)?,
-            position_variance_closed_form_est: inputs.lot_est / (2.0 * inputs.k_est * skew),
+            position_variance_est: finite("variance of inventory", variance)?,
+            position_variance_closed_form_est: finite("variance without risk", closed_form)?,
             fills_per_s_est: finite("fills per second", fills)?,
-            volume_per_s_est: fills * inputs.lot_est,
+            volume_per_s_est: finite("volume", fills * inputs.lot_est)?,
             capture_per_s_est: finite("capture", capture * inputs.lot_est)?,
         })
     }

@@ -28,7 +28,7 @@ const STEPS_MIN: f64 = 2_000.0;
 const STEPS_MAX: f64 = 2_000_000.0;
 /// The most that an equation may move in one step, in units of `1/k`.
 const STEP_CHANGE_MAX: f64 = 0.01;
-/// How near, in quote per base, worth must be to that of taking for taking to be chosen.
+/// How near worth must be to that of taking for both to be equal, share of the cost of taking.
 const EQUAL: f64 = 1e-9;
 
 /// Is everything that a plan to leave a position needs, in consistent units (see the module).
@@ -169,7 +169,7 @@ pub fn exit_with_taker(
     let ends_at = inputs.terminal_cost_est.min(taker_cost_est);
     let mut worth: Vec<f64> = (0..=lots).map(|q| -ends_at * f64::from(q)).collect();
     let burdens: Vec<f64> = (0..=lots).map(|q| inputs.burden(&model, q)).collect();
-    let mut done = 0.0;
+    let (mut done, mut is_taking) = (0.0, Vec::new());
     while done < steps {
         let slopes = slopes(&model, k, &burdens, &worth);
         let mut ahead = worth.clone();
@@ -177,14 +177,12 @@ pub fn exit_with_taker(
         let later = self::slopes(&model, k, &burdens, &ahead);
         let both = slopes.iter().zip(&later);
         worth.iter_mut().zip(both).for_each(|(theta, (a, b))| *theta += width * (a + b) / 2.0);
-        lift(&mut worth, taker_cost_est);
+        is_taking = lift(&mut worth, taker_cost_est);
         done += 1.0;
     }
     if !worth.iter().all(|theta| theta.is_finite()) {
         return Err(GlftError::Range { what: "plan to leave" });
     }
-    let steps = worth.iter().zip(worth.iter().skip(1));
-    let is_taking = steps.map(|(before, here)| here - before <= EQUAL - taker_cost_est).collect();
     let offset_est = offsets(&model, &worth);
     Ok(ExitPlan { worth_est: worth.into_iter().skip(1).collect(), offset_est, is_taking })
 }
@@ -198,13 +196,19 @@ fn slopes(model: &Model, k: f64, burdens: &[f64], worth: &[f64]) -> Vec<f64> {
     std::iter::once(0.0).chain(steps.map(slope)).collect()
 }
 
-/// Raises each worth to at least that of taking one lot and going on with the rest.
-fn lift(worth: &mut [f64], taker_cost: f64) {
-    let mut floor = f64::MIN;
+/// Raises each worth to at least that of taking one lot and going on with the rest; tells where that is what counts.
+fn lift(worth: &mut [f64], taker_cost: f64) -> Vec<bool> {
+    let mut before: Option<f64> = None;
+    let mut is_taking = Vec::with_capacity(worth.len());
     for theta in worth {
-        *theta = theta.max(floor);
-        floor = *theta - taker_cost;
+        if let Some(before) = before {
+            let floor = before - taker_cost;
+            is_taking.push(*theta <= floor + EQUAL * taker_cost);
+            *theta = theta.max(floor);
+        }
+        before = Some(*theta);
     }
+    is_taking
 }
 
 /// Tells for 1, 2, … lots whether taking one now beats resting until the end and taking what is left then: a bound that needs no
@@ -223,7 +227,9 @@ pub fn takes_one_step_ahead(
     let resting = maker_exit(&ExitInputs { terminal_cost_est, ..*inputs }, lots, seconds_left_est)?;
     let before = std::iter::once(&0.0).chain(&resting.worth_est);
     let both = before.zip(&resting.worth_est);
-    Ok(both.map(|(less, here)| less - taker_cost_est >= *here).collect())
+    // At the very end both are the same, and rounding must not decide.
+    let slack = EQUAL * taker_cost_est;
+    Ok(both.map(|(less, here)| less - taker_cost_est >= *here - slack).collect())
 }
 
 /// Gives by how much the mid must move in favour of a position opened on `side` until leaving as taker loses nothing, bps.
@@ -279,6 +285,23 @@ mod tests {
         assert_eq!(plan.is_taking, [true; 3]);
         let dear = exit_with_taker(&INPUTS, 3, 0.0, 4.0).unwrap();
         assert_eq!((dear.worth_est[0], dear.is_taking[0]), (-3.0, false));
+    }
+
+    #[test]
+    fn a_price_in_other_units_changes_no_decision() {
+        let plan = exit_with_taker(&INPUTS, 6, 30.0, 2.0).unwrap();
+        assert_eq!(plan.is_taking, [false, false, false, false, true, true]);
+        // The same coin, priced in units of which a hundred million make one.
+        let unit = 1e-8;
+        let small = ExitInputs {
+            sigma_est: INPUTS.sigma_est * unit,
+            k_est: INPUTS.k_est / unit,
+            gamma_est: INPUTS.gamma_est / unit,
+            terminal_cost_est: INPUTS.terminal_cost_est * unit,
+            ..INPUTS
+        };
+        assert_eq!(exit_with_taker(&small, 6, 30.0, 2.0 * unit).unwrap().is_taking, plan.is_taking);
+        assert_eq!(takes_one_step_ahead(&INPUTS, 20, 0.0, 0.9).unwrap(), [true; 20]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! consistent set of units (price in quote currency per base, quantity in base, time in seconds).
 //! Out: a fair value; distances of bid and ask from it; the size that earns most; how to leave a position.
 //! Invariants: what is returned is finite; bid offset + ask offset is above zero where both exist, so quotes
-//! never cross each other; the fair value lies within one spread of the touch.
+//! never cross each other, unless a rebate is larger than what a distance earns (`φ + j/2 + c₁` below zero); the fair value lies within one spread of the touch.
 //! Must never happen: an order price (that is the instrument's `quantise`), NaN, a default.
 //! Formulas: `quant-methods.md`, sections 1, 5 to 7 and 13; each module repeats its own with a worked number that a test
 //! repeats. Test alone: `cargo test -p remora-quoting` (oracle tests read `REMORA_SHARED`, by default `../shared`

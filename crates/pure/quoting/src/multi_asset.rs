@@ -42,6 +42,7 @@ impl JointQuotes {
         let is_usable = (1..=ASSETS_MAX).contains(&n)
             && covariance.shape() == (n, n)
             && covariance.iter().all(|x| x.is_finite())
+            && covariance.diagonal().iter().all(|variance| *variance >= 0.0)
             && (covariance - covariance.transpose()).amax() <= 1e-12 * covariance.amax();
         if !is_usable {
             return Err(GlftError::Input { what: "covariance of the instruments" });
@@ -56,7 +57,11 @@ impl JointQuotes {
             bases.push((base.offset, one.lot_est));
         }
         let scale = &roots * roots.transpose();
-        let eigen = covariance.component_mul(&scale).symmetric_eigen();
+        let scaled = covariance.component_mul(&scale);
+        if !scaled.iter().all(|x| x.is_finite()) {
+            return Err(GlftError::Range { what: "joint quotes" });
+        }
+        let eigen = scaled.symmetric_eigen();
         let values = DMatrix::from_diagonal(&eigen.eigenvalues.map(|value| sqrt(value.max(0.0))));
         let root = &eigen.eigenvectors * values * eigen.eigenvectors.transpose();
         let gamma = root.component_div(&scale) * (sqrt(gamma_est) / 2.0);
@@ -145,6 +150,7 @@ mod tests {
         assert!(JointQuotes::new(&two(), &skewed, 0.01).is_err());
         assert!(JointQuotes::new(&two(), &DMatrix::identity(3, 3), 0.01).is_err());
         assert!(JointQuotes::new(&[], &DMatrix::zeros(0, 0), 0.01).is_err());
+        assert!(JointQuotes::new(&two(), &-DMatrix::identity(2, 2), 0.01).is_err());
         assert!(joint(0.0).offsets(&[1.0]).is_err());
         assert!(joint(0.0).offsets(&[1.0, f64::NAN]).is_err());
     }

@@ -2,7 +2,7 @@
 //!
 //! An order of size `Δ` is filled by those aggressors only who want at least that much: with sizes that are exponential with mean `m`,
 //! `A(Δ) = A₀·e^(−Δ/m)`. Among sizes the one is best whose ergodic quotes have the largest certainty-equivalent profit rate, with
-//! the inventory limit fixed in base units (`round(limit/Δ)` lots). Limits by depth, participation, risk and the venue's minimum come after.
+//! the inventory limit fixed in base units (as many whole lots as fit). Limits by depth, participation, risk and the venue's minimum come after.
 //! Worked number, σ = 0.3, A₀ = 0.9, k = 0.3, γ = ξ = 0.01, m = 4, limit 24: of 1, 2, 3, 4, 6, 8 the best is 4, at 2.928926 per second.
 
 use crate::glft::{check, finite};
@@ -25,7 +25,7 @@ pub struct SizeRate {
 /// Gives what each size would bring. `inputs` has `A₀` as its intensity; its lot is not read.
 ///
 /// # Errors
-/// Refuses inputs outside their range, a mean size, limit or size not above zero, a size above twice the limit, and results that are not finite.
+/// Refuses inputs outside their range, a mean size, limit or size not above zero, a size above the limit, and results that are not finite.
 pub fn rates_of_sizes(
     inputs: &GlftInputs,
     mean_aggressor_est: f64,
@@ -37,7 +37,8 @@ pub fn rates_of_sizes(
     let rate = |size: &f64| {
         check("size", *size, *size > 0.0)?;
         let a_per_s_est = inputs.a_per_s_est * libm::exp(-size / mean_aggressor_est);
-        let lots = whole_lots(finite("lots", libm::round(limit_est / size))?)?;
+        // A limit that is a whole number of lots must not lose one to rounding.
+        let lots = whole_lots(finite("lots", libm::floor(limit_est / size + 1e-9))?)?;
         let with = GlftInputs { a_per_s_est, lot_est: *size, ..*inputs };
         let rate_est = ErgodicQuotes::solve(&with, lots)?.certainty_rate_est();
         Ok(SizeRate { size_est: *size, a_per_s_est, rate_est })
@@ -81,7 +82,12 @@ mod tests {
     #[test]
     fn sizes_that_no_limit_has_room_for_are_refused() {
         let of = |sizes: &[f64]| rates_of_sizes(&GlftInputs::example(), 4.0, 24.0, sizes);
-        assert!(of(&[49.0]).is_err() && of(&[0.0]).is_err() && of(&[1e-4]).is_err());
+        assert!(
+            of(&[24.1]).is_err()
+                && of(&[24.0]).is_ok()
+                && of(&[0.0]).is_err()
+                && of(&[1e-4]).is_err()
+        );
         assert_eq!(best_size(&of(&[]).unwrap()), None);
     }
 }

@@ -67,6 +67,7 @@ fn take(event: &MarketEvent, listed: &mut BTreeSet<String>) {
         && instrument.kind != ContractKind::Spot
         && instrument.status != InstrumentStatus::Closed
     {
+        // What is closed later was listed when the data were made.
         listed.insert(instrument.base.to_string());
     }
 }
