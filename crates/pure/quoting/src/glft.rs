@@ -128,7 +128,7 @@ impl GlftInputs {
 }
 
 /// Gives the closed-form approximation for inventory `position_est` (base, signed). Fallback of
-/// [`ErgodicQuotes`] and the rule for `γ`; it knows no inventory limit.
+/// [`crate::ErgodicQuotes`] and the rule for `γ`; it knows no inventory limit.
 ///
 /// # Errors
 /// Refuses inputs outside their range and results that are not finite.
