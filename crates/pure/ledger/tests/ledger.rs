@@ -1,12 +1,6 @@
 //! Worked numbers, the oracle of the method document, and the invariants over generated histories.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says when it is skipped, and finds the shared folder by its variable"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use remora_domain::{ContractKind, Fee, Fill, Instrument, Notional, Price, Qty, Side};
@@ -17,7 +11,6 @@ use remora_testkit::{
     account, amount, asset, bps, fill, generate, instrument, notional, position, px, qty, usd,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 fn btc() -> Instrument {
     instrument("BTC", "USD")
@@ -197,13 +190,8 @@ fn an_amount_out_of_range_is_refused_and_not_marked_as_booked() {
 
 /// Reads a case of the oracle; `None` where the shared folder is absent.
 fn oracle(id: &str) -> Option<serde_json::Value> {
-    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared");
-    let shared = std::env::var("REMORA_SHARED").map_or(default, PathBuf::from);
-    let path = shared.join("spec/quant-oracles/accounting.json");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: no {}", path.display());
-        return None;
-    };
+    let path = remora_testkit::shared("spec/quant-oracles/accounting.json")?;
+    let text = std::fs::read_to_string(path).unwrap();
     let all: serde_json::Value = serde_json::from_str(&text).unwrap();
     all["cases"].as_array().unwrap().iter().find(|case| case["id"] == id).cloned()
 }

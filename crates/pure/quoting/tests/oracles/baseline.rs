@@ -120,7 +120,7 @@ fn baseline_quotes_agree_with_the_oracle() {
 #[test]
 fn a_given_path_is_traded_as_the_oracle_trades_it() {
     for case in cases("avellaneda_stoikov.json", &["replay"]) {
-        let path = crate::text(case["inputs"]["file"].as_str().unwrap());
+        let path = crate::text(case["inputs"]["file"].as_str().unwrap()).unwrap();
         let row =
             |line: &str| -> Vec<f64> { line.split(',').map(|x| x.parse().unwrap()).collect() };
         let rows: Vec<Vec<f64>> = path.lines().skip(1).map(row).collect();

@@ -9,33 +9,16 @@ mod glft;
 mod joint;
 
 use serde_json::Value;
-use std::path::PathBuf;
 
-/// Gives the folder of the oracles, absent or not.
-fn folder() -> PathBuf {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where the shared reference lies is the machine's"
-    )]
-    let given = std::env::var("REMORA_SHARED").ok().map(PathBuf::from);
-    let shared = given.unwrap_or_else(|| {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared"))
-    });
-    shared.join("spec/quant-oracles")
-}
-
-/// Reads a file that a case names.
-pub(crate) fn text(file: &str) -> String {
-    std::fs::read_to_string(folder().join(file)).unwrap()
+/// Reads a file of the oracles; `None` where their folder is absent.
+pub(crate) fn text(file: &str) -> Option<String> {
+    let path = remora_testkit::shared(&format!("spec/quant-oracles/{file}"))?;
+    Some(std::fs::read_to_string(path).unwrap())
 }
 
 /// Gives the cases with these names; none where the folder is absent.
 pub(crate) fn cases(file: &str, ids: &[&str]) -> Vec<Value> {
-    let path = folder().join(file);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: no {}", path.display());
-        return Vec::new();
-    };
+    let Some(text) = text(file) else { return Vec::new() };
     let all: Value = serde_json::from_str(&text).unwrap();
     let is_wanted = |case: &&Value| ids.contains(&case["id"].as_str().unwrap());
     let picked: Vec<Value> =
