@@ -51,7 +51,9 @@ impl World {
         self.trace.published(self.now, by.service(), &message, &bytes);
         self.checks.published(self.now, by, &message);
         match stream_of(Subject::of(&message).kind) {
-            Some(stream) => self.queue_up(by, Unstored { stream, message, is_intent }),
+            Some(stream) => {
+                self.queue_up(by, Unstored { stream, message, is_intent, is_appended: false });
+            }
             None => self.broadcast(by, &message),
         }
     }
@@ -127,9 +129,11 @@ impl World {
             let retry = self.delay(1_000, 300_000);
             return self.post_at(late.saturating_add(retry), Event::Store { by, run, lane });
         }
-        let lanes = self.process(by).map(|process| &process.lanes);
-        let first = lanes.and_then(|lanes| lanes.get(&lane)?.front()).cloned();
+        let lanes = self.processes.get_mut(&by).map(|process| &mut process.lanes);
+        let first = lanes.and_then(|lanes| lanes.get_mut(&lane)?.front_mut());
         if let Some(first) = first {
+            first.is_appended = true;
+            let first = first.clone();
             self.forge(&first.message);
             self.append(first.stream, first.message);
             let delay = self.hop();

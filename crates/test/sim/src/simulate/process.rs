@@ -44,6 +44,8 @@ pub(super) struct Unstored {
     pub(super) message: Arc<Envelope>,
     /// Whether the router waits to hear that it is stored.
     pub(super) is_intent: bool,
+    /// Whether the stream has it and only the answer is under way: it knows the identifier and takes it no second time.
+    pub(super) is_appended: bool,
 }
 
 /// Is one process of one service on its machine; it outlives its runs.
@@ -105,7 +107,8 @@ impl Process {
         self.again_from.clear();
         self.readings.clear();
         self.arrivals.clear();
-        std::mem::take(&mut self.lanes).into_values().flatten().collect()
+        let waiting = std::mem::take(&mut self.lanes).into_values().flatten();
+        waiting.filter(|one| !one.is_appended).collect()
     }
 
     /// Starts a run.
