@@ -81,7 +81,7 @@ fn finish<C: ServiceCore>(reader: &mut FlightReader, mut core: C) -> Result<Repl
     Ok(replay(reader, &mut core)?)
 }
 
-fn service(header: &FlightHeader) -> Result<Service> {
+pub(crate) fn service(header: &FlightHeader) -> Result<Service> {
     let found = Service::ALL.iter().copied().find(|service| service.name() == header.service);
     found.with_context(|| format!("{:?}: no such service", header.service))
 }

@@ -22,7 +22,7 @@ pub use chain::{HeadError, NotedHead};
 pub(crate) use digest::{Encoded, digest, encode, kept};
 pub use journal::{Before, JournalError, Run, Trouble, verify};
 pub use reader::{Ending, FlightError, FlightReader};
-pub use replay::{Difference, ReplayError, ReplayReport, replay};
+pub use replay::{Difference, ReplayError, ReplayReport, describe, replay};
 pub use writer::{FlightRecorder, FlightSettings, FlightStatus};
 
 /// Starts the first member of every part,

@@ -105,6 +105,22 @@ pub fn replay<C: ServiceCore>(
     Ok(report)
 }
 
+/// Says an entry in words: what happened, then what came out as far as it was kept. Needs no core, only what the service
+/// writes its own inputs and outputs with.
+///
+/// # Errors
+/// Tells what of the entry cannot be read.
+pub fn describe<I, O>(entry: &FlightEntry) -> Result<Vec<String>, ReplayError>
+where
+    I: LocalCodec + Debug,
+    O: LocalCodec + Debug,
+{
+    let happened = input::<I>(entry)?.map_or_else(|| TICK.to_owned(), |input| format!("{input:?}"));
+    Ok(std::iter::once(happened).chain(words::<O>(&entry.outputs)).collect())
+}
+
+const TICK: &str = "tick";
+
 /// Says outputs in words.
 fn words<L: LocalCodec + Debug>(outputs: &[FlightOutput]) -> Vec<String> {
     let words = outputs.iter().map(|output| match output {
@@ -114,24 +130,18 @@ fn words<L: LocalCodec + Debug>(outputs: &[FlightOutput]) -> Vec<String> {
         },
         FlightOutput::Local(bytes) => match L::decode(bytes) {
             Ok(local) => format!("do {local:?}"),
-            Err(error) => format!("do something unreadable ({error})"),
+            Err(error) => format!("do something of its own ({error})"),
         },
         FlightOutput::Fault(text) => format!("fault: {text}"),
     });
     words.collect()
 }
 
-fn feed<C: ServiceCore>(
-    core: &mut C,
-    entry: &FlightEntry,
-    out: &mut Vec<ServiceOutput<C::LocalOutput>>,
-) -> Result<String, ReplayError> {
-    let (sequence, now) = (entry.sequence, entry.now);
+/// Reads what happened; `None` is a tick.
+fn input<L: LocalCodec>(entry: &FlightEntry) -> Result<Option<ServiceInput<L>>, ReplayError> {
+    let sequence = entry.sequence;
     let input = match &entry.event {
-        FlightEvent::Tick => {
-            core.tick(now, out);
-            return Ok("tick".to_owned());
-        }
+        FlightEvent::Tick => return Ok(None),
         FlightEvent::Message(bytes) => {
             let envelope = remora_wire::decode(bytes)
                 .map_err(|cause| ReplayError::Message { sequence, cause })?;
@@ -140,12 +150,23 @@ fn feed<C: ServiceCore>(
         FlightEvent::CaughtUp => ServiceInput::CaughtUp,
         FlightEvent::Stopping => ServiceInput::Stopping,
         FlightEvent::Local(bytes) => {
-            let local = C::LocalInput::decode(bytes)
-                .map_err(|cause| ReplayError::Local { sequence, cause })?;
+            let local = L::decode(bytes).map_err(|cause| ReplayError::Local { sequence, cause })?;
             ServiceInput::Local(local)
         }
     };
+    Ok(Some(input))
+}
+
+fn feed<C: ServiceCore>(
+    core: &mut C,
+    entry: &FlightEntry,
+    out: &mut Vec<ServiceOutput<C::LocalOutput>>,
+) -> Result<String, ReplayError> {
+    let Some(input) = input(entry)? else {
+        core.tick(entry.now, out);
+        return Ok(TICK.to_owned());
+    };
     let words = format!("{input:?}");
-    core.handle(now, input, out);
+    core.handle(entry.now, input, out);
     Ok(words)
 }
