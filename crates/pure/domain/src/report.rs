@@ -213,7 +213,10 @@ pub enum VenueReport {
     OpenOrders {
         /// What is open.
         orders: Vec<OpenOrder>,
-        /// When.
+        /// When it was asked, as the query said: the newest query of those that had been made when the question left for
+        /// the venue, where one answer stands for several. What happened later may be missing.
+        asked_at: Timestamp,
+        /// When the venue made the list.
         venue_time: Timestamp,
     },
     /// The account's balances, complete.

@@ -71,8 +71,11 @@ pub enum VenueCommand {
         /// The venue's id, if known.
         order_id: Option<OrderId>,
     },
-    /// Ask which orders are open; answered by `VenueReport::OpenOrders`.
-    QueryOpenOrders,
+    /// Ask which orders are open; answered by `VenueReport::OpenOrders`. One answer may stand for several queries.
+    QueryOpenOrders {
+        /// Now, by the router's clock; the answer repeats it.
+        asked_at: Timestamp,
+    },
     /// Ask for balances and fee tier; answered by `VenueReport::{Balances, Fees}`.
     QueryAccount,
 }

@@ -192,8 +192,8 @@ impl KrakenTrading {
                 self.cancel(now, cl_ord_id, order_id, out);
             }
             // One that was asked before the session went down is asked again when it is up.
-            VenueCommand::QueryOpenOrders if !self.is_up => {}
-            VenueCommand::QueryOpenOrders => self.settle.owe(),
+            VenueCommand::QueryOpenOrders { .. } if !self.is_up => {}
+            VenueCommand::QueryOpenOrders { asked_at } => self.settle.owe(asked_at),
             VenueCommand::QueryAccount => self.query_account(now, out),
         }
     }

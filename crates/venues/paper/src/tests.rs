@@ -208,7 +208,8 @@ impl Rig {
 
     /// Asks and gives the answer.
     pub(crate) fn open_orders(&mut self, ms: i64) -> Vec<OpenOrder> {
-        self.input(ms, VenueInput::Command(VenueCommand::QueryOpenOrders));
+        let asked_at = at_ms(ms);
+        self.input(ms, VenueInput::Command(VenueCommand::QueryOpenOrders { asked_at }));
         self.run(ms + 1_000);
         let last = |(_, report): &(i64, VenueReport)| {
             if let VenueReport::OpenOrders { orders, .. } = report {

@@ -50,7 +50,7 @@ pub struct PaperVenue {
 enum Arrival {
     Submit(ApprovedOrder),
     Cancel(ClOrdId),
-    QueryOpenOrders,
+    QueryOpenOrders { asked_at: Timestamp },
     QueryAccount,
 }
 
@@ -88,13 +88,15 @@ impl PaperVenue {
             VenueCommand::Cancel { cl_ord_id, order_id: _ } => {
                 (self.config.cancel_latency, Arrival::Cancel(cl_ord_id))
             }
-            VenueCommand::QueryOpenOrders => (self.config.order_latency, Arrival::QueryOpenOrders),
+            VenueCommand::QueryOpenOrders { asked_at } => {
+                (self.config.order_latency, Arrival::QueryOpenOrders { asked_at })
+            }
             VenueCommand::QueryAccount => (self.config.order_latency, Arrival::QueryAccount),
         };
         let at = now.saturating_add(self.with_jitter(latency));
         let last = match arrival {
             Arrival::Cancel(_) => &mut self.cancel_arrives_at,
-            Arrival::Submit(_) | Arrival::QueryOpenOrders | Arrival::QueryAccount => {
+            Arrival::Submit(_) | Arrival::QueryOpenOrders { .. } | Arrival::QueryAccount => {
                 &mut self.order_arrives_at
             }
         };
@@ -124,9 +126,9 @@ impl PaperVenue {
             match arrival {
                 Arrival::Submit(order) => self.submitted(at, order.request()),
                 Arrival::Cancel(cl_ord_id) => self.cancelled(at, cl_ord_id),
-                Arrival::QueryOpenOrders => {
+                Arrival::QueryOpenOrders { asked_at } => {
                     let orders = self.open_orders();
-                    self.report(at, VenueReport::OpenOrders { orders, venue_time: at });
+                    self.report(at, VenueReport::OpenOrders { orders, asked_at, venue_time: at });
                 }
                 Arrival::QueryAccount => {
                     self.is_account_asked = true;

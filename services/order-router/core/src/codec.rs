@@ -56,7 +56,10 @@ impl LocalCodec for RouterOutput {
                 to.text(cl_ord_id);
                 to.option(order_id.as_ref(), Writer::text);
             }
-            Self::Venue(VenueCommand::QueryOpenOrders) => to.tag(4),
+            Self::Venue(VenueCommand::QueryOpenOrders { asked_at }) => {
+                to.tag(4);
+                to.number(asked_at.as_ns());
+            }
             Self::Venue(VenueCommand::QueryAccount) => to.tag(5),
         }
     }
@@ -126,10 +129,12 @@ fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
             to.tag(15);
             to.text(cl_ord_id);
         }
-        VenueReport::OpenOrders { orders, venue_time } => {
-            to.tag(16);
+        // 16 was the same without the instant it was asked at.
+        VenueReport::OpenOrders { orders, asked_at, venue_time } => {
+            to.tag(21);
             to.count(orders.len());
             orders.iter().for_each(|open| put_open(to, open));
+            to.number(asked_at.as_ns());
             to.number(venue_time.as_ns());
         }
         VenueReport::Balances(balances) => {
@@ -186,7 +191,11 @@ fn get_report(from: &mut Reader<'_>, tag: u8) -> Read<VenueReport> {
             venue_time: get_time(from)?,
         },
         15 => VenueReport::SubmitUnknown { cl_ord_id: from.text()? },
-        16 => VenueReport::OpenOrders { orders: from.list(get_open)?, venue_time: get_time(from)? },
+        21 => VenueReport::OpenOrders {
+            orders: from.list(get_open)?,
+            asked_at: get_time(from)?,
+            venue_time: get_time(from)?,
+        },
         17 => VenueReport::Balances(get_balances(from)?),
         18 => VenueReport::Fees(FeeSchedule { maker_bps: from.text()?, taker_bps: from.text()? }),
         19 => VenueReport::Session { is_up: from.flag()? },

@@ -66,8 +66,10 @@ pub(crate) struct Link {
     pub(crate) has_fees: bool,
     /// Whether open orders were compared at all in this run.
     pub(crate) has_compared_once: bool,
-    /// When the unanswered queries of open orders left, oldest first.
-    pub(crate) queries: VecDeque<Timestamp>,
+    /// When the newest query of open orders left in this session.
+    pub(crate) asked_at: Option<Timestamp>,
+    /// Answers to what was asked before that say nothing new: of an earlier session, or older than what was compared.
+    pub(crate) answers_from: Timestamp,
     /// When to ask again in any case: the next comparison, or sooner while orders wait for an answer.
     pub(crate) query_at: Timestamp,
     /// When to ask because something is unknown.

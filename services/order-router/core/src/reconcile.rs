@@ -18,16 +18,14 @@ use remora_machine::ServiceOutput;
 use remora_venue_api::VenueCommand;
 use std::collections::BTreeSet;
 
-/// How many unanswered queries are told apart; beyond it the oldest stands for all, which errs towards waiting.
-const QUERIES_MAX: usize = 16;
-
 impl OrderRouterCore {
     /// Follows the order-entry session up and down.
     pub(crate) fn session(&mut self, now: Timestamp, is_up: bool, out: &mut Out) {
         if std::mem::replace(&mut self.link.is_up, is_up) == is_up {
             return;
         }
-        self.link.queries.clear();
+        self.link.asked_at = None;
+        self.link.answers_from = now;
         self.link.has_open_orders = false;
         self.link.has_balances = false;
         self.link.has_fees = false;
@@ -66,10 +64,9 @@ impl OrderRouterCore {
     /// Asks which orders are open; when a comparison is due, or nothing flows yet, also for the account.
     pub(crate) fn query(&mut self, now: Timestamp, out: &mut Out) {
         self.link.query_soon_at = None;
-        if self.link.queries.len() < QUERIES_MAX {
-            self.link.queries.push_back(now);
-        }
-        out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::QueryOpenOrders)));
+        self.link.asked_at = Some(now);
+        let ask = VenueCommand::QueryOpenOrders { asked_at: now };
+        out.push(ServiceOutput::Local(RouterOutput::Venue(ask)));
         if !self.link.is_ready || self.link.reconcile_at <= now {
             self.link.reconcile_at = now.saturating_add(self.config.reconcile_interval);
             out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::QueryAccount)));
@@ -81,18 +78,22 @@ impl OrderRouterCore {
         };
     }
 
-    /// Takes in the venue's complete list of open orders.
+    /// Takes in the venue's complete list of open orders. By the instant it was asked at, not by the order of answers, is
+    /// known what it cannot know yet: a session may answer several queries at once.
     pub(crate) fn compare(
         &mut self,
         now: Timestamp,
         orders: &[OpenOrder],
+        asked_at: Timestamp,
         venue_time: Timestamp,
         out: &mut Out,
     ) {
-        let Some(asked_at) = self.link.queries.pop_front() else {
+        let is_awaited = self.link.asked_at >= Some(asked_at);
+        if !is_awaited || asked_at < self.link.answers_from {
             add(&mut self.counters.anomalies); // an answer nobody waits for says nothing about absence
             return;
-        };
+        }
+        self.link.answers_from = asked_at.saturating_add(DurationNs::from_ns(1));
         self.counters.foreign_open = 0;
         let mut listed = BTreeSet::new();
         let mut ended_but_listed: u64 = 0;

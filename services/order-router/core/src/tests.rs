@@ -20,6 +20,7 @@ use remora_testkit::{
     Driver, Producer, account, approval, at_ms, balances, bps, control_state, qty, signer, venue,
 };
 use remora_venue_api::VenueCommand;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub(crate) type Input = ServiceInput<RouterInput>;
@@ -34,6 +35,7 @@ pub(crate) struct Said {
     pub(crate) submits: Vec<ClOrdId>,
     pub(crate) cancels: Vec<ClOrdId>,
     pub(crate) queries: usize,
+    pub(crate) asked_at: Option<Timestamp>,
     pub(crate) account_queries: usize,
     pub(crate) faults: usize,
     pub(crate) beats: usize,
@@ -67,7 +69,10 @@ impl Said {
                         said.submits.push(order.request().cl_ord_id.clone());
                     }
                     VenueCommand::Cancel { cl_ord_id, .. } => said.cancels.push(cl_ord_id),
-                    VenueCommand::QueryOpenOrders => said.queries += 1,
+                    VenueCommand::QueryOpenOrders { asked_at } => {
+                        said.queries += 1;
+                        said.asked_at = Some(asked_at);
+                    }
                     VenueCommand::QueryAccount => said.account_queries += 1,
                 },
             }
@@ -119,6 +124,8 @@ pub(crate) struct Rig {
     pub(crate) driver: Driver<OrderRouterCore>,
     pub(crate) gate: Producer,
     pub(crate) decision: Producer,
+    /// When the queries left that have no answer, oldest first.
+    unanswered: VecDeque<Timestamp>,
 }
 
 impl Rig {
@@ -127,6 +134,7 @@ impl Rig {
             driver: Driver::new(core(1)),
             gate: Producer::new("risk-gate", 1),
             decision: Producer::new("decision", 1),
+            unanswered: VecDeque::new(),
         }
     }
 
@@ -154,14 +162,21 @@ impl Rig {
     }
 
     pub(crate) fn input(&mut self, ms: i64, input: Input) -> Said {
-        Said::of(self.driver.feed(at_ms(ms), input))
+        let said = Said::of(self.driver.feed(at_ms(ms), input));
+        self.unanswered.extend(said.asked_at);
+        said
     }
 
     pub(crate) fn advance(&mut self, ms: i64) -> Said {
-        Said::of(self.driver.advance(at_ms(ms)))
+        let said = Said::of(self.driver.advance(at_ms(ms)));
+        self.unanswered.extend(said.asked_at);
+        said
     }
 
     pub(crate) fn report(&mut self, ms: i64, report: VenueReport) -> Said {
+        if matches!(report, VenueReport::Session { .. }) {
+            self.unanswered.clear();
+        }
         self.input(ms, ServiceInput::Local(RouterInput::Venue(report)))
     }
 
@@ -185,7 +200,9 @@ impl Rig {
     }
 
     pub(crate) fn open_orders(&mut self, ms: i64, orders: Vec<OpenOrder>) -> Said {
-        self.report(ms, VenueReport::OpenOrders { orders, venue_time: at_ms(ms) })
+        // Without a query it is an answer that nobody asked for.
+        let asked_at = self.unanswered.pop_front().unwrap_or(at_ms(ms));
+        self.report(ms, VenueReport::OpenOrders { orders, asked_at, venue_time: at_ms(ms) })
     }
 
     /// Brings an order to the venue.

@@ -168,7 +168,7 @@ impl Exchange {
                 Some(VenueReport::CancelRejected { cl_ord_id, reason, venue_time: now })
             }
             VenueCommand::Cancel { .. }
-            | VenueCommand::QueryOpenOrders
+            | VenueCommand::QueryOpenOrders { .. }
             | VenueCommand::QueryAccount => None,
         };
         match refused {

@@ -142,10 +142,10 @@ impl World {
                 self.checks.cancels(self.now, cl_ord_id);
                 self.note(format!("order-router sends the cancel of {cl_ord_id}"));
             }
-            VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount => {}
+            VenueCommand::QueryOpenOrders { .. } | VenueCommand::QueryAccount => {}
         }
         let is_query =
-            matches!(command, VenueCommand::QueryOpenOrders | VenueCommand::QueryAccount);
+            matches!(command, VenueCommand::QueryOpenOrders { .. } | VenueCommand::QueryAccount);
         let loses = self.now < self.road.requests_lost_until && !is_query;
         let is_lost = self.road.is_alive && loses && self.is_drawn(LOST_PPM);
         if is_lost {

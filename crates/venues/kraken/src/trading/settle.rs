@@ -40,8 +40,8 @@ const PAGES_MAX: u32 = 40;
 #[derive(Debug, Default)]
 pub(super) struct Settle {
     wanted_at: Option<Timestamp>,
-    /// Queries of the router that are not answered.
-    owed: u32,
+    /// When the newest query of the router was made that is not answered; the answer to it answers those before.
+    owed: Option<Timestamp>,
     /// They are not asked for again before that.
     held_until: Timestamp,
     round: Option<Round>,
@@ -59,7 +59,8 @@ struct Round {
     asked_at: Option<Timestamp>,
     /// When the venue answered it.
     listed_at: Option<Timestamp>,
-    answers: u32,
+    /// The query of the router that its end answers.
+    answers: Option<Timestamp>,
     listing: Vec<(Option<ClOrdId>, Listed)>,
     queued: VecDeque<Ask>,
     sought: Option<Sought>,
@@ -73,22 +74,22 @@ impl Settle {
         self.wanted_at = Some(self.wanted_at.map_or(at, |before| before.min(at)));
     }
 
-    /// Owes the router one more answer.
-    pub(super) const fn owe(&mut self) {
-        self.owed = self.owed.saturating_add(1);
+    /// Owes the router the answer to what it asked then.
+    pub(super) fn owe(&mut self, asked_at: Timestamp) {
+        self.owed = self.owed.max(Some(asked_at));
     }
 
     /// Forgets what is owed: the router asks anew when the session has come or gone.
     pub(super) fn forget_owed(&mut self) {
-        self.owed = 0;
+        self.owed = None;
         if let Some(round) = &mut self.round {
-            round.answers = 0;
+            round.answers = None;
         }
     }
 
     /// Keeps what is owed until then.
-    fn hold(&mut self, answers: u32, until: Timestamp) {
-        self.owed = self.owed.saturating_add(answers);
+    fn hold(&mut self, answers: Option<Timestamp>, until: Timestamp) {
+        self.owed = self.owed.max(answers);
         self.held_until = until;
         self.want(until);
     }
@@ -105,13 +106,13 @@ impl Settle {
 
     /// Tells whether a round is to begin.
     fn is_due(&self, now: Timestamp) -> bool {
-        let is_owed = self.owed > 0 && self.held_until <= now;
+        let is_owed = self.owed.is_some() && self.held_until <= now;
         is_owed || self.wanted_at.is_some_and(|at| at <= now)
     }
 
     /// Gives when a round begins; none while one is under way.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let owed = (self.owed > 0).then_some(self.held_until);
+        let owed = self.owed.map(|_| self.held_until);
         self.wanted_at.into_iter().chain(owed).min().filter(|_| self.round.is_none())
     }
 }
@@ -139,7 +140,7 @@ impl KrakenTrading {
         if *ask == Ask::OpenOrders {
             let round = self.settle.round.get_or_insert_default();
             round.asked_at = Some(now);
-            round.answers = round.answers.saturating_add(std::mem::take(&mut self.settle.owed));
+            round.answers = round.answers.max(self.settle.owed.take());
             self.settle.wanted_at = None;
         }
     }
@@ -478,14 +479,11 @@ impl KrakenTrading {
     }
 
     fn answer_open_orders(&self, round: &Round, out: &mut Out) {
-        let listed_at = round.listed_at.unwrap_or(Timestamp::EPOCH);
+        let Some((asked_at, venue_time)) = round.answers.zip(round.listed_at) else { return };
         let rows = round.listing.iter();
         let orders: Vec<OpenOrder> =
             rows.filter_map(|(id, listed)| self.open_order(id.as_ref(), listed)).collect();
-        for _ in 0..round.answers {
-            let report = VenueReport::OpenOrders { orders: orders.clone(), venue_time: listed_at };
-            out.push(VenueOutput::Report(report));
-        }
+        out.push(VenueOutput::Report(VenueReport::OpenOrders { orders, asked_at, venue_time }));
     }
 
     /// Gives what is to be told of an order that a list showed; `None` when it has ended since. Where another has taken its

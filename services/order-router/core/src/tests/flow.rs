@@ -189,6 +189,20 @@ fn an_answer_to_a_question_asked_before_the_send_closes_nothing() {
     assert!(rig.open_orders(30_200, vec![]).is_silent(), "nor does an answer nobody asked for");
 }
 
+/// A session that was slow for long answered every query it owed by the one list it had, and each took the order for absent.
+#[test]
+fn many_answers_from_one_old_list_close_nothing() {
+    let mut rig = Rig::ready();
+    let asked_at = rig.advance(30_000).asked_at.unwrap();
+    rig.work(30_001, &request("r-1"));
+    for ms in (40_000..80_000).step_by(1_000) {
+        rig.advance(ms);
+        let old = VenueReport::OpenOrders { orders: vec![], asked_at, venue_time: at_ms(30_000) };
+        assert_eq!(rig.report(ms, old).events, [], "at {ms} ms");
+    }
+    assert_eq!(rig.driver.machine.live_orders(), 1);
+}
+
 #[test]
 fn an_order_held_for_closed_that_turns_up_again_is_taken_back() {
     let mut rig = Rig::ready();

@@ -165,7 +165,11 @@ fn long_log() -> Vec<(Timestamp, Input)> {
     let stored = |order: &OrderRequest| {
         ServiceInput::Local(RouterInput::Stored { cl_ord_id: order.cl_ord_id.clone() })
     };
-    let open_orders = |orders, ms| VenueReport::OpenOrders { orders, venue_time: at_ms(ms) };
+    let open_orders = |orders, asked, ms| VenueReport::OpenOrders {
+        orders,
+        asked_at: at_ms(asked),
+        venue_time: at_ms(ms),
+    };
     let mut message = |ms, body: Body| {
         let is_cancel = matches!(body, Body::OrderCancel(_));
         let from = if is_cancel { &mut decision } else { &mut gate };
@@ -180,7 +184,7 @@ fn long_log() -> Vec<(Timestamp, Input)> {
         (110, message(110, approve(&one))),
         (200, ServiceInput::CaughtUp),
         (210, venue(VenueReport::Session { is_up: true })),
-        (220, venue(open_orders(vec![open(&request("r-77"), "0")], 220))),
+        (220, venue(open_orders(vec![open(&request("r-77"), "0")], 210, 220))),
         (221, venue(VenueReport::Balances(balances(&[("USD", "5")])))),
         (222, venue(fee_tier())),
         (230, stored(&one)),
@@ -189,7 +193,7 @@ fn long_log() -> Vec<(Timestamp, Input)> {
         (251, stored(&two)),
         (252, message(252, requote(&two))),
         (300, venue(filled(&one, fill("x-1", "100", "0.5", "0.1"), "0.5", 299))),
-        (3_000, venue(open_orders(vec![open(&one, "0.5"), open(&two, "0")], 2_900))),
+        (3_000, venue(open_orders(vec![open(&one, "0.5"), open(&two, "0")], 2_800, 2_900))),
         (3_100, venue(cancelled(&two, 3_050))),
         (3_200, message(3_200, approve(&three))),
         (3_201, message(3_201, Body::ControlCommand(halt(ControlScope::Global)))),

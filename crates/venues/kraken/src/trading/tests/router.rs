@@ -44,7 +44,8 @@ pub(crate) struct Router {
     pub(crate) log: Vec<OrderEvent>,
     pub(crate) is_up: bool,
     pub(crate) ups: usize,
-    queries: VecDeque<Timestamp>,
+    /// When the newest question for open orders was asked in this session.
+    asked_at: Option<Timestamp>,
     query_at: Timestamp,
     pub(crate) listings: usize,
     pub(crate) last_listing: Vec<OpenOrder>,
@@ -67,7 +68,7 @@ impl Router {
             log: Vec::new(),
             is_up: false,
             ups: 0,
-            queries: VecDeque::new(),
+            asked_at: None,
             query_at: Timestamp::EPOCH,
             listings: 0,
             last_listing: Vec::new(),
@@ -85,7 +86,7 @@ impl Router {
     /// Begins a new run: what is known is what was stored.
     pub(crate) fn restart(&mut self) {
         self.is_up = false;
-        self.queries.clear();
+        self.asked_at = None;
         self.commands.clear();
         self.balances = None;
         self.fees = None;
@@ -176,9 +177,9 @@ impl Router {
     }
 
     pub(crate) fn query(&mut self, now: Timestamp) {
-        self.queries.push_back(now);
+        self.asked_at = Some(now);
         self.query_at = now.saturating_add(QUERY_EVERY);
-        self.commands.push_back(VenueCommand::QueryOpenOrders);
+        self.commands.push_back(VenueCommand::QueryOpenOrders { asked_at: now });
         self.commands.push_back(VenueCommand::QueryAccount);
     }
 
@@ -202,7 +203,7 @@ impl Router {
         match report {
             VenueReport::Session { is_up } => {
                 self.is_up = is_up;
-                self.queries.clear();
+                self.asked_at = None;
                 if is_up {
                     self.ups += 1;
                     self.query(now);
@@ -246,7 +247,10 @@ impl Router {
                 order.status = OrdStatus::SubmitUnknown;
                 self.store(&id, ExecType::SubmitUnknown, None);
             }
-            VenueReport::OpenOrders { orders, .. } => self.compare(now, orders, venue),
+            VenueReport::OpenOrders { orders, asked_at, .. } => {
+                assert!(self.asked_at >= Some(asked_at), "an answer nobody asked for");
+                self.compare(now, (asked_at, orders), venue);
+            }
             VenueReport::Balances(balances) => self.balances = Some(balances),
             VenueReport::Fees(fees) => self.fees = Some(fees),
         }
@@ -347,8 +351,12 @@ impl Router {
     }
 
     /// An order that is not listed any more must have ended, with every fill told.
-    fn compare(&mut self, now: Timestamp, listed: Vec<OpenOrder>, venue: &Venue<'_>) {
-        let asked_at = self.queries.pop_front().expect("an answer nobody asked for");
+    fn compare(
+        &mut self,
+        now: Timestamp,
+        (asked_at, listed): (Timestamp, Vec<OpenOrder>),
+        venue: &Venue<'_>,
+    ) {
         self.listings += 1;
         let ours = listed.iter().filter_map(|order| order.cl_ord_id.clone());
         let ours: BTreeSet<ClOrdId> = ours.collect();
