@@ -4,10 +4,12 @@
 mod common;
 
 use common::flight::{first_part, header, settings};
-use common::{AwayBus, Log, Running, TestCore, plan, publish};
+use common::{AwayBus, Log, Number, Running, TestCore, plan, publish};
 use remora_bus::Stream;
 use remora_domain::{Body, ControlScope, Timestamp};
-use remora_service_kit::flight::{Ending, FlightError, FlightReader, FlightRecorder, replay};
+use remora_service_kit::flight::{
+    Ending, FlightError, FlightReader, FlightRecorder, describe, replay,
+};
 use remora_testkit::{Producer, book, halt, request};
 use remora_wire::flight::FlightEvent;
 use std::path::Path;
@@ -49,6 +51,22 @@ async fn a_recording_replays_to_equal_outputs() {
     assert_eq!(report.ending, Some(Ending::Closed));
     // One request of history, caught up, a tick, 20 books, 20 pokes, one command, the request to stop.
     assert_eq!(report.entries, 1 + 1 + 1 + 20 + 20 + 1 + 1);
+}
+
+#[tokio::test]
+async fn every_entry_is_told_in_words_with_what_came_out_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), 1 << 20, 50).await;
+    let mut reader = FlightReader::open(&first_part(folder.path())).unwrap();
+    let mut told = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        told.push(describe::<Number, Number>(&entry).unwrap());
+    }
+    assert!(told[0][0].starts_with("Message(") && told[0][0].contains("o-1"), "{:?}", told[0]);
+    assert_eq!(told.iter().filter(|lines| lines[0] == "tick").count(), 1);
+    let poked = told.iter().find(|lines| lines[0] == "Local(Number(101))").unwrap();
+    let cancels = |line: &String| line.starts_with("publish ") && line.contains("c-101");
+    assert!(poked[1..].iter().any(cancels), "{poked:?}");
 }
 
 #[tokio::test]

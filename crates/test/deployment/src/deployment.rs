@@ -494,6 +494,25 @@ impl Deployment {
     /// # Errors
     /// Gives the first difference.
     pub fn replay(&self, name: &str) -> Result<String> {
+        let secrets = self.folder.join("secrets");
+        let mut command = Command::new(programs::find(&self.options.programs, "remora")?);
+        command.arg("replay").args(self.recordings(name)?);
+        command.arg("--gate-key").arg(secrets.join("gate.key"));
+        programs::run(command.arg("--gate-public-key").arg(secrets.join("gate.pub")))
+    }
+
+    /// Shows what a service heard and gave that has this text in it, by the shipped program.
+    ///
+    /// # Errors
+    /// Names a service that is not there, or gives what cannot be read.
+    pub fn show(&self, name: &str, find: &str) -> Result<String> {
+        let mut command = Command::new(programs::find(&self.options.programs, "remora")?);
+        command.args(["journal", "show", "--find", find]);
+        programs::run(command.args(self.recordings(name)?))
+    }
+
+    /// Gives the first parts of all runs of a service, oldest first.
+    fn recordings(&self, name: &str) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         let producer = if name == STANDBY { "risk-gate" } else { name };
         for entry in fs::read_dir(self.flight_folder_of(name))? {
@@ -511,11 +530,7 @@ impl Deployment {
         if files.is_empty() {
             bail!("{name} has no flight recording");
         }
-        let secrets = self.folder.join("secrets");
-        let mut command = Command::new(programs::find(&self.options.programs, "remora")?);
-        command.arg("replay").args(files);
-        command.arg("--gate-key").arg(secrets.join("gate.key"));
-        programs::run(command.arg("--gate-public-key").arg(secrets.join("gate.pub")))
+        Ok(files)
     }
 
     /// Verifies all flight recordings as journals with the shipped program; gives what that says.

@@ -223,6 +223,9 @@ pub(crate) fn replay_all(deployment: &Deployment, killed: &[&str]) {
         let kills = killed.iter().filter(|killed| **killed == name).count();
         assert_eq!((said.lines().count(), closed), (kills + 1, 1), "{name}: {said}");
     }
+    let shown = deployment.show("risk-gate", "publish ").unwrap();
+    let asked = shown.lines().filter(|line| line.contains("cl_ord_id")).count();
+    assert!(asked > 0 && asked < shown.lines().count(), "orders and other things: {shown}");
     let said = deployment.verify_journals().unwrap();
     let (good, first) = (said.matches("  good: ").count(), said.matches("names no run").count());
     let services = deployment.names().len();
