@@ -91,7 +91,8 @@ pub struct ControlState {
     pub orders_open: Option<u64>,
     /// Gate: scopes in which only orders that reduce a position are allowed.
     pub restricted: Vec<ControlScope>,
-    /// Routers: whether the venue's timer that cancels our orders when we fall silent is armed; `None` when not told.
+    /// Routers: whether our orders end at the venue without us when we fall silent: its timer is armed, or they cannot
+    /// outlive the session. `None` when the session does not tell, or is down.
     pub is_guarded: Option<bool>,
     /// Routers: differences between the venue's account and ours that are not resolved yet.
     pub breaks: Vec<ReconciliationBreak>,

@@ -228,6 +228,12 @@ pub enum VenueReport {
         /// Whether orders can be sent.
         is_up: bool,
     },
+    /// Whether our orders end at the venue without us should this session fall silent. Told of a session that is up, at
+    /// once and whenever it changes; nothing is known of it any more when the session goes down.
+    Guard {
+        /// Whether the venue's timer is armed, or no order can outlive the session at all.
+        is_guarded: bool,
+    },
 }
 
 impl Fill {

@@ -245,7 +245,8 @@ impl KrakenTrading {
         self.link.is_live() || (was_up && self.reads.heard_at.is_some_and(is_called))
     }
 
-    /// Comes up or goes down.
+    /// Comes up or goes down, and tells whether its timer is armed. Down comes first: armed is never told of a timer that was
+    /// not renewed within two thirds of its time.
     fn check_up(&mut self, now: Timestamp, out: &mut Out) {
         let is_up = match self.phase {
             Phase::Running { since } => {
@@ -262,6 +263,13 @@ impl KrakenTrading {
         if is_up != std::mem::replace(&mut self.is_up, is_up) {
             self.settle.forget_owed();
             out.push(VenueOutput::Report(VenueReport::Session { is_up }));
+        }
+        // A session whose timer is not kept where it is demanded is down, and of one that is down nothing is told.
+        let is_guarded = is_up.then(|| self.guard_seconds > 0 && self.is_guarded(now));
+        if is_guarded != std::mem::replace(&mut self.guard.told, is_guarded)
+            && let Some(is_guarded) = is_guarded
+        {
+            out.push(VenueOutput::Report(VenueReport::Guard { is_guarded }));
         }
     }
 

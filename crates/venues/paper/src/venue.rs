@@ -479,6 +479,8 @@ impl Machine for PaperVenue {
         match input {
             VenueInput::Start => {
                 out.push(VenueOutput::Report(VenueReport::Session { is_up: true }));
+                // It has no timer and needs none: its orders live in this process and end with it.
+                out.push(VenueOutput::Report(VenueReport::Guard { is_guarded: true }));
             }
             VenueInput::Command(command) => self.send(now, command),
             VenueInput::Book { top, venue_time } => {

@@ -150,6 +150,10 @@ fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
             to.tag(19);
             to.flag(*is_up);
         }
+        VenueReport::Guard { is_guarded } => {
+            to.tag(22);
+            to.flag(*is_guarded);
+        }
         VenueReport::Replaced { orig_cl_ord_id, cl_ord_id, order_id, order_qty, venue_time } => {
             to.tag(20);
             to.text(orig_cl_ord_id);
@@ -199,6 +203,7 @@ fn get_report(from: &mut Reader<'_>, tag: u8) -> Read<VenueReport> {
         17 => VenueReport::Balances(get_balances(from)?),
         18 => VenueReport::Fees(FeeSchedule { maker_bps: from.text()?, taker_bps: from.text()? }),
         19 => VenueReport::Session { is_up: from.flag()? },
+        22 => VenueReport::Guard { is_guarded: from.flag()? },
         20 => VenueReport::Replaced {
             orig_cl_ord_id: from.text()?,
             cl_ord_id: from.text()?,

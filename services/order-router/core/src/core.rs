@@ -59,6 +59,8 @@ pub struct OrderRouterCore {
 pub(crate) struct Link {
     pub(crate) is_caught_up: bool,
     pub(crate) is_up: bool,
+    /// Whether our orders end at the venue without us, as the session that is up told.
+    pub(crate) is_guarded: Option<bool>,
     /// Whether orders may flow: open orders, balances and fees were compared since the session came up.
     pub(crate) is_ready: bool,
     pub(crate) has_open_orders: bool,

@@ -24,6 +24,7 @@ impl OrderRouterCore {
         if std::mem::replace(&mut self.link.is_up, is_up) == is_up {
             return;
         }
+        self.link.is_guarded = None;
         self.link.asked_at = None;
         self.link.answers_from = now;
         self.link.has_open_orders = false;
@@ -35,6 +36,16 @@ impl OrderRouterCore {
         if is_up && self.link.is_caught_up {
             self.start_comparing(now, out);
         }
+        self.publish_state(now, None, out);
+    }
+
+    /// Notes whether our orders end at the venue without us. Of a session that is down nothing is known.
+    pub(crate) fn guarded(&mut self, now: Timestamp, is_guarded: bool, out: &mut Out) {
+        if !self.link.is_up {
+            add(&mut self.counters.anomalies);
+            return;
+        }
+        self.link.is_guarded = Some(is_guarded);
         self.publish_state(now, None, out);
     }
 

@@ -54,6 +54,11 @@ impl OrderRouterCore {
             self.session(now, is_up, out);
             return;
         }
+        // Like the session, it may be told while the log is still read.
+        if let VenueReport::Guard { is_guarded } = report {
+            self.guarded(now, is_guarded, out);
+            return;
+        }
         if !self.link.is_caught_up {
             add(&mut self.counters.anomalies); // nothing was asked yet
             return;
@@ -99,7 +104,7 @@ impl OrderRouterCore {
             }
             VenueReport::Balances(balances) => self.balances(now, balances, out),
             VenueReport::Fees(schedule) => self.fees(now, schedule, out),
-            VenueReport::Session { is_up: _ } => {}
+            VenueReport::Session { is_up: _ } | VenueReport::Guard { is_guarded: _ } => {}
         }
     }
 

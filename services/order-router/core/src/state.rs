@@ -153,7 +153,7 @@ impl OrderRouterCore {
             reason: self.reason(),
             orders_open: self.link.orders_open,
             restricted: Vec::new(),
-            is_guarded: None,
+            is_guarded: self.link.is_guarded,
             breaks: self.breaks.told(),
             equity: None,
             beyond_fills: self.books.beyond(),

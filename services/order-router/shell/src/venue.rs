@@ -300,7 +300,8 @@ impl Traces {
             VenueReport::OpenOrders { .. }
             | VenueReport::Balances(_)
             | VenueReport::Fees(_)
-            | VenueReport::Session { .. } => return TraceContext::none(),
+            | VenueReport::Session { .. }
+            | VenueReport::Guard { .. } => return TraceContext::none(),
         };
         if !is_end {
             return self.open.get(cl_ord_id).map(|given| given.context.clone()).unwrap_or_default();

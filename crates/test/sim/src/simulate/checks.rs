@@ -393,7 +393,8 @@ impl Checks {
             | VenueReport::OpenOrders { .. }
             | VenueReport::Balances(_)
             | VenueReport::Fees(_)
-            | VenueReport::Session { .. } => {}
+            | VenueReport::Session { .. }
+            | VenueReport::Guard { .. } => {}
         }
     }
 

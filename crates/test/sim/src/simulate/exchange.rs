@@ -260,7 +260,8 @@ impl Exchange {
             | VenueReport::OpenOrders { .. }
             | VenueReport::Balances(_)
             | VenueReport::Fees(_)
-            | VenueReport::Session { .. } => {}
+            | VenueReport::Session { .. }
+            | VenueReport::Guard { .. } => {}
         }
     }
 

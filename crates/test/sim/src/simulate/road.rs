@@ -233,7 +233,8 @@ impl World {
             | VenueReport::SubmitUnknown { .. }
             | VenueReport::Balances(_)
             | VenueReport::Fees(_)
-            | VenueReport::Session { .. } => {}
+            | VenueReport::Session { .. }
+            | VenueReport::Guard { .. } => {}
         }
         self.tell_router(report);
     }
@@ -392,6 +393,7 @@ fn told(report: &VenueReport) -> Option<String> {
         | VenueReport::OpenOrders { .. }
         | VenueReport::Balances(_)
         | VenueReport::Fees(_)
-        | VenueReport::Session { .. } => None,
+        | VenueReport::Session { .. }
+        | VenueReport::Guard { .. } => None,
     }
 }

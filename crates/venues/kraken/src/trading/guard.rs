@@ -22,6 +22,8 @@ pub(super) struct Guard {
     /// When to try next.
     pub(super) next_at: Timestamp,
     pub(super) is_under_way: bool,
+    /// What was told of it since the session came up.
+    pub(super) told: Option<bool>,
     /// Tries in a row that failed.
     failures: u32,
 }

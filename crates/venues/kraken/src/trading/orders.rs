@@ -493,7 +493,8 @@ mod tests {
                 | VenueReport::OpenOrders { .. }
                 | VenueReport::Balances(_)
                 | VenueReport::Fees(_)
-                | VenueReport::Session { .. } => panic!("{report:?}"),
+                | VenueReport::Session { .. }
+                | VenueReport::Guard { .. } => panic!("{report:?}"),
             }
         };
         out.iter().map(word).collect()

@@ -156,7 +156,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn local_inputs_survive_their_bytes(which in 0u8..11, seed in fills(1..3), n in 0i64..i64::MAX, flag: bool) {
+    fn local_inputs_survive_their_bytes(which in 0u8..12, seed in fills(1..3), n in 0i64..i64::MAX, flag: bool) {
         let order = request("r-1");
         let fill = seed[0].1.clone();
         let cl_ord_id = order.cl_ord_id.clone();
@@ -175,6 +175,7 @@ proptest! {
             7 => RouterInput::Venue(VenueReport::SubmitUnknown { cl_ord_id }),
             8 => RouterInput::Venue(VenueReport::OpenOrders { orders: vec![open(&order, "0"), nameless], asked_at: order.deadline, venue_time }),
             9 => RouterInput::Venue(VenueReport::Balances(balances(&[("USD", "-1.50"), ("XBT", "2")]))),
+            10 => RouterInput::Venue(VenueReport::Guard { is_guarded: flag }),
             _ if flag => RouterInput::Venue(VenueReport::Session { is_up: n % 2 == 0 }),
             _ => RouterInput::Venue(VenueReport::Fees(FeeSchedule { maker_bps: bps("-0.5"), taker_bps: bps("2.50") })),
         };

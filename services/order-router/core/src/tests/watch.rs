@@ -120,6 +120,30 @@ fn an_idle_router_tells_that_it_lives_and_nothing_that_a_log_keeps() {
 }
 
 #[test]
+fn whether_orders_end_without_us_is_told_at_each_change_and_forgotten_with_the_session() {
+    let mut rig = Rig::ready();
+    for (ms, is_guarded) in [(2_000, true), (2_010, false), (2_020, true)] {
+        let said = rig.report(ms, VenueReport::Guard { is_guarded });
+        assert_eq!(said.states[0].is_guarded, Some(is_guarded));
+    }
+    assert!(rig.report(2_030, VenueReport::Guard { is_guarded: true }).is_silent(), "no news");
+    let said = rig.report(3_000, VenueReport::Session { is_up: false });
+    assert_eq!(said.states[0].is_guarded, None);
+    let said = rig.report(3_010, VenueReport::Guard { is_guarded: true });
+    assert!(said.is_silent(), "nothing is known of a session that is down");
+    assert_eq!(rig.anomalies(), 1);
+}
+
+#[test]
+fn what_guards_orders_is_known_however_long_the_log_takes_to_read() {
+    let mut rig = Rig::new();
+    rig.report(0, VenueReport::Session { is_up: true });
+    assert!(rig.report(0, VenueReport::Guard { is_guarded: true }).is_silent());
+    let said = rig.input(10, ServiceInput::CaughtUp);
+    assert_eq!(said.states[0].is_guarded, Some(true));
+}
+
+#[test]
 fn a_halt_is_verified_with_the_venue_until_it_lists_none_of_ours() {
     let mut rig = Rig::ready();
     let order = request("r-1");

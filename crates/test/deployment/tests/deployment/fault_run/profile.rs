@@ -72,6 +72,8 @@ pub(crate) fn write(folder: &Path, invented: u32) -> PathBuf {
         set("risk_gate", key, text(&(pairs * 100).to_string()));
     }
     set("live", "rate_tier", text("pro"));
+    // No order without the venue's timer: G39 is satisfied by what the router tells, or nothing trades.
+    set("risk_gate", "dead_man_venues", Value::Array(vec![text("kraken-spot")]));
     let path = folder.join("fault-run.toml");
     std::fs::write(&path, toml::to_string(&profile).unwrap()).unwrap();
     path

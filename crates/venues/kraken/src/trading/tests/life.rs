@@ -98,6 +98,35 @@ fn an_orderly_end_takes_the_timer_off() {
 }
 
 #[test]
+fn the_timer_is_told_armed_from_the_start_and_only_while_it_runs_at_the_venue() {
+    let mut world = World::ready(Options::of_seed(19));
+    assert_eq!(world.router.is_guarded, Some(true));
+    let lost = r#"{"kind":"request_lost","scope":{"method":"cancel_all_orders_after"},"count":40}"#;
+    let mut untold = 0;
+    for round in 0..2 {
+        if round == 0 {
+            world.admin("faults", lost);
+        }
+        world.pass(DurationNs::from_s(90), |world| {
+            let fires = world.server.desk().cancel_all_at(world.trader());
+            if world.router.is_guarded == Some(true) {
+                assert!(fires.is_some_and(|at| at > world.now), "{fires:?} at {:?}", world.now);
+            } else {
+                untold += 1;
+            }
+        });
+    }
+    assert!(untold > 0, "the lost requests did not matter");
+    assert!(world.router.ups > 1);
+}
+
+#[test]
+fn a_session_without_a_timer_tells_that_it_has_none() {
+    let world = World::ready(Options { dead_man: DeadMan::Off, ..Options::of_seed(20) });
+    assert_eq!(world.router.is_guarded, Some(false));
+}
+
+#[test]
 fn a_session_keeps_its_secrets() {
     let mut world = World::ready(Options::of_seed(7));
     world.trade(DurationNs::from_s(5), 10);

@@ -43,6 +43,8 @@ pub(crate) struct Router {
     /// What is stored durably.
     pub(crate) log: Vec<OrderEvent>,
     pub(crate) is_up: bool,
+    /// Whether its orders end at the venue without it, as the session told since it came up.
+    pub(crate) is_guarded: Option<bool>,
     pub(crate) ups: usize,
     /// When the newest question for open orders was asked in this session.
     asked_at: Option<Timestamp>,
@@ -67,6 +69,7 @@ impl Router {
             orders: BTreeMap::new(),
             log: Vec::new(),
             is_up: false,
+            is_guarded: None,
             ups: 0,
             asked_at: None,
             query_at: Timestamp::EPOCH,
@@ -86,6 +89,7 @@ impl Router {
     /// Begins a new run: what is known is what was stored.
     pub(crate) fn restart(&mut self) {
         self.is_up = false;
+        self.is_guarded = None;
         self.asked_at = None;
         self.commands.clear();
         self.balances = None;
@@ -203,11 +207,16 @@ impl Router {
         match report {
             VenueReport::Session { is_up } => {
                 self.is_up = is_up;
+                self.is_guarded = None;
                 self.asked_at = None;
                 if is_up {
                     self.ups += 1;
                     self.query(now);
                 }
+            }
+            VenueReport::Guard { is_guarded } => {
+                assert!(self.is_up, "told of a session that is down");
+                self.is_guarded = Some(is_guarded);
             }
             VenueReport::Accepted { cl_ord_id: id, order_id, .. } => {
                 let order = self.orders.get_mut(&id).expect("an order of ours is accepted");
