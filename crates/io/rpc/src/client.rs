@@ -3,7 +3,7 @@
 use crate::error::RpcError;
 use crate::proto::{self, control_client};
 use crate::status::{self, Recorded, ServiceStatus};
-use remora_domain::{ControlScope, LimitsChange};
+use remora_domain::{AccountId, ControlScope, LimitsChange, VenueId};
 use std::fmt;
 use std::time::Duration;
 use tonic::Request;
@@ -130,6 +130,29 @@ impl ControlClient {
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         let request = self.request(proto::HaltRequest { scope, reason, actor });
         let answer = self.stub.halt(request).await.map_err(|cause| call("halt", cause))?;
+        Ok(answer.into_inner().recording().into())
+    }
+
+    /// Halts and takes back every order of an account, whoever placed it, at one venue or everywhere; tells how the command
+    /// is kept.
+    ///
+    /// # Errors
+    /// Tells when the call fails, or when the account is not the one that the service routes for: then nothing is done.
+    pub async fn cancel_account(
+        &mut self,
+        account: &AccountId,
+        venue: Option<&VenueId>,
+        reason: &str,
+        actor: &str,
+    ) -> Result<Option<Recorded>, RpcError> {
+        let request = self.request(proto::CancelAccountRequest {
+            account: account.to_string(),
+            venue: venue.map(ToString::to_string),
+            reason: reason.to_owned(),
+            actor: actor.to_owned(),
+        });
+        let answer = self.stub.cancel_account(request).await;
+        let answer = answer.map_err(|cause| call("cancel_account", cause))?;
         Ok(answer.into_inner().recording().into())
     }
 

@@ -4,7 +4,9 @@ use crate::error::{CommandError, RpcError};
 use crate::proto::{self, control_server};
 use crate::status::{self, Recorded, ServiceStatus};
 use crate::tokens::{Role, Tokens};
-use remora_domain::{ControlAction, ControlCommand, ControlScope, LimitsChange};
+use remora_domain::{
+    AccountId, ControlAction, ControlCommand, ControlScope, IdError, LimitsChange, VenueId,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +61,11 @@ pub enum Question {
         version: u64,
         /// Who says so.
         actor: String,
+    },
+    /// Would every order of this account be taken back? The answer is empty.
+    CancelAccount {
+        /// The account, as the person typed it.
+        account: AccountId,
     },
 }
 
@@ -191,6 +198,19 @@ impl ControlServer {
     }
 }
 
+/// Is what a command is to do, beside its scope.
+struct Asked {
+    action: ControlAction,
+    limits: Option<LimitsChange>,
+    account: Option<AccountId>,
+}
+
+impl Asked {
+    const fn plain(action: ControlAction) -> Self {
+        Self { action, limits: None, account: None }
+    }
+}
+
 struct Control {
     tokens: Tokens,
     handler: Arc<dyn ControlHandler>,
@@ -199,13 +219,13 @@ struct Control {
 impl Control {
     async fn command(
         &self,
-        action: ControlAction,
+        asked: Asked,
         token_name: &str,
         scope: Option<proto::Scope>,
         reason: &str,
         actor: &str,
-        limits: Option<LimitsChange>,
     ) -> Result<Recorded, Status> {
+        let Asked { action, limits, account } = asked;
         let invalid = |error: crate::FieldError| Status::invalid_argument(error.to_string());
         let scope: ControlScope = status::scope_from_wire(scope).map_err(invalid)?;
         let reason = status::reason_from_wire(reason).map_err(invalid)?;
@@ -213,7 +233,7 @@ impl Control {
         // Whoever holds the token is what was proven; the actor is what was claimed. Both are recorded.
         let actor = format!("{actor} (token {token_name})");
         tracing::info!(?action, ?scope, reason, actor, "control command received");
-        let command = ControlCommand { action, scope, actor, reason, limits };
+        let command = ControlCommand { action, scope, actor, reason, limits, account };
         self.handler.command(command).await.map_err(refused)
     }
 }
@@ -248,8 +268,8 @@ impl control_server::Control for Control {
         let answer = self.handler.question(Question::Limits(change.clone())).await;
         let needs_second = answer.map_err(refused)?.contains("\"needs_second\":true");
         let action = ControlAction::ChangeLimits;
-        let (scope, limits) = (status::everything(), Some(change));
-        let recorded = self.command(action, &name, scope, &reason, &actor, limits).await?;
+        let asked = Asked { limits: Some(change), ..Asked::plain(action) };
+        let recorded = self.command(asked, &name, status::everything(), &reason, &actor).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::ChangeLimitsResponse { recording, needs_second }))
     }
@@ -264,8 +284,8 @@ impl control_server::Control for Control {
         self.handler.question(question).await.map_err(refused)?;
         let action = ControlAction::ConfirmLimits;
         let limits = Some(LimitsChange { version, limits: [].into() });
-        let scope = status::everything();
-        let recorded = self.command(action, &name, scope, &reason, &actor, limits).await?;
+        let asked = Asked { limits, ..Asked::plain(action) };
+        let recorded = self.command(asked, &name, status::everything(), &reason, &actor).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::ChangeLimitsResponse { recording, needs_second: false }))
     }
@@ -287,10 +307,30 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::HaltResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::HaltRequest { scope, reason, actor } = request.into_inner();
-        let recorded =
-            self.command(ControlAction::Halt, &name, scope, &reason, &actor, None).await?;
+        let asked = Asked::plain(ControlAction::Halt);
+        let recorded = self.command(asked, &name, scope, &reason, &actor).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::HaltResponse { recording }))
+    }
+
+    async fn cancel_account(
+        &self,
+        request: Request<proto::CancelAccountRequest>,
+    ) -> Result<Response<proto::CancelAccountResponse>, Status> {
+        let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
+        let proto::CancelAccountRequest { account, venue, reason, actor } = request.into_inner();
+        let invalid = |error: IdError| Status::invalid_argument(error.to_string());
+        let account = AccountId::new(&account).map_err(invalid)?;
+        let venue = venue.as_deref().map(VenueId::new).transpose().map_err(invalid)?;
+        // Asked before it is recorded: where the name is not that of the account, nothing is done.
+        let question = Question::CancelAccount { account: account.clone() };
+        self.handler.question(question).await.map_err(refused)?;
+        let scope = venue.map_or(ControlScope::Global, ControlScope::Venue);
+        let scope = Some(status::scope_to_wire(&scope));
+        let asked = Asked { account: Some(account), ..Asked::plain(ControlAction::CancelAccount) };
+        let recorded = self.command(asked, &name, scope, &reason, &actor).await?;
+        let recording = proto::Recording::from(recorded).into();
+        Ok(Response::new(proto::CancelAccountResponse { recording }))
     }
 
     async fn reduce(
@@ -299,8 +339,8 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::ReduceResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::ReduceRequest { scope, reason, actor } = request.into_inner();
-        let recorded =
-            self.command(ControlAction::Reduce, &name, scope, &reason, &actor, None).await?;
+        let asked = Asked::plain(ControlAction::Reduce);
+        let recorded = self.command(asked, &name, scope, &reason, &actor).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::ReduceResponse { recording }))
     }
@@ -311,8 +351,8 @@ impl control_server::Control for Control {
     ) -> Result<Response<proto::ResumeResponse>, Status> {
         let name = self.tokens.authorise(request.metadata(), Role::Operator)?.to_owned();
         let proto::ResumeRequest { scope, reason, actor } = request.into_inner();
-        let recorded =
-            self.command(ControlAction::Resume, &name, scope, &reason, &actor, None).await?;
+        let asked = Asked::plain(ControlAction::Resume);
+        let recorded = self.command(asked, &name, scope, &reason, &actor).await?;
         let recording = proto::Recording::from(recorded).into();
         Ok(Response::new(proto::ResumeResponse { recording }))
     }

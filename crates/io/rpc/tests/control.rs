@@ -6,7 +6,8 @@
 )]
 
 use remora_domain::{
-    ControlAction, ControlCommand, ControlScope, DurationNs, LimitsChange, ServiceState, VenueId,
+    AccountId, ControlAction, ControlCommand, ControlScope, DurationNs, LimitsChange, ServiceState,
+    VenueId,
 };
 use remora_rpc::{
     CONTROL_SERVICE, CommandError, ControlClient, ControlHandler, ControlServer, DependencyStatus,
@@ -64,6 +65,12 @@ impl ControlHandler for Gate {
                 Ok("{}".to_owned())
             }
             Question::Confirm { .. } => Err(CommandError::Refused { problem: "same".to_owned() }),
+            Question::CancelAccount { account } if account.as_str() == "main" => {
+                Ok("{}".to_owned())
+            }
+            Question::CancelAccount { .. } => {
+                Err(CommandError::Refused { problem: "another account".to_owned() })
+            }
         }
     }
 }
@@ -121,6 +128,7 @@ async fn an_operator_halts_and_resumes_and_is_recorded_with_the_token() {
         actor: actor.clone(),
         reason: "news".to_owned(),
         limits: None,
+        account: None,
     };
     let resume = ControlCommand {
         action: ControlAction::Resume,
@@ -128,6 +136,7 @@ async fn an_operator_halts_and_resumes_and_is_recorded_with_the_token() {
         actor,
         reason: "over".to_owned(),
         limits: None,
+        account: None,
     };
     assert_eq!(commands, [halt, resume]);
     server.stop().await.unwrap();
@@ -159,6 +168,33 @@ async fn a_change_of_limits_is_asked_about_before_it_is_recorded() {
     assert_eq!(actions, [ControlAction::ChangeLimits, ControlAction::Reduce]);
     assert_eq!(commands[0].limits, Some(limits(2)));
     assert_eq!(commands[0].actor, "ann (token desk)");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_whole_account_is_cancelled_by_an_operator_who_names_it_and_by_nobody_else() {
+    let gate = Arc::new(Gate::default());
+    let (server, uri) = start(&gate).await;
+    let [main, other] = ["main", "other"].map(|name| AccountId::new(name).unwrap());
+    let mut viewer = ControlClient::connect(&uri, VIEWER, None).await.unwrap();
+    let refused = viewer.cancel_account(&main, None, "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::PermissionDenied));
+    let mut desk = ControlClient::connect(&uri, OPERATOR, None).await.unwrap();
+    let refused = desk.cancel_account(&other, None, "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    assert!(gate.commands.lock().unwrap().is_empty(), "what is refused is not recorded");
+
+    let venue = VenueId::new("kraken-spot").unwrap();
+    let kept = desk.cancel_account(&main, Some(&venue), "why", "ann").await.unwrap();
+    assert_eq!(kept, Some(Recorded::OnDisk));
+    desk.cancel_account(&main, None, "why", "ann").await.unwrap();
+    let commands = gate.commands.lock().unwrap().clone();
+    let scopes: Vec<ControlScope> = commands.iter().map(|one| one.scope.clone()).collect();
+    assert_eq!(scopes, [ControlScope::Venue(venue), ControlScope::Global]);
+    for command in &commands {
+        assert_eq!(command.action, ControlAction::CancelAccount);
+        assert_eq!((&command.account, &*command.actor), (&Some(main.clone()), "ann (token desk)"));
+    }
     server.stop().await.unwrap();
 }
 

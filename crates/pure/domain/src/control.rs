@@ -24,6 +24,8 @@ pub enum ControlScope {
 pub enum ControlAction {
     /// No new orders, cancel all, keep reading reports.
     Halt,
+    /// A halt that also takes back every order of the named account at the venues of the scope, whoever placed it.
+    CancelAccount,
     /// Only orders that reduce a position; ends a halt of the same scope.
     Reduce,
     /// Quote again.
@@ -32,6 +34,17 @@ pub enum ControlAction {
     ChangeLimits,
     /// Confirm a change of limits that another person asked for.
     ConfirmLimits,
+}
+
+impl ControlAction {
+    /// Tells whether it stops new orders in its scope.
+    #[must_use]
+    pub const fn is_halt(self) -> bool {
+        match self {
+            Self::Halt | Self::CancelAccount => true,
+            Self::Reduce | Self::Resume | Self::ChangeLimits | Self::ConfirmLimits => false,
+        }
+    }
 }
 
 /// Is an instruction with who and why.
@@ -47,6 +60,8 @@ pub struct ControlCommand {
     pub reason: String,
     /// Which limits, for commands about limits.
     pub limits: Option<LimitsChange>,
+    /// Which account loses every order, for `CancelAccount`: one of another name is not touched.
+    pub account: Option<AccountId>,
 }
 
 /// Is a change of the gate's limits: the document it makes differs from the one in force in these keys.

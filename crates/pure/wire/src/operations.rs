@@ -11,7 +11,7 @@ use remora_domain::{
 
 enum_map!(action_to, action_from, ControlAction, operations::ControlAction, {
     Halt = Halt, Resume = Resume, Reduce = Reduce,
-    ChangeLimits = ChangeLimits, ConfirmLimits = ConfirmLimits,
+    ChangeLimits = ChangeLimits, ConfirmLimits = ConfirmLimits, CancelAccount = CancelAccount,
 });
 enum_map!(state_to, state_from, ServiceState, operations::ServiceState, {
     Starting = Starting, Active = Active, Halted = Halted,
@@ -46,6 +46,7 @@ pub(crate) fn command_to(m: &ControlCommand) -> operations::ControlCommand {
         actor: m.actor.clone(),
         reason: m.reason.clone(),
         limits: m.limits.as_ref().map(limits_to),
+        account: m.account.as_ref().map(ToString::to_string),
     }
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn command_from(m: operations::ControlCommand) -> Result<ControlComma
         actor: text("control_command.actor", m.actor)?,
         reason: text("control_command.reason", m.reason)?,
         limits: m.limits.map(limits_from).transpose()?,
+        account: m.account.as_deref().map(|it| id("control_command.account", it)).transpose()?,
     })
 }
 

@@ -262,6 +262,7 @@ fn others() -> Vec<Body> {
             actor: "ops".to_owned(),
             reason: "drill".to_owned(),
             limits: None,
+            account: None,
         }),
         Body::ControlState(ControlState {
             service: "order-router".to_owned(),
@@ -387,8 +388,21 @@ fn a_change_of_limits_survives_the_wire() {
             actor: "ops".to_owned(),
             reason: "drill".to_owned(),
             limits: Some(LimitsChange { version: 7, limits: limits.clone() }),
+            account: None,
         }));
     }
+}
+
+#[test]
+fn which_account_loses_every_order_survives_the_wire() {
+    survives(Body::ControlCommand(ControlCommand {
+        action: ControlAction::CancelAccount,
+        scope: ControlScope::Global,
+        actor: "ops".to_owned(),
+        reason: "drill".to_owned(),
+        limits: None,
+        account: Some(account()),
+    }));
 }
 
 #[test]

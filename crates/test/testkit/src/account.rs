@@ -38,6 +38,13 @@ pub fn halt(scope: ControlScope) -> ControlCommand {
     command(ControlAction::Halt, scope)
 }
 
+/// Makes the command that halts everything and takes back every order of our account, whoever placed it.
+#[must_use]
+pub fn cancel_account() -> ControlCommand {
+    let command = command(ControlAction::CancelAccount, ControlScope::Global);
+    ControlCommand { account: Some(account()), ..command }
+}
+
 /// Makes the command that resumes a scope.
 #[must_use]
 pub fn resume(scope: ControlScope) -> ControlCommand {
@@ -52,7 +59,7 @@ pub fn reduce(scope: ControlScope) -> ControlCommand {
 
 fn command(action: ControlAction, scope: ControlScope) -> ControlCommand {
     let (actor, reason) = ("tester".to_owned(), "a test".to_owned());
-    ControlCommand { action, scope, actor, reason, limits: None }
+    ControlCommand { action, scope, actor, reason, limits: None, account: None }
 }
 
 /// Makes the state a service publishes, nothing halted.

@@ -23,7 +23,8 @@ mod orders;
 mod shared;
 
 pub use account::{
-    balances, control_state, fees, halt, heartbeat, reduce, resume, router_ready, router_state,
+    balances, cancel_account, control_state, fees, halt, heartbeat, reduce, resume, router_ready,
+    router_state,
 };
 pub use amounts::{amount, at_ms, bps, notional, position, px, qty, rate, usd};
 pub use driver::{Driver, drain, published};

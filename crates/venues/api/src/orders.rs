@@ -71,6 +71,10 @@ pub enum VenueCommand {
         /// The venue's id, if known.
         order_id: Option<OrderId>,
     },
+    /// Take back every open order of the account, also those that are not ours. It needs no approval, waits for nothing,
+    /// leaves while no session is up, and may be said again. What becomes of our orders is reported as ever; that the
+    /// others are gone shows in the next list.
+    CancelAccount,
     /// Ask which orders are open; answered by `VenueReport::OpenOrders`. One answer may stand for several queries.
     QueryOpenOrders {
         /// Now, by the router's clock; the answer repeats it.

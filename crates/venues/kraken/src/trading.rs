@@ -19,6 +19,7 @@
 //! Test alone: `cargo nextest run -p remora-kraken trading`.
 
 mod account;
+mod account_cancel;
 mod acts;
 mod amends;
 mod answers;
@@ -112,6 +113,8 @@ pub struct KrakenTrading {
     budget: Budget,
     orders: Orders,
     cancels: VecDeque<(ClOrdId, Option<OrderId>)>,
+    /// Every order of the account is to be taken back.
+    is_account_cancel_due: bool,
     orders_paused_until: Timestamp,
     /// Calls that changed the venue since the last read.
     acts_in_row: u32,
@@ -153,6 +156,7 @@ impl KrakenTrading {
             budget: Budget::new(checked.tier),
             orders: Orders::default(),
             cancels: VecDeque::new(),
+            is_account_cancel_due: false,
             orders_paused_until: Timestamp::EPOCH,
             acts_in_row: 0,
             requests: Requests::default(),
@@ -191,6 +195,7 @@ impl KrakenTrading {
             VenueCommand::Cancel { cl_ord_id, order_id } => {
                 self.cancel(now, cl_ord_id, order_id, out);
             }
+            VenueCommand::CancelAccount => self.want_account_cancel(),
             // One that was asked before the session went down is asked again when it is up.
             VenueCommand::QueryOpenOrders { .. } if !self.is_up => {}
             VenueCommand::QueryOpenOrders { asked_at } => self.settle.owe(asked_at),

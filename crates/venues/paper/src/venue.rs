@@ -50,6 +50,7 @@ pub struct PaperVenue {
 enum Arrival {
     Submit(ApprovedOrder),
     Cancel(ClOrdId),
+    CancelAccount,
     QueryOpenOrders { asked_at: Timestamp },
     QueryAccount,
 }
@@ -88,6 +89,7 @@ impl PaperVenue {
             VenueCommand::Cancel { cl_ord_id, order_id: _ } => {
                 (self.config.cancel_latency, Arrival::Cancel(cl_ord_id))
             }
+            VenueCommand::CancelAccount => (self.config.cancel_latency, Arrival::CancelAccount),
             VenueCommand::QueryOpenOrders { asked_at } => {
                 (self.config.order_latency, Arrival::QueryOpenOrders { asked_at })
             }
@@ -95,7 +97,7 @@ impl PaperVenue {
         };
         let at = now.saturating_add(self.with_jitter(latency));
         let last = match arrival {
-            Arrival::Cancel(_) => &mut self.cancel_arrives_at,
+            Arrival::Cancel(_) | Arrival::CancelAccount => &mut self.cancel_arrives_at,
             Arrival::Submit(_) | Arrival::QueryOpenOrders { .. } | Arrival::QueryAccount => {
                 &mut self.order_arrives_at
             }
@@ -126,6 +128,11 @@ impl PaperVenue {
             match arrival {
                 Arrival::Submit(order) => self.submitted(at, order.request()),
                 Arrival::Cancel(cl_ord_id) => self.cancelled(at, cl_ord_id),
+                // Nobody else has orders here.
+                Arrival::CancelAccount => {
+                    let open: Vec<ClOrdId> = self.places.keys().cloned().collect();
+                    open.into_iter().for_each(|cl_ord_id| self.cancelled(at, cl_ord_id));
+                }
                 Arrival::QueryOpenOrders { asked_at } => {
                     let orders = self.open_orders();
                     self.report(at, VenueReport::OpenOrders { orders, asked_at, venue_time: at });

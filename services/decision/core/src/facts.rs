@@ -223,7 +223,10 @@ impl Facts {
 
     pub(crate) fn set_command(&mut self, header: &Header, command: &ControlCommand) -> bool {
         match command.action {
-            ControlAction::Halt | ControlAction::Reduce | ControlAction::Resume => {}
+            ControlAction::Halt
+            | ControlAction::CancelAccount
+            | ControlAction::Reduce
+            | ControlAction::Resume => {}
             ControlAction::ChangeLimits | ControlAction::ConfirmLimits => return false,
         }
         let slot = self.commands.entry(command.scope.clone()).or_default();
@@ -254,10 +257,9 @@ impl Facts {
         key: &InstrumentKey,
     ) -> Permission {
         let covers = |scope: &ControlScope| covers(scope, strategy, key);
-        let by_command = self
-            .commands
-            .iter()
-            .any(|(scope, action)| action.get() == Some(&ControlAction::Halt) && covers(scope));
+        let by_command = self.commands.iter().any(|(scope, action)| {
+            action.get().is_some_and(|told| told.is_halt()) && covers(scope)
+        });
         let gate = self.gate.get();
         let router = self.routers.get(&key.venue).and_then(Latest::get);
         let by_state =

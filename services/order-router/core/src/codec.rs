@@ -61,6 +61,7 @@ impl LocalCodec for RouterOutput {
                 to.number(asked_at.as_ns());
             }
             Self::Venue(VenueCommand::QueryAccount) => to.tag(5),
+            Self::Venue(VenueCommand::CancelAccount) => to.tag(6),
         }
     }
 

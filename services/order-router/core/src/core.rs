@@ -6,6 +6,7 @@ use crate::counters::add;
 use crate::orders::{Order, Orders, What};
 use crate::reports::Strays;
 use crate::state::{Halts, Published};
+use crate::sweep::Sweep;
 use crate::watch::{Stop, Watch};
 use crate::{OrderRouterConfig, RouterCounters, RouterInput, RouterOutput};
 use remora_approval::{ApprovedOrder, Verifier};
@@ -52,6 +53,7 @@ pub struct OrderRouterCore {
     pub(crate) breaks: Breaks,
     pub(crate) watch: Watch,
     pub(crate) stop: Stop,
+    pub(crate) sweep: Sweep,
 }
 
 /// Is what is known about the log, the venue's session and the queries under way.
@@ -119,6 +121,7 @@ impl OrderRouterCore {
         Self {
             watch: Watch::new(config.owner_silence_max),
             stop: Stop::Running,
+            sweep: Sweep::default(),
             config,
             verifier,
             sequencer,
@@ -157,6 +160,12 @@ impl OrderRouterCore {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.halts.is_total()
+    }
+
+    /// Tells whether our orders end at the venue without us, as its session tells.
+    #[must_use]
+    pub const fn is_guarded(&self) -> Option<bool> {
+        self.link.is_guarded
     }
 
     /// Gives the venue it routes to.
@@ -339,6 +348,7 @@ impl Machine for OrderRouterCore {
         while let Some(cl_ord_id) = self.orders.take_due_cancel(now) {
             self.cancel_unanswered(now, &cl_ord_id, out);
         }
+        self.keep_sweeping(now, out);
         self.refuse_overdue(now, out);
         self.judge_balances(now, out);
         if self.next_query().is_some_and(|at| at <= now) {
@@ -348,7 +358,8 @@ impl Machine for OrderRouterCore {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         let own = [self.orders.next_timer(), self.next_overdue(), self.next_query()];
-        own.into_iter().chain([self.next_watch(), self.next_judgement()]).flatten().min()
+        let others = [self.next_watch(), self.next_judgement(), self.next_sweep()];
+        own.into_iter().chain(others).flatten().min()
     }
 }
 

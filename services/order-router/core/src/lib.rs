@@ -8,6 +8,8 @@
 //! order of ours that the venue lists though it was never sent from here; silence is `SubmitUnknown`, never `Rejected`.
 //! An order stays at the venue only while the gate and the service that asked for it are heard; what is taken back
 //! (halt, silence, end of the service) is asked for until the venue lists none of it, and the count is published.
+//! A person who names the account may have every order of it taken back, whoever placed it; asked for until the venue
+//! lists none at all.
 //! What differs between the venue's account and ours, and is not under way, is an open break until both agree again.
 //! Must never happen: a send without approval, a delayed cancel, a publication before `CaughtUp`, a terminal event
 //! about a live order because of a repeated or altered approval that names it (those are only counted).
@@ -29,6 +31,7 @@ mod reconcile;
 mod reports;
 mod settings;
 mod state;
+mod sweep;
 mod transition;
 mod watch;
 
@@ -39,3 +42,4 @@ pub use crate::core::OrderRouterCore;
 pub use counters::RouterCounters;
 pub use local::{RouterInput, RouterOutput};
 pub use settings::{OrderRouterConfig, OrderRouterSettings, TradingMode};
+pub use sweep::{AccountCancel, AnotherAccount};

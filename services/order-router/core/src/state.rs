@@ -1,6 +1,7 @@
 //! Halts, the gate's epoch, and what the router says about itself.
 
 use crate::core::{OrderRouterCore, Out};
+use crate::counters::add;
 use crate::watch::Stop;
 use remora_domain::{
     Balances, Body, ControlAction, ControlCommand, ControlScope, ControlState, FeeSchedule, Header,
@@ -57,7 +58,7 @@ impl Halts {
             ControlScope::Strategy(_) => false,
         };
         match command.action {
-            ControlAction::Halt if is_ours => {
+            ControlAction::Halt | ControlAction::CancelAccount if is_ours => {
                 self.reason_last = format!("{}: {}", command.actor, command.reason);
                 self.scopes.insert(command.scope.clone(), self.reason_last.clone());
             }
@@ -69,7 +70,10 @@ impl Halts {
                         self.scopes.values().next_back().cloned().unwrap_or_default();
                 }
             }
-            ControlAction::Halt | ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {}
+            ControlAction::Halt
+            | ControlAction::CancelAccount
+            | ControlAction::ChangeLimits
+            | ControlAction::ConfirmLimits => {}
         }
     }
 }
@@ -85,8 +89,14 @@ impl OrderRouterCore {
         if !self.commands_seen.insert(header.message_id()) {
             return;
         }
+        if command.action == ControlAction::CancelAccount && !self.is_named(command) {
+            add(&mut self.counters.not_ours);
+            return;
+        }
         self.halts.obey(&self.config.venue, command);
+        self.begin_or_end_sweep(now, header, command);
         if self.link.is_caught_up {
+            self.keep_sweeping(now, out);
             self.take_back(now, out);
             self.publish_state(now, Some(header), out);
         }

@@ -6,6 +6,7 @@ mod flow;
 mod property;
 mod recovery;
 mod refusals;
+mod sweep;
 mod watch;
 
 use crate::{OrderRouterConfig, OrderRouterCore, RouterInput, RouterOutput};
@@ -34,6 +35,7 @@ pub(crate) struct Said {
     pub(crate) intents: Vec<ClOrdId>,
     pub(crate) submits: Vec<ClOrdId>,
     pub(crate) cancels: Vec<ClOrdId>,
+    pub(crate) account_cancels: usize,
     pub(crate) queries: usize,
     pub(crate) asked_at: Option<Timestamp>,
     pub(crate) account_queries: usize,
@@ -49,6 +51,7 @@ impl Said {
             && self.intents.is_empty()
             && self.submits.is_empty()
             && self.cancels.is_empty()
+            && self.account_cancels == 0
             && self.queries == 0
             && self.faults == 0
     }
@@ -69,6 +72,7 @@ impl Said {
                         said.submits.push(order.request().cl_ord_id.clone());
                     }
                     VenueCommand::Cancel { cl_ord_id, .. } => said.cancels.push(cl_ord_id),
+                    VenueCommand::CancelAccount => said.account_cancels += 1,
                     VenueCommand::QueryOpenOrders { asked_at } => {
                         said.queries += 1;
                         said.asked_at = Some(asked_at);

@@ -4,7 +4,7 @@ use remora_bus::StoredAt;
 use remora_domain::{AccountBreak, Body, ClOrdId, DurationNs, Envelope, Timestamp};
 use remora_order_router_core::{OrderRouterCore, RouterInput, RouterOutput};
 use remora_service_kit::drive::{Effects, LocalEvent};
-use remora_service_kit::{Publisher, TraceContext};
+use remora_service_kit::{Publisher, Question, TraceContext};
 use remora_venue_api::VenueCommand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -87,17 +87,39 @@ impl Effects<OrderRouterCore> for RouterEffects {
         }
     }
 
+    fn answer(
+        &mut self,
+        _: Timestamp,
+        core: &OrderRouterCore,
+        question: &Question,
+    ) -> Result<Value, String> {
+        match question {
+            Question::CancelAccount { account } => {
+                let word = core.consider_account_cancel(account);
+                word.map(|()| json!({})).map_err(|error| error.to_string())
+            }
+            Question::Order(_) | Question::Limits(_) | Question::Confirm { .. } => {
+                Err("an order router knows no limits: ask the gate".to_owned())
+            }
+        }
+    }
+
     fn details(&mut self, core: &OrderRouterCore) -> Value {
         let counters = core.counters();
         let named = |map: &BTreeMap<_, u64>| -> BTreeMap<String, u64> {
             map.iter().map(|(reason, count)| (format!("{reason:?}"), *count)).collect()
         };
         let (take_backs, orders_open, emptied_after) = core.taken_back();
+        let whole = core.account_cancel();
         json!({
             "venue": core.venue().as_str(),
             "take_backs": take_backs,
             "orders_open": orders_open,
             "emptied_after_ms": emptied_after.map(DurationNs::as_ms),
+            "account_cancels": whole.begun,
+            "account_orders_open": whole.orders_open,
+            "account_emptied_after_ms": whole.emptied_after.map(DurationNs::as_ms),
+            "is_guarded": core.is_guarded(),
             "is_ready": core.is_ready(),
             "is_halted": core.is_halted(),
             "live_orders": core.live_orders(),

@@ -260,7 +260,9 @@ impl Traces {
         let (cl_ord_id, qty) = match command {
             VenueCommand::Submit(order) => (&order.request().cl_ord_id, Some(order.request().qty)),
             VenueCommand::Cancel { cl_ord_id, order_id: _ } => (cl_ord_id, None),
-            VenueCommand::QueryOpenOrders { .. } | VenueCommand::QueryAccount => return,
+            VenueCommand::CancelAccount
+            | VenueCommand::QueryOpenOrders { .. }
+            | VenueCommand::QueryAccount => return,
         };
         if !context.is_some() {
             return;

@@ -85,7 +85,10 @@ impl RiskGateCore {
         out: &mut Out,
     ) {
         match command.action {
-            ControlAction::Halt | ControlAction::Reduce | ControlAction::Resume => {}
+            ControlAction::Halt
+            | ControlAction::CancelAccount
+            | ControlAction::Reduce
+            | ControlAction::Resume => {}
             ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {
                 self.on_limits(now, at, command);
                 return;
@@ -114,6 +117,7 @@ impl RiskGateCore {
             ControlAction::ConfirmLimits => self.facts.confirm_limits(at, command),
             ControlAction::ChangeLimits
             | ControlAction::Halt
+            | ControlAction::CancelAccount
             | ControlAction::Reduce
             | ControlAction::Resume => self.facts.change_limits(at, command),
         };

@@ -56,8 +56,8 @@ impl RiskGateCore {
             return;
         }
         let actor = BREAKER.to_owned();
-        let command =
-            ControlCommand { action: ControlAction::Halt, scope, actor, reason, limits: None };
+        let action = ControlAction::Halt;
+        let command = ControlCommand { action, scope, actor, reason, limits: None, account: None };
         if self.facts.halts.apply(&command) == Changed::Nothing {
             return;
         }

@@ -46,7 +46,7 @@ impl Halts {
     /// Applies a command.
     pub(crate) fn apply(&mut self, command: &ControlCommand) -> Changed {
         let is_halt = match command.action {
-            ControlAction::Halt => true,
+            ControlAction::Halt | ControlAction::CancelAccount => true,
             ControlAction::Reduce => false,
             ControlAction::Resume => {
                 let held = self.scopes.remove(&command.scope);

@@ -56,7 +56,7 @@ words! {
     }
     control_action(ControlAction) {
         Halt = "halt", Resume = "resume", Reduce = "reduce", ChangeLimits = "change_limits",
-        ConfirmLimits = "confirm_limits",
+        ConfirmLimits = "confirm_limits", CancelAccount = "cancel_account",
     }
     pattern_target(PatternTarget) {
         Volume = "volume", Volatility = "volatility", Spread = "spread",

@@ -80,7 +80,7 @@ impl<C: ServiceCore> Runner<C> {
         replaces: Option<PathBuf>,
     ) {
         let now = self.clock.now();
-        let is_halt = command.action == ControlAction::Halt;
+        let is_halt = command.action.is_halt();
         let envelope = self.shell.wrap(now, Body::ControlCommand(command));
         if self.tells_commands {
             let stored = self.publisher.publish_command(&envelope, is_halt);
@@ -116,6 +116,7 @@ impl<C: ServiceCore> Runner<C> {
             actor: self.identity.shell().to_string(),
             reason: reason.chars().take(HALT_REASON_LENGTH_MAX).collect(),
             limits: None,
+            account: None,
         }
     }
 

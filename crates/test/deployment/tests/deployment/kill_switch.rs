@@ -5,6 +5,8 @@ use crate::fault_run::{exchange::Exchange, profile};
 use remora_deployment::{Deployment, Options, wait_for};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -52,6 +54,48 @@ fn check_controls(deployment: &Deployment) {
     let [gross, orders, age] = ["G15", "G22", "G31"].map(|name| value(&controls, name));
     assert_ne!(gross, "0 USD", "what rests may fill");
     eprintln!("kill switch: G15 {gross}, G22 {orders}, G31 {age}");
+}
+
+/// Writes a profile of an account that is shared: its timer may take what is not ours, and we trade beside it.
+fn shared_account(folder: &Path) -> PathBuf {
+    let path = profile::write(folder, 0);
+    let written = fs::read_to_string(&path).unwrap();
+    let shared = written.replace("dead_man = \"guard\"", "dead_man = \"guard_shared\"");
+    assert_ne!(shared, written);
+    fs::write(&path, shared).unwrap();
+    path
+}
+
+#[test]
+fn a_kill_leaves_an_order_of_another_program_alone_and_the_one_of_the_whole_account_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = Options::demo().unwrap().programs;
+    let exchange = Exchange::start(&programs, folder.path(), 3, 0);
+    exchange.place_foreign_order();
+    let mut options = Options::live(exchange.live(exchange.address("REST"))).unwrap();
+    options.profile = shared_account(folder.path());
+    let deployment = Deployment::start(options).unwrap();
+    wait_for("orders rest", WITHIN, || Ok((exchange.books().orders_open >= 4).then_some(())))
+        .unwrap();
+
+    let kill = |words: &[&str]| remora(&deployment, ROUTER, &[&["ctl", "kill"], words].concat());
+    let refused = kill(&["--whole-account", "somebody"]);
+    assert!(!refused.status.success(), "{refused:?}");
+    let said_no = String::from_utf8_lossy(&refused.stdout);
+    assert!(said_no.contains("does not route for account \"somebody\""), "{said_no}");
+    assert!(exchange.books().orders_open > 1, "nothing was done");
+
+    let line = said(&kill(&[]));
+    assert!(line.contains("the venue confirms none open"), "{line}");
+    let left: Vec<_> =
+        exchange.orders().into_iter().filter(|order| order.closed_ns.is_none()).collect();
+    assert!(matches!(&left[..], [one] if one.cl_ord_id.is_none()), "{left:?}");
+
+    let line = said(&kill(&["--whole-account", "main"]));
+    assert!(line.contains("the venue confirms no order of the account open"), "{line}");
+    assert_eq!(exchange.books().orders_open, 0, "{line}");
+    eprintln!("kill switch: {line}");
+    deployment.stop().unwrap();
 }
 
 #[test]

@@ -237,7 +237,9 @@ impl Checks {
             && command.scope == ControlScope::Global
         {
             match command.action {
-                ControlAction::Halt => self.halted_since = self.halted_since.or(Some(now)),
+                ControlAction::Halt | ControlAction::CancelAccount => {
+                    self.halted_since = self.halted_since.or(Some(now));
+                }
                 ControlAction::Resume | ControlAction::Reduce => self.halted_since = None,
                 ControlAction::ChangeLimits | ControlAction::ConfirmLimits => {}
             }

@@ -168,6 +168,7 @@ impl Exchange {
                 Some(VenueReport::CancelRejected { cl_ord_id, reason, venue_time: now })
             }
             VenueCommand::Cancel { .. }
+            | VenueCommand::CancelAccount
             | VenueCommand::QueryOpenOrders { .. }
             | VenueCommand::QueryAccount => None,
         };

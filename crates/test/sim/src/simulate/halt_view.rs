@@ -18,7 +18,7 @@ impl HaltView {
             && self.read.insert(message.header.message_id())
         {
             match command.action {
-                ControlAction::Halt => {
+                ControlAction::Halt | ControlAction::CancelAccount => {
                     self.halted.insert(command.scope.clone());
                 }
                 ControlAction::Resume | ControlAction::Reduce => {

@@ -142,6 +142,10 @@ impl World {
                 self.checks.cancels(self.now, cl_ord_id);
                 self.note(format!("order-router sends the cancel of {cl_ord_id}"));
             }
+            VenueCommand::CancelAccount => {
+                is_cancel = true;
+                self.note("order-router takes back every order of the account".to_owned());
+            }
             VenueCommand::QueryOpenOrders { .. } | VenueCommand::QueryAccount => {}
         }
         let is_query =

@@ -239,6 +239,7 @@ impl World {
             actor: "operator".to_owned(),
             reason: "the simulation".to_owned(),
             limits,
+            account: None,
         });
         let message = Arc::new(self.operator.wrap(self.now, body));
         self.operator_at = self.operator_at.max(self.now.saturating_add(DurationNs::from_ms(2)));

@@ -105,6 +105,7 @@ impl KrakenTrading {
 
     /// Sends what may be sent: the timer, cancels, new orders.
     pub(super) fn send_acts(&mut self, now: Timestamp, out: &mut Out) {
+        self.send_account_cancel(now, out);
         self.send_guard(now, out);
         self.expire_waiting(now, out);
         if !self.has_socket() && self.acts_in_row >= ACTS_IN_ROW && self.is_read_due(now) {
@@ -117,7 +118,8 @@ impl KrakenTrading {
     /// Gives when something that waits is to be looked at again.
     pub(super) fn next_act(&self, now: Timestamp) -> Option<Timestamp> {
         let soon = now.saturating_add(DurationNs::from_ms(5));
-        let cancels = (!self.cancels.is_empty()).then_some(soon);
+        let has_cancels = self.is_account_cancel_due || !self.cancels.is_empty();
+        let cancels = has_cancels.then_some(soon);
         let waiting = self.orders.waiting().map(|(_, order)| {
             let expiry = order.expires_at.saturating_add(DurationNs::from_ns(1));
             if !self.is_up {
@@ -362,7 +364,8 @@ impl KrakenTrading {
         };
         // A cancel that was refused costs nothing; a refused order does.
         let is_free = matches!(outcome, Outcome::Unsent)
-            || (matches!(act, Act::Cancel(_)) && matches!(said, Some(Meaning::Refused(_))));
+            || (matches!(act, Act::Cancel(_) | Act::CancelAccount)
+                && matches!(said, Some(Meaning::Refused(_))));
         for (key, units) in cost {
             if is_free {
                 self.budget.engine_released(key, *units);
@@ -375,6 +378,7 @@ impl KrakenTrading {
             Act::Add(ids) => self.added(now, ids, said, outcome, out),
             Act::Amend(id) => self.amended(now, id, said, outcome, out),
             Act::Cancel(ids) => self.cancelled(now, ids, said, outcome, out),
+            Act::CancelAccount => self.account_cancelled(now, said, outcome, out),
             Act::Guard(seconds) => self.guarded(now, *seconds, sent_at, outcome, out),
         }
     }

@@ -52,6 +52,8 @@ pub(super) enum Act {
     Amend(ClOrdId),
     /// Take these orders back.
     Cancel(Vec<ClOrdId>),
+    /// Take every order of the account back, whoever placed it.
+    CancelAccount,
     /// Set the timer; 0 takes it off.
     Guard(u32),
 }
@@ -105,6 +107,7 @@ impl Ask {
             Self::Act(Act::Amend(_)) => "/0/private/AmendOrder",
             Self::Act(Act::Cancel(_)) if is_batch => "/0/private/CancelOrderBatch",
             Self::Act(Act::Cancel(_)) => "/0/private/CancelOrder",
+            Self::Act(Act::CancelAccount) => "/0/private/CancelAll",
             Self::Act(Act::Guard(_)) => "/0/private/CancelAllOrdersAfter",
         }
     }
@@ -126,6 +129,7 @@ impl Ask {
             Self::Act(Act::Add(_)) => "AddOrder",
             Self::Act(Act::Amend(_)) => "AmendOrder",
             Self::Act(Act::Cancel(_)) => "CancelOrder",
+            Self::Act(Act::CancelAccount) => "CancelAll",
             Self::Act(Act::Guard(_)) => "CancelAllOrdersAfter",
         }
     }

@@ -197,6 +197,12 @@ pub(super) fn cancel_frame(
     )
 }
 
+/// Writes a request that takes every order of the account back.
+pub(super) fn cancel_account_frame(token: &str, req_id: u32) -> String {
+    let token = quoted(token);
+    format!("{{\"method\":\"cancel_all\",\"params\":{{\"token\":{token}}},\"req_id\":{req_id}}}")
+}
+
 /// Writes a request that sets the timer.
 pub(super) fn guard_frame(seconds: u32, token: &str, req_id: u32) -> String {
     format!(

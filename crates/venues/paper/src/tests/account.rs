@@ -28,6 +28,31 @@ fn open_orders_bind_value_and_fee_and_give_both_back() {
 }
 
 #[test]
+fn the_whole_account_is_taken_back_at_once_and_what_has_ended_stays_so() {
+    let mut rig = Rig::usual();
+    rig.submit(0, buy("r-1", "100", "2"));
+    rig.submit(0, sell("r-2", "101", "3"));
+    rig.run(1_000);
+    rig.input(1_000, VenueInput::Command(VenueCommand::CancelAccount));
+    rig.cancel(1_000, "r-1");
+    assert_eq!(rig.open_orders(2_000), []);
+    let count = |wanted: fn(&VenueReport) -> bool| {
+        rig.heard.iter().filter(|(_, report)| wanted(report)).count()
+    };
+    assert_eq!(count(|report| matches!(report, VenueReport::Cancelled { .. })), 2);
+    assert_eq!(count(|report| matches!(report, VenueReport::CancelRejected { .. })), 1);
+    assert_eq!(rig.balance(4_000, "USD"), (amount("100000"), amount("0")));
+}
+
+#[test]
+fn no_order_outlives_the_session_and_that_is_told_at_its_start() {
+    let rig = Rig::usual();
+    let told: Vec<&VenueReport> = rig.heard.iter().map(|(_, report)| report).take(2).collect();
+    let wanted = [VenueReport::Session { is_up: true }, VenueReport::Guard { is_guarded: true }];
+    assert_eq!(told, wanted.iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_fill_moves_base_quote_and_fee_exactly() {
     let mut rig = Rig::usual();
     rig.submit(0, buy("r-1", "100", "2"));

@@ -1,14 +1,15 @@
 //! `remora ctl kill`: straight to the routers, whatever else is down; over once every venue lists none of our orders.
 //!
-//! Own orders only, those that carry our prefix: what else rests in the account is somebody else's. A router that cannot be
+//! Own orders only, those that carry our prefix: what else rests in the account is somebody else's. With `--whole-account`
+//! it is a command of its own that takes those too, and is over once the venue lists no order of the account. A router that cannot be
 //! reached, or whose venue does not answer in time, makes the command fail: then the venue's timer is what is left.
 
 use super::control::{Peer, kept_words};
 use crate::output;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use remora_domain::{ControlScope, VenueId};
-use remora_rpc::{ControlClient, Role};
+use remora_domain::{AccountId, ControlScope, VenueId};
+use remora_rpc::{ControlClient, Recorded, Role, RpcError};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,10 @@ pub(crate) struct KillArguments {
     /// Only this venue, such as `kraken-spot`; routers of others are left alone.
     #[arg(long, value_name = "VENUE")]
     venue: Option<VenueId>,
+    /// Take back every order of the account, also those that other people or programs placed there. ACCOUNT is the name
+    /// that the router knows it by, as in its profile; where it is another, that router does nothing.
+    #[arg(long, value_name = "ACCOUNT")]
+    whole_account: Option<AccountId>,
     /// File with tokens, one `<role> <name> <token>` a line.
     #[arg(long, value_name = "FILE", env = "REMORA_CONTROL__TOKEN_FILE")]
     token_file: PathBuf,
@@ -45,9 +50,22 @@ pub(crate) struct KillArguments {
 /// Is what a router tells of a halt under way.
 struct Told {
     venue: String,
-    take_backs: u64,
-    orders_open: Option<u64>,
+    ours: Emptying,
+    /// Of the whole account.
+    all: Emptying,
+}
+
+/// Is how far a taking back is.
+struct Emptying {
+    begun: u64,
+    open: Option<u64>,
     emptied_after_ms: Option<i64>,
+}
+
+impl Told {
+    const fn of(&self, is_whole: bool) -> &Emptying {
+        if is_whole { &self.all } else { &self.ours }
+    }
 }
 
 /// Kills at every router, side by side.
@@ -85,31 +103,59 @@ async fn kill(arguments: &KillArguments, url: &str) -> Result<String> {
     if arguments.venue.as_ref().is_some_and(|venue| venue.as_str() != before.venue) {
         return Ok(format!("{}: left alone", before.venue));
     }
-    let scope = arguments.venue.clone().map_or(ControlScope::Global, ControlScope::Venue);
-    let actor = arguments.actor.as_ref().unwrap_or(&token.name);
     let began = Instant::now();
-    let kept = client.halt(&scope, &arguments.reason, actor).await;
+    let kept = command(&mut client, arguments, &token.name).await;
     let kept = kept_words(kept.map_err(|error| peer.explain(error, &token))?);
+    let is_whole = arguments.whole_account.is_some();
     let within = Duration::from_secs(arguments.within_s);
-    let mut open = None;
+    let mut open = (None, None);
     while began.elapsed() < within {
         // A router that does not answer once may answer the next time: it is halted.
         if let Ok(now) = told(&mut client).await
-            && now.take_backs > before.take_backs
+            && now.of(is_whole).begun > before.of(is_whole).begun
         {
-            if let (Some(0), Some(after)) = (now.orders_open, now.emptied_after_ms) {
+            if let (Some(0), Some(after)) =
+                (now.of(is_whole).open, now.of(is_whole).emptied_after_ms)
+            {
                 let (venue, seen) = (now.venue, began.elapsed().as_millis());
+                let none = if is_whole { "no order of the account" } else { "none" };
                 return Ok(format!(
-                    "{venue}: the venue confirms none open {after} ms after the command reached the router \
+                    "{venue}: the venue confirms {none} open {after} ms after the command reached the router \
                      (seen here after {seen} ms); halt {kept}"
                 ));
             }
-            open = now.orders_open;
+            open = (now.ours.open, now.all.open);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let open = open.map_or_else(|| "an unknown number".to_owned(), |open| open.to_string());
-    bail!("{}: halted, {open} still open after {} s", before.venue, within.as_secs())
+    let words = |open: Option<u64>| {
+        open.map_or_else(|| "an unknown number".to_owned(), |open| open.to_string())
+    };
+    let (ours, within) = (words(open.0), within.as_secs());
+    if is_whole {
+        let (venue, all) = (before.venue, words(open.1));
+        bail!(
+            "{venue}: halted, {all} orders of the account, {ours} of them ours, still open after {within} s"
+        );
+    }
+    bail!("{}: halted, {ours} still open after {within} s", before.venue)
+}
+
+/// Gives the command: a halt of our own, or the one that takes the whole account.
+async fn command(
+    client: &mut ControlClient,
+    arguments: &KillArguments,
+    token_name: &str,
+) -> Result<Option<Recorded>, RpcError> {
+    let KillArguments { venue, reason, .. } = arguments;
+    let actor = arguments.actor.as_deref().unwrap_or(token_name);
+    match &arguments.whole_account {
+        Some(account) => client.cancel_account(account, venue.as_ref(), reason, actor).await,
+        None => {
+            let scope = venue.clone().map_or(ControlScope::Global, ControlScope::Venue);
+            client.halt(&scope, reason, actor).await
+        }
+    }
 }
 
 /// Asks a router how far it is.
@@ -118,14 +164,17 @@ async fn told(client: &mut ControlClient) -> Result<Told> {
     let details: Value = serde_json::from_str(&status.details_json)
         .with_context(|| format!("read what {} says of itself", status.service))?;
     let number = |key: &str| details.get(key).and_then(Value::as_u64);
+    let ms = |key: &str| details.get(key).and_then(Value::as_i64);
     let venue = details.get("venue").and_then(Value::as_str);
-    let (Some(venue), Some(take_backs)) = (venue, number("take_backs")) else {
+    let (Some(venue), Some(begun)) = (venue, number("take_backs")) else {
         bail!("{} takes nothing back from a venue: ask an order router", status.service);
     };
-    Ok(Told {
-        venue: venue.to_owned(),
-        take_backs,
-        orders_open: number("orders_open"),
-        emptied_after_ms: details.get("emptied_after_ms").and_then(Value::as_i64),
-    })
+    let emptied_after_ms = ms("emptied_after_ms");
+    let ours = Emptying { begun, open: number("orders_open"), emptied_after_ms };
+    let all = Emptying {
+        begun: number("account_cancels").unwrap_or(0),
+        open: number("account_orders_open"),
+        emptied_after_ms: ms("account_emptied_after_ms"),
+    };
+    Ok(Told { venue: venue.to_owned(), ours, all })
 }

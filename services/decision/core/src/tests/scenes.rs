@@ -402,6 +402,15 @@ fn a_halt_of_any_scope_that_covers_the_pair_takes_everything_back() {
 }
 
 #[test]
+fn where_the_whole_account_is_cancelled_nothing_is_asked_for() {
+    let (mut scene, _) = standing();
+    scene.tell(Body::ControlCommand(remora_testkit::cancel_account()));
+    assert_eq!(scene.cancels().len(), 2);
+    scene.pass(300);
+    assert_eq!(scene.requests(), []);
+}
+
+#[test]
 fn a_change_of_limits_lifts_no_halt() {
     let (mut scene, _) = standing();
     scene.tell(Body::ControlCommand(halt(ControlScope::Global)));

@@ -34,6 +34,7 @@ fn command(action: ControlAction, actor: &str, limits: LimitsChange) -> ControlC
         actor: actor.to_owned(),
         reason: "a test".to_owned(),
         limits: Some(limits),
+        account: None,
     }
 }
 

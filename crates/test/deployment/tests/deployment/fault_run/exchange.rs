@@ -1,12 +1,18 @@
 //! The simulated exchange of a fault run as a process of its own, and what its operator may ask.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac as _};
 use remora_deployment::Live;
 use remora_test_servers::SimulatedExchange;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 /// The account that our keys open.
@@ -97,6 +103,33 @@ impl Exchange {
             key_file: self.keys.join(format!("{KEY}.key")),
             secret_file: self.keys.join(format!("{KEY}.secret")),
         }
+    }
+
+    /// Places an order far below the market as another program that holds our key, before we use it: its nonce is the
+    /// smallest.
+    pub(crate) fn place_foreign_order(&self) {
+        const PATH: &str = "/0/private/AddOrder";
+        let body =
+            "nonce=1&pair=XBTUSD&type=buy&ordertype=limit&volume=0.01&price=1000.0&oflags=post";
+        let [key, secret] = self.credentials();
+        let mut mac = Hmac::<Sha512>::new_from_slice(&STANDARD.decode(secret).unwrap()).unwrap();
+        mac.update(PATH.as_bytes());
+        mac.update(&Sha256::new().chain_update("1").chain_update(body).finalize());
+        let sign = STANDARD.encode(mac.finalize().into_bytes());
+        let url = self.address("REST");
+        let host = url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        let kind = "application/x-www-form-urlencoded";
+        write!(
+            stream,
+            "POST {PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: another\r\n\
+             API-Key: {key}\r\nAPI-Sign: {sign}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"txid\""), "{answer}");
     }
 
     /// Gives the key and its secret, as written in their files.

@@ -5,7 +5,7 @@ use super::world::{Options, TRADED, World};
 use crate::server::auth::Permission;
 use crate::server::settings::Tier;
 use remora_domain::{DurationNs, OrdStatus};
-use remora_venue_api::DeadMan;
+use remora_venue_api::{DeadMan, VenueCommand, VenueInput};
 
 /// Gives a session by the socket and one by calls alone, both up.
 fn both(seed: u64, tune: impl Fn(&mut Options)) -> impl Iterator<Item = World> {
@@ -170,6 +170,45 @@ fn what_the_timer_would_take_of_another_client_stops_ours() {
         world.quiet(DurationNs::from_s(15));
         assert!(world.router.is_up, "{:?}", world.problems);
         world.trade(DurationNs::from_s(5), 4);
+        world.wind_down();
+    }
+}
+
+#[test]
+fn the_whole_account_is_taken_back_also_where_orders_of_another_client_block_ours() {
+    for mut world in both(50, |_| ()) {
+        world.trade(DurationNs::from_s(5), 4);
+        world.other_client("AddOrder", OTHERS_ORDER);
+        world.quiet(DurationNs::from_s(40));
+        assert!(!world.router.is_up, "nothing is sent beside it");
+        world.session_input(VenueInput::Command(VenueCommand::CancelAccount));
+        world.quiet(DurationNs::from_s(2));
+        assert_eq!(world.server.desk().open_orders(world.trader()).count(), 0);
+        world.quiet(DurationNs::from_s(5));
+        assert!(world.router.is_up, "nothing is in the way any more: {:?}", world.problems);
+        world.trade(DurationNs::from_s(5), 4);
+        world.wind_down();
+    }
+}
+
+#[test]
+fn taking_the_whole_account_back_may_get_lost_and_is_asked_for_again() {
+    for mut world in both(51, |options| options.dead_man = DeadMan::Off) {
+        for method in ["cancel_all", "CancelAll"] {
+            let lost =
+                format!(r#"{{"kind":"request_lost","scope":{{"method":"{method}"}},"count":1}}"#);
+            world.admin("faults", &lost);
+        }
+        world.trade(DurationNs::from_s(5), 4);
+        world.other_client("AddOrder", OTHERS_ORDER);
+        world.session_input(VenueInput::Command(VenueCommand::CancelAccount));
+        world.quiet(DurationNs::from_s(10));
+        assert!(world.server.desk().open_orders(world.trader()).count() > 0);
+        let said = "taking back every order of the account: without an answer";
+        assert!(world.problems.iter().any(|text| text.contains(said)), "{:?}", world.problems);
+        world.session_input(VenueInput::Command(VenueCommand::CancelAccount));
+        world.quiet(DurationNs::from_s(10));
+        assert_eq!(world.server.desk().open_orders(world.trader()).count(), 0);
         world.wind_down();
     }
 }

@@ -1,0 +1,160 @@
+//! Taking back every order of the account, also those that other people or programs placed.
+//!
+//! In: the command of an operator who named the account. Out: the request to the venue, again with growing patience, and
+//! questions for what is open. It is over once the venue has listed none at all, in a list asked for after the command,
+//! or when somebody resumes. It leaves while the session is down, too: orders of others may be what keeps it down.
+//! Must never happen: an old command, read again after a start, that takes what a person has placed since.
+
+use crate::RouterOutput;
+use crate::core::{OrderRouterCore, Out};
+use remora_domain::{
+    AccountId, ControlAction, ControlCommand, ControlScope, DurationNs, Header, Timestamp,
+};
+use remora_machine::ServiceOutput;
+use remora_venue_api::VenueCommand;
+
+/// A command that is older only halts: longer than a process takes to start again, shorter than a person takes to look at
+/// the venue and to place orders there.
+const COMMAND_AGE_MAX: DurationNs = DurationNs::from_s(60);
+
+/// Is how the last taking back of the whole account went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountCancel {
+    /// How often it was begun in this run.
+    pub begun: u64,
+    /// How many orders of the account, whoever placed them, the venue listed last; `None` before it has answered.
+    pub orders_open: Option<u64>,
+    /// After how long the venue listed none.
+    pub emptied_after: Option<DurationNs>,
+}
+
+/// Says that a person named another account than the one this router routes for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnotherAccount {
+    /// What was named.
+    pub named: AccountId,
+}
+
+impl std::fmt::Display for AnotherAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "this router does not route for account {:?}: nothing is done",
+            self.named.as_str()
+        )
+    }
+}
+
+impl std::error::Error for AnotherAccount {}
+
+/// Is the taking back of the whole account.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    told: AccountCancel,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    begun_at: Timestamp,
+    /// When to ask the venue again.
+    again_at: Timestamp,
+    /// How often it was asked.
+    sent: u32,
+}
+
+impl OrderRouterCore {
+    /// Tells how the last taking back of every order of the account went.
+    #[must_use]
+    pub const fn account_cancel(&self) -> AccountCancel {
+        self.sweep.told
+    }
+
+    /// Tells whether a person who names this account may have all of its orders taken back.
+    ///
+    /// # Errors
+    /// Refuses every other account.
+    pub fn consider_account_cancel(&self, named: &AccountId) -> Result<(), AnotherAccount> {
+        match *named == self.config.account {
+            true => Ok(()),
+            false => Err(AnotherAccount { named: named.clone() }),
+        }
+    }
+
+    /// Tells whether a command names our account.
+    pub(crate) fn is_named(&self, command: &ControlCommand) -> bool {
+        let account = command.account.as_ref();
+        account.is_some_and(|account| self.consider_account_cancel(account).is_ok())
+    }
+
+    /// Begins with a fresh command; whoever resumes wants orders again, and ends it.
+    pub(crate) fn begin_or_end_sweep(
+        &mut self,
+        now: Timestamp,
+        header: &Header,
+        command: &ControlCommand,
+    ) {
+        let is_whole = match &command.scope {
+            ControlScope::Global => true,
+            ControlScope::Venue(venue) => *venue == self.config.venue,
+            ControlScope::Instrument(_) | ControlScope::Strategy(_) => false,
+        };
+        let is_fresh = now.since(header.publish_time) <= COMMAND_AGE_MAX;
+        match command.action {
+            ControlAction::CancelAccount if is_whole && is_fresh => {
+                let begun = self.sweep.told.begun.saturating_add(1);
+                self.sweep.told = AccountCancel { begun, ..AccountCancel::default() };
+                self.sweep.under_way = Some(UnderWay { begun_at: now, again_at: now, sent: 0 });
+            }
+            ControlAction::Resume | ControlAction::Reduce if is_whole => {
+                self.sweep.under_way = None;
+            }
+            ControlAction::CancelAccount
+            | ControlAction::Halt
+            | ControlAction::Resume
+            | ControlAction::Reduce
+            | ControlAction::ChangeLimits
+            | ControlAction::ConfirmLimits => {}
+        }
+    }
+
+    /// Gives when the venue is asked again.
+    pub(crate) fn next_sweep(&self) -> Option<Timestamp> {
+        let under_way = self.sweep.under_way.filter(|_| self.link.is_caught_up);
+        under_way.map(|under_way| under_way.again_at)
+    }
+
+    /// Asks the venue to take back everything, when that is due, and then what is open.
+    pub(crate) fn keep_sweeping(&mut self, now: Timestamp, out: &mut Out) {
+        if self.next_sweep().is_none_or(|at| now < at) {
+            return;
+        }
+        let Some(under_way) = &mut self.sweep.under_way else { return };
+        let patience = self.config.submit_timeout.saturating_mul(1_i64 << under_way.sent.min(16));
+        under_way.again_at = now.saturating_add(patience.min(self.config.reconcile_interval));
+        under_way.sent = under_way.sent.saturating_add(1);
+        let is_first = under_way.sent == 1;
+        out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::CancelAccount)));
+        // The first time the halt, or the start, asks anyway.
+        if self.link.is_up && !is_first {
+            self.query(now, out);
+        }
+    }
+
+    /// Counts what the venue has just listed. Only a list that was asked for after the command says that it is done.
+    pub(crate) fn count_swept(&mut self, now: Timestamp, asked_at: Timestamp, listed: usize) {
+        let Some(under_way) = &mut self.sweep.under_way else { return };
+        if asked_at < under_way.begun_at || under_way.sent == 0 {
+            return;
+        }
+        self.sweep.told.orders_open = Some(u64::try_from(listed).unwrap_or(u64::MAX));
+        if listed == 0 && self.link.orders_open == Some(0) {
+            self.sweep.told.emptied_after = Some(now.since(under_way.begun_at));
+            self.sweep.under_way = None;
+            return;
+        }
+        // It answers: then it is asked as often as for orders of ours.
+        let soon = now.saturating_add(self.config.submit_timeout);
+        under_way.again_at = under_way.again_at.min(soon);
+    }
+}

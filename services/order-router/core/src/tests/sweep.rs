@@ -1,0 +1,127 @@
+//! Taking back the whole account: who may, until when, and what a restart makes of it.
+
+use super::{Rig, cancelled, open};
+use remora_domain::{
+    AccountId, Body, ControlCommand, ControlScope, DurationNs, OpenOrder, ServiceState, VenueId,
+    VenueReport,
+};
+use remora_machine::ServiceInput;
+use remora_testkit::{Producer, account, at_ms, cancel_account, halt, request, resume};
+
+fn told(rig: &Rig) -> (u64, Option<u64>, Option<DurationNs>) {
+    let told = rig.driver.machine.account_cancel();
+    (told.begun, told.orders_open, told.emptied_after)
+}
+
+/// An order of somebody else.
+fn foreign() -> OpenOrder {
+    OpenOrder { cl_ord_id: None, ..open(&request("x-1"), "0") }
+}
+
+#[test]
+fn the_whole_account_is_asked_for_until_the_venue_lists_no_order_of_anybody() {
+    let mut rig = Rig::ready();
+    let order = request("r-1");
+    rig.work(2_000, &order);
+    let said = rig.gate_says(2_010, Body::ControlCommand(cancel_account()));
+    assert_eq!((said.account_cancels, said.cancels.len(), said.queries), (1, 1, 1));
+    assert_eq!(said.states[0].state, ServiceState::Halted);
+    assert_eq!(told(&rig), (1, None, None));
+    rig.open_orders(2_020, vec![open(&order, "0"), foreign()]);
+    assert_eq!(told(&rig), (1, Some(2), None));
+    rig.report(2_030, cancelled(&order, 2_025));
+    let said = rig.advance(4_010);
+    assert_eq!((said.account_cancels, said.queries), (1, 1));
+    rig.open_orders(4_030, vec![foreign()]);
+    assert_eq!(told(&rig), (1, Some(1), None));
+    assert_eq!(rig.driver.machine.counters().foreign_open, 1);
+    assert_eq!(rig.driver.machine.taken_back().1, Some(0), "ours are gone");
+    assert_eq!(rig.advance(6_040).account_cancels, 1);
+    rig.open_orders(6_050, vec![]);
+    assert_eq!(told(&rig), (1, Some(0), Some(DurationNs::from_ms(4_040))));
+    assert_eq!(rig.advance(20_000).account_cancels, 0, "what is confirmed is not asked again");
+}
+
+#[test]
+fn a_halt_leaves_what_is_not_ours_alone() {
+    let mut rig = Rig::ready();
+    let said = rig.gate_says(2_000, Body::ControlCommand(halt(ControlScope::Global)));
+    assert_eq!(said.account_cancels, 0);
+    rig.open_orders(2_010, vec![foreign()]);
+    assert_eq!(rig.advance(20_000).account_cancels, 0);
+    assert_eq!(told(&rig), (0, None, None));
+}
+
+#[test]
+fn who_names_another_account_or_none_does_nothing() {
+    let mut rig = Rig::ready();
+    let other = AccountId::new("other").unwrap();
+    let core = &rig.driver.machine;
+    assert_eq!(core.consider_account_cancel(&account()), Ok(()));
+    let refused = core.consider_account_cancel(&other).unwrap_err().to_string();
+    assert_eq!(refused, "this router does not route for account \"other\": nothing is done");
+    for account in [Some(other), None] {
+        let command = ControlCommand { account, ..cancel_account() };
+        assert!(rig.gate_says(2_000, Body::ControlCommand(command)).is_silent());
+    }
+    assert!(!rig.driver.machine.is_halted());
+    assert_eq!(rig.driver.machine.counters().not_ours, 2);
+}
+
+#[test]
+fn at_another_venue_the_account_is_left_alone() {
+    let mut rig = Rig::ready();
+    let scope = ControlScope::Venue(VenueId::new("elsewhere").unwrap());
+    let command = ControlCommand { scope, ..cancel_account() };
+    let said = rig.gate_says(2_000, Body::ControlCommand(command));
+    assert_eq!((said.account_cancels, rig.driver.machine.is_halted()), (0, false));
+}
+
+#[test]
+fn a_list_that_was_asked_for_before_the_command_confirms_nothing() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.advance(31_000).queries, 1);
+    rig.gate_says(31_010, Body::ControlCommand(cancel_account()));
+    rig.open_orders(31_020, vec![]);
+    assert_eq!(told(&rig), (1, None, None));
+    rig.open_orders(31_030, vec![]);
+    assert_eq!(told(&rig), (1, Some(0), Some(DurationNs::from_ms(20))));
+}
+
+#[test]
+fn it_leaves_while_the_session_is_down_and_is_confirmed_once_it_is_up() {
+    let mut rig = Rig::ready();
+    // As where orders of others forbid sending ours.
+    rig.report(2_000, VenueReport::Session { is_up: false });
+    let said = rig.gate_says(2_010, Body::ControlCommand(cancel_account()));
+    assert_eq!((said.account_cancels, said.queries), (1, 0));
+    assert_eq!(rig.advance(4_010).account_cancels, 1, "nobody tells that it had an effect");
+    assert_eq!(rig.advance(8_009).account_cancels, 0, "with growing patience");
+    assert_eq!(rig.report(8_009, VenueReport::Session { is_up: true }).queries, 1);
+    rig.open_orders(8_020, vec![]);
+    assert_eq!(told(&rig), (1, Some(0), Some(DurationNs::from_ms(6_010))));
+}
+
+#[test]
+fn who_resumes_ends_it() {
+    let mut rig = Rig::ready();
+    rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
+    rig.open_orders(2_010, vec![foreign()]);
+    let said = rig.gate_says(2_020, Body::ControlCommand(resume(ControlScope::Global)));
+    assert_eq!(said.states[0].state, ServiceState::Active);
+    assert_eq!(rig.advance(20_000).account_cancels, 0);
+}
+
+#[test]
+fn after_a_restart_a_fresh_command_goes_on_and_an_old_one_only_halts() {
+    for (caught_up_ms, wanted) in [(60_500, 1), (62_000, 0)] {
+        let mut rig = Rig::new();
+        let mut operator = Producer::new("order-router-sim-spot-shell", 77);
+        let command = operator.wrap(at_ms(1_000), Body::ControlCommand(cancel_account()));
+        rig.input(caught_up_ms, ServiceInput::Message(command));
+        rig.report(caught_up_ms, VenueReport::Session { is_up: true });
+        let said = rig.input(caught_up_ms, ServiceInput::CaughtUp);
+        assert_eq!(said.states[0].state, ServiceState::Halted);
+        assert_eq!(rig.advance(caught_up_ms + 1).account_cancels, wanted);
+    }
+}
