@@ -8,7 +8,7 @@ use remora_bus::{Bus, Stream};
 use remora_domain::{Body, ControlAction, ControlScope, Envelope, ProducerId, Timestamp};
 use remora_rpc::Recorded;
 use remora_service_kit::drive::{Given, HaltLatch};
-use remora_testkit::{Producer, halt, resume};
+use remora_testkit::{Producer, cancel_account, halt, resume};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -93,6 +93,21 @@ async fn a_halt_given_while_the_bus_is_away_holds_after_a_kill_and_is_recorded_l
     let core = running.stop().await.unwrap();
     assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: a test").count(), 1);
     assert_eq!(Log::history(&bus, Stream::Control).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_took_a_whole_account_is_a_halt_after_a_kill_and_takes_nothing_more() {
+    let (bus, folder) = (AwayBus::new(), tempfile::tempdir().unwrap());
+    let mut shell = Producer::new("core-shell", 1);
+    let whole = shell.wrap(Timestamp::EPOCH, Body::ControlCommand(cancel_account()));
+    let file = folder.path().join("core-shell-0000000000000001-0000000001.halt");
+    std::fs::write(&file, remora_wire::encode(&whole)).unwrap();
+    let running = start(&bus, 2, folder.path());
+    active(&bus, 2).await;
+    let mut control = Log::open(&bus, Stream::Control).await;
+    assert_eq!(actions(&[control.next().await]), [ControlAction::Halt]);
+    let core = running.stop().await.unwrap();
+    assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: a test").count(), 1);
 }
 
 #[tokio::test]

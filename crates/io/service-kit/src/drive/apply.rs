@@ -125,7 +125,10 @@ impl<C: ServiceCore> Runner<C> {
     pub(super) fn commands_before_news(&mut self) {
         for Latched { file, envelope } in self.records.take_left() {
             let command = match envelope.map(|envelope| envelope.body) {
-                Some(Body::ControlCommand(command)) => command,
+                // It would look new: what it took from a whole account, it took then.
+                Some(Body::ControlCommand(command)) => {
+                    ControlCommand { action: ControlAction::Halt, ..command }
+                }
                 Some(_) | None => self.own_halt("a halt of an earlier run cannot be read"),
             };
             tracing::warn!(reason = command.reason, "halt of an earlier run still in force");
