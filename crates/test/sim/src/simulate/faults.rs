@@ -55,10 +55,10 @@ pub(super) enum Fault {
     Open,
     /// An operator resumes what was halted.
     Resume(ControlScope),
-    /// An operator halts everything, and resumes later. The router may hear of it long before gate and strategy.
-    Halt { lasts: DurationNs, late: DurationNs },
+    /// An operator halts everything, and resumes later. One service may hear of it long before all others.
+    Halt { lasts: DurationNs, late: DurationNs, first: Seat },
     /// An operator halts the venue, and resumes later; who hears of it when as for everything.
-    HaltVenue { lasts: DurationNs, late: DurationNs },
+    HaltVenue { lasts: DurationNs, late: DurationNs, first: Seat },
     /// An operator lets everything only reduce, and resumes later.
     Reduce { lasts: DurationNs },
     /// The venue tells balances that are not ours.
@@ -207,7 +207,8 @@ fn draw(random: &mut SplitMix64, pairs: usize) -> Fault {
         23 => match random.next_below(2) {
             0 => {
                 let late = between(random, 0, 2_000);
-                Fault::Halt { lasts: between(random, 50, 90_000), late }
+                let first = first_to_hear(random);
+                Fault::Halt { lasts: between(random, 50, 90_000), late, first }
             }
             _ => {
                 let pairs = u64::try_from(pairs).unwrap_or(1).max(1);
@@ -224,7 +225,8 @@ fn draw(random: &mut SplitMix64, pairs: usize) -> Fault {
         27 => Fault::SecondGate { blind: between(random, 0, 6_000) },
         28 => {
             let late = between(random, 0, 2_000);
-            Fault::HaltVenue { lasts: between(random, 50, 40_000), late }
+            let first = first_to_hear(random);
+            Fault::HaltVenue { lasts: between(random, 50, 40_000), late, first }
         }
         29 => Fault::Reduce { lasts },
         30 => Fault::WrongBalances { lasts },
@@ -260,4 +262,12 @@ pub(super) fn between(random: &mut SplitMix64, least: i64, most: i64) -> Duratio
     let drawn = if random.next_below(2) == 0 { drawn / 8 } else { drawn };
     let us = i64::try_from(drawn).unwrap_or(0).saturating_add(least.saturating_mul(1_000));
     DurationNs::from_us(us)
+}
+
+/// Draws who hears of a halt first: whoever may stop an order must do so alone.
+fn first_to_hear(random: &mut SplitMix64) -> Seat {
+    match random.next_below(2) {
+        0 => Seat::OrderRouter,
+        _ => Seat::RiskGate,
+    }
 }

@@ -62,10 +62,12 @@ impl World {
             Fault::Maintenance { lasts } => self.close(SystemStatus::Maintenance, lasts),
             Fault::CancelOnly { lasts } => self.close(SystemStatus::CancelOnly, lasts),
             Fault::Open => self.set_status(SystemStatus::Online),
-            Fault::Halt { lasts, late } => self.halt_late(ControlScope::Global, lasts, late),
-            Fault::HaltVenue { lasts, late } => {
+            Fault::Halt { lasts, late, first } => {
+                self.halt_late(ControlScope::Global, lasts, (late, first));
+            }
+            Fault::HaltVenue { lasts, late, first } => {
                 let venue = self.plan.router.venue.clone();
-                self.halt_late(ControlScope::Venue(venue), lasts, late);
+                self.halt_late(ControlScope::Venue(venue), lasts, (late, first));
             }
             Fault::Reduce { lasts } => {
                 self.command(ControlAction::Reduce, ControlScope::Global, None);
@@ -198,11 +200,19 @@ impl World {
         }
     }
 
-    /// Halts while gate and strategy hear of it late: the router stands alone.
-    fn halt_late(&mut self, scope: ControlScope, lasts: DurationNs, late: DurationNs) {
-        for service in [Seat::RiskGate, Seat::OtherGate, Seat::Decision] {
-            if let Some(process) = self.processes.get_mut(&service) {
-                process.deaf_until = self.now.saturating_add(late);
+    /// Halts while all but one hear of it late, from the operator and from each other: the router, or the gates, stand alone.
+    fn halt_late(
+        &mut self,
+        scope: ControlScope,
+        lasts: DurationNs,
+        (late, first): (DurationNs, Seat),
+    ) {
+        let until = self.now.saturating_add(late);
+        for seat in [Seat::RiskGate, Seat::OtherGate, Seat::OrderRouter, Seat::Decision] {
+            let hears = seat.service() == first.service();
+            if let Some(process) = self.processes.get_mut(&seat).filter(|_| !hears) {
+                process.deaf_until = until;
+                process.blind_until = process.blind_until.max(until);
             }
         }
         self.halt(scope, lasts);
