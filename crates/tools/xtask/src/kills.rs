@@ -1,7 +1,7 @@
 //! `cargo xtask kills`: `kill -9` of every service in turn and of the gate that leads, under load, too long for every day.
 
 use crate::steps;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use std::path::Path;
 
 /// Says how often, and with what luck.
@@ -18,15 +18,11 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// Builds the programs and runs the test that is it; how far it has come is printed on the way.
+/// Runs the test that is it; how far it has come is printed on the way.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    remora_test_servers::ensure_tools().context("get the servers")?;
-    steps::build_programs(root, false)?;
-    let test = ["test", "--package", "remora-deployment", "--test", "deployment", "--"];
-    let only = ["--include-ignored", "kills_of_every_service_and_of_the_leader", "--nocapture"];
     let Arguments { times, leader, seed } = arguments;
     let told = [times.to_string(), leader.to_string(), seed.to_string()];
     let names = ["REMORA_KILL_TIMES", "REMORA_KILL_LEADER", "REMORA_FAULT_SEED"];
     let told: Vec<(&str, &str)> = names.into_iter().zip(told.iter().map(String::as_str)).collect();
-    steps::run_with(root, "kills", "cargo", &[&test[..], &only].concat(), &told)
+    steps::long_test(root, ("kills", "kills_of_every_service_and_of_the_leader"), false, &told)
 }

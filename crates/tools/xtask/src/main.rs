@@ -8,6 +8,7 @@ mod deploy_check;
 mod fault_run;
 mod kills;
 mod lag;
+mod mutants;
 mod planted;
 mod simulate;
 mod steps;
@@ -50,10 +51,19 @@ enum Command {
     /// Runs the whole system in virtual time while everything goes wrong that can: seeds 1 to N of ten minutes, optimised.
     Simulate(simulate::Arguments),
     /// Plants known bugs in a copy of the sources, one after the other, and fails when the simulation misses one.
-    PlantedBugs,
+    PlantedBugs(planted::Arguments),
+    /// Changes one thing after the other in approval, ledger, order book, gate and router, and fails when no test notices.
+    Mutants(mutants::Arguments),
     /// Runs the whole system on a simulated exchange with many pairs and prints how far each service is behind: age of the
     /// oldest message, messages in and out, processor and memory.
     Lag(lag::Arguments),
+    /// Trades live on the simulated exchange and prints how long order requests wait for the gate's answer, beside a bare request
+    /// and reply of NATS in the same run. Some minutes.
+    Trips {
+        /// Builds and runs optimised programs.
+        #[arg(long)]
+        release: bool,
+    },
     /// Checks the layout rules: dependency directions, file length, headers.
     Tidy,
     /// Brings docker-compose.yml up for real on an engine of its own, replaces a service, takes it down.
@@ -74,7 +84,12 @@ fn main() -> Result<()> {
         Command::FaultRun { seed, small } => fault_run::run(&root, seed, small),
         Command::Kills(arguments) => kills::run(&root, &arguments),
         Command::Simulate(arguments) => simulate::run(&root, &arguments),
-        Command::PlantedBugs => planted::run(&root),
+        Command::PlantedBugs(arguments) => planted::run(&root, &arguments),
+        Command::Mutants(arguments) => mutants::run(&root, &arguments),
+        Command::Trips { release } => {
+            let test = "trips_of_requests_to_the_gate_are_told";
+            steps::long_test(&root, ("trips", test), release, &[])
+        }
         Command::Lag(arguments) => lag::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
         Command::ComposeTest { bin_dir } => compose_test::run(&root, bin_dir.as_deref()).map(drop),

@@ -73,13 +73,27 @@ const PLANTED: [Planted; 7] = [
     },
 ];
 
+/// Says which bugs.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only those with this text in their name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+}
+
 /// Plants one bug after the other, and fails when the simulation does not catch it.
-pub(crate) fn run(root: &Path) -> Result<()> {
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let chosen = PLANTED.iter().filter(|bug| bug.name.contains(&arguments.only));
+    let chosen: Vec<&Planted> = chosen.collect();
+    if chosen.is_empty() {
+        let names = PLANTED.map(|bug| bug.name).join("; ");
+        bail!("no bug has {:?} in its name: want one of {names}", arguments.only);
+    }
     let target = steps::target(root)?;
     let copy = target.join("planted");
     copy_sources(root, &copy)?;
     let mut missed = Vec::new();
-    for bug in &PLANTED {
+    for bug in chosen {
         let path = copy.join(bug.file);
         let sound = fs::read_to_string(&path).with_context(|| format!("read {}", bug.file))?;
         if sound.matches(bug.from).count() != 1 {

@@ -45,6 +45,21 @@ pub(crate) fn build_programs(root: &Path, is_release: bool) -> Result<PathBuf> {
     Ok(target(root)?.join(if is_release { "release" } else { "debug" }))
 }
 
+/// Builds the programs and runs one of the tests of whole deployments that are too long for every day.
+pub(crate) fn long_test(
+    root: &Path,
+    (name, test): (&str, &str),
+    is_release: bool,
+    told: &[(&str, &str)],
+) -> Result<()> {
+    remora_test_servers::ensure_tools().context("get the servers")?;
+    build_programs(root, is_release)?;
+    let build: &[&str] = if is_release { &["test", "--release"] } else { &["test"] };
+    let of = ["--package", "remora-deployment", "--test", "deployment", "--"];
+    let only = ["--include-ignored", test, "--nocapture"];
+    run_with(root, name, "cargo", &[build, &of, &only].concat(), told)
+}
+
 /// Gives the folder of everything that is built.
 pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().current_dir(root).exec();

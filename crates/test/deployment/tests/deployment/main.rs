@@ -21,3 +21,4 @@ mod road;
 mod shards;
 mod standby;
 mod trace;
+mod trips;
