@@ -59,7 +59,7 @@ pub(crate) fn bytes(fields: &ApprovalFields) -> Vec<u8> {
     out
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&len.to_be_bytes());
     out.extend_from_slice(text.as_bytes());

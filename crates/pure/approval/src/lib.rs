@@ -36,12 +36,16 @@
 //! ```
 //!
 //! Signature: Ed25519 (RFC 8032) over the canonical bytes of `canonical::bytes`, verified strictly.
+//! The document of the gate's limits is signed the same way under another prefix (`limits`), so that neither signature is
+//! ever taken for the other.
 //! Test alone: `cargo test -p remora-approval`.
 #![deny(missing_docs)]
 
 mod canonical;
+mod limits;
 mod sign;
 mod verify;
 
+pub use limits::LimitsSignature;
 pub use sign::{KeyError, Signer, VerifyingKey};
 pub use verify::{ApprovedOrder, Verifier, VerifyError};

@@ -14,14 +14,18 @@ pub enum KeyError {
     /// 32 bytes that are not a point of the curve.
     #[error("read verifying key: not a valid Ed25519 public key")]
     Point,
+    /// Not 128 hexadecimal digits.
+    #[error("read signature: want exactly 128 hexadecimal digits")]
+    SignatureFormat,
 }
 
-/// Holds the gate's signing key. Exists only in the gate; prints as `***`; wiped on drop.
+/// Holds a signing key: the gate's, which exists only in the gate, or that of the person who owns its limits. Prints as
+/// `***`; wiped on drop.
 pub struct Signer {
-    key: ed25519_dalek::SigningKey,
+    pub(crate) key: ed25519_dalek::SigningKey,
 }
 
-/// Is the public half, which routers hold.
+/// Is the public half: of the gate's key, which routers hold, or of the key of its limits, which the gate holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyingKey(pub(crate) ed25519_dalek::VerifyingKey);
 
@@ -37,7 +41,7 @@ impl Signer {
     /// # Errors
     /// Refuses anything else, without repeating it.
     pub fn from_hex(text: &str) -> Result<Self, KeyError> {
-        let mut secret = bytes_of_hex(text)?;
+        let mut secret = bytes_of_hex(text).ok_or(KeyError::Format)?;
         let signer = Self::from_bytes(&secret);
         zeroize::Zeroize::zeroize(&mut secret);
         Ok(signer)
@@ -69,26 +73,36 @@ impl VerifyingKey {
     /// # Errors
     /// Refuses anything else.
     pub fn from_hex(text: &str) -> Result<Self, KeyError> {
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes_of_hex(text)?);
+        let bytes = bytes_of_hex(text).ok_or(KeyError::Format)?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes);
         key.map(Self).map_err(|_| KeyError::Point)
+    }
+
+    /// Gives the first eight digits, by which people tell keys apart.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(8).collect()
     }
 }
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_bytes().iter().try_for_each(|b| write!(f, "{b:02x}"))
+        write_hex(f, self.0.as_bytes())
     }
 }
 
-fn bytes_of_hex(text: &str) -> Result<[u8; 32], KeyError> {
+pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+pub(crate) fn bytes_of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.trim().as_bytes();
-    if digits.len() != 64 {
-        return Err(KeyError::Format);
+    if digits.len() != N.saturating_mul(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
     }
-    let mut out = [0_u8; 32];
+    let mut out = [0_u8; N];
     for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| KeyError::Format)?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| KeyError::Format)?;
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
-    Ok(out)
+    Some(out)
 }
