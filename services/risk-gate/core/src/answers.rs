@@ -6,7 +6,7 @@ use crate::controls;
 use crate::core::{Out, RiskGateCore};
 use crate::denial::Denial;
 use crate::explain::Asked;
-use crate::limits::LimitsOutcome;
+use crate::limits::{LimitsError, LimitsOutcome};
 use crate::orders::{IdState, Reservation};
 use crate::seen::Stamp;
 use crate::status::Trigger;
@@ -124,6 +124,11 @@ impl RiskGateCore {
         if !self.is_caught_up && version > in_force.saturating_add(1) {
             let newer = format!("limits of version {version} were asked for, these are {in_force}");
             self.facts.limits_fault = Some(newer);
+        }
+        if !self.is_caught_up && outcome.as_ref().is_err_and(LimitsError::is_signature) {
+            let unsigned =
+                format!("limits of version {version} were recorded, not signed as wanted");
+            self.facts.limits_unsigned = Some(unsigned);
         }
         if outcome == Ok(LimitsOutcome::InForce) {
             self.facts.revalue_all(now);

@@ -217,7 +217,8 @@ controls! {
         "The worst cases of all pairs are together at most what is allowed so long after the start, or not raised.",
         ["ramp_ms", "ramp_start_bps"];
     G41 = 41, State, Account, "limits in force", "state",
-        "The limits are the newest recorded ones and have not run out.", ["version", "valid_until"];
+        "The limits are the newest recorded ones, have not run out, and are signed where the gate wants that.",
+        ["version", "valid_until", "limits_signature"];
 }
 
 impl Control {

@@ -1,6 +1,7 @@
 //! The limits as checked, which the controls follow.
 
 use crate::settings::RiskGateSettings;
+use remora_approval::VerifyingKey;
 use remora_domain::{
     AccountId, Asset, Bps, DurationNs, InstrumentKey, Notional, Reporting, StrategyId, Timestamp,
     VenueId,
@@ -22,6 +23,8 @@ pub struct RiskGateConfig {
     pub version: u64,
     /// The last instant at which they may be used.
     pub valid_until: Timestamp,
+    /// Whose signature the limits must carry, now and after each change; `None` wants none.
+    pub limits_key: Option<VerifyingKey>,
     /// Whether raising a limit at run time needs a second person.
     pub raising_needs_two: bool,
     /// Strategies that may ask.

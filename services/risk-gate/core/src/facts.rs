@@ -209,6 +209,8 @@ pub(crate) struct Facts {
     pub(crate) waiting: Option<Waiting>,
     /// What is wrong with the limits in force; `None` when nothing is.
     pub(crate) limits_fault: Option<String>,
+    /// A change in the log that lacks the signature that is wanted now: it may have been in force under another key.
+    pub(crate) limits_unsigned: Option<String>,
     pub(crate) liveness: Liveness,
     pub(crate) is_stopping: bool,
 }
@@ -238,6 +240,7 @@ impl Facts {
             live_at: None,
             waiting: None,
             limits_fault: None,
+            limits_unsigned: None,
         }
     }
 

@@ -3,11 +3,13 @@
 //! A change names the version it makes, one more than the version in force, and the keys that become other values. What
 //! it makes is checked like a profile, contradictions included, and refused as a whole. One that raises a limit waits,
 //! where the limits say so, until a second person confirms it. A restart applies the recorded changes again on top of
-//! its profile; a profile of a higher version stands for everything before it.
+//! its profile; a profile of a higher version stands for everything before it. Where the gate wants the limits signed, a
+//! change brings the signature over what it makes (`limits_signature`), or it is refused.
 
 use crate::config::RiskGateConfig;
 use crate::facts::Facts;
 use crate::settings::RiskGateSettings;
+use crate::signature::SIGNATURE;
 use remora_domain::{ControlCommand, DurationNs, LimitsChange, SettingProblem, Timestamp};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -103,6 +105,14 @@ pub enum LimitsOutcome {
     NeedsSecond,
 }
 
+impl LimitsError {
+    /// Tells whether it is the signature that is missing or does not fit.
+    pub(crate) fn is_signature(&self) -> bool {
+        let Self::Unsound { problems } = self else { return false };
+        problems.iter().any(|problem| problem.key.ends_with(SIGNATURE))
+    }
+}
+
 impl Facts {
     /// Takes a change of the limits told at `at`.
     pub(crate) fn change_limits(
@@ -163,18 +173,21 @@ impl Facts {
         if change.version != want {
             return Err(LimitsError::Version { found: change.version, want });
         }
-        if change.limits.is_empty() {
+        if change.limits.keys().all(|key| key == SIGNATURE) {
             return Err(LimitsError::Empty);
         }
         let before = &self.config.document;
         let after = before.changed(change)?;
         let made = after.validate(&self.config.account, &self.config.reporting);
+        // Here, and not only where the command came in: what is read back from the log is held to it too.
+        let made = made.and_then(|made| made.wanting(self.config.limits_key));
         let made = made.map_err(|problems| LimitsError::Unsound { problems })?;
         Ok((made, before.is_raised_by(change)))
     }
 
     fn enforce(&mut self, made: RiskGateConfig) {
         self.waiting = None;
+        self.limits_unsigned = None;
         self.rate.resize(made.orders_per_window_max, made.order_window);
         self.cancels.resize(made.cancels_per_window_max.saturating_add(1), made.order_window);
         self.config = made;
@@ -203,10 +216,20 @@ const TIGHTER_WHEN_LARGER: [&str; 9] = [
 ];
 
 impl RiskGateSettings {
-    /// Gives the limits with some keys changed; those of groups and overrides are written with dots.
-    fn changed(&self, change: &LimitsChange) -> Result<Self, LimitsError> {
+    /// Gives the limits with some keys changed; those of groups and overrides are written with dots. The signature is
+    /// the one that the change brings: the one before is of other limits.
+    ///
+    /// # Errors
+    /// Says which key or value is none of these limits.
+    pub fn changed(&self, change: &LimitsChange) -> Result<Self, LimitsError> {
         let mut table = self.to_table()?;
+        table.remove(SIGNATURE);
         for (key, text) in &change.limits {
+            if key == SIGNATURE {
+                let text = text.trim().trim_matches('"').to_owned();
+                table.insert(key.clone(), toml::Value::String(text));
+                continue;
+            }
             if FIXED.contains(&key.as_str()) {
                 return Err(LimitsError::Fixed { key: key.clone() });
             }
@@ -221,7 +244,7 @@ impl RiskGateSettings {
         Ok(Self { version: change.version, ..made })
     }
 
-    fn to_table(&self) -> Result<toml::Table, LimitsError> {
+    pub(crate) fn to_table(&self) -> Result<toml::Table, LimitsError> {
         toml::Table::try_from(self).map_err(|error| LimitsError::Value {
             key: "limits".to_owned(),
             value: String::new(),
@@ -232,7 +255,7 @@ impl RiskGateSettings {
     /// Tells whether a change loosens anything. What is not a number that was there before counts as loosening.
     fn is_raised_by(&self, change: &LimitsChange) -> bool {
         let Ok(table) = self.to_table() else { return true };
-        change.limits.iter().any(|(key, text)| {
+        change.limits.iter().filter(|(key, _)| *key != SIGNATURE).any(|(key, text)| {
             let before = value_at(&table, key).and_then(number);
             let after = Decimal::from_str_exact(text.trim().trim_matches('"')).ok();
             let Some((before, after)) = before.zip(after) else { return true };

@@ -13,6 +13,9 @@ pub struct RiskGateSettings {
     pub version: u64,
     /// The last UTC day on which these limits may be used, such as `2027-12-31`.
     pub valid_until: String,
+    /// The signature over all the others and the account, 128 hexadecimal digits; needed where the gate wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_signature: Option<String>,
     /// Whether a change at run time that raises a limit needs a second person to say so.
     pub raising_needs_two: bool,
     /// Strategies that may ask for orders, at least one.

@@ -4,6 +4,8 @@ use crate::config::{AssetGroup, Permitted, RiskGateConfig};
 use crate::consistency;
 use crate::day::last_instant_of;
 use crate::settings::RiskGateSettings;
+use crate::signature::SIGNATURE;
+use remora_approval::LimitsSignature;
 use remora_domain::{
     AccountId, Asset, Bps, InstrumentId, InstrumentKey, Notional, Reporting, SettingCheck,
     SettingProblem, StrategyId, VenueId,
@@ -67,6 +69,7 @@ impl RiskGateSettings {
             document: Arc::new(self.clone()),
             version: self.version,
             valid_until: whole.valid_until,
+            limits_key: None,
             raising_needs_two: self.raising_needs_two,
             strategies: whole.strategies,
             permitted: whole.permitted,
@@ -136,6 +139,11 @@ impl Whole {
         let valid_until = last_instant_of(&s.valid_until);
         if valid_until.is_none() {
             check.problem("valid_until", &s.valid_until, "a day such as 2027-12-31");
+        }
+        if let Some(text) = &s.limits_signature
+            && LimitsSignature::from_hex(text).is_err()
+        {
+            check.problem(SIGNATURE, text, "128 hexadecimal digits, from remora risk sign");
         }
         if s.strategies.is_empty() {
             check.problem("strategies", "[]", "at least one strategy");

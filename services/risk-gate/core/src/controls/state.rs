@@ -98,7 +98,8 @@ pub(super) fn dead_man<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial> {
 
 /// G41.
 pub(super) fn limits_in_force<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denial> {
-    if let Some(fault) = &ask.facts.limits_fault {
+    let faults = [&ask.facts.limits_fault, &ask.facts.limits_unsigned];
+    if let Some(fault) = faults.into_iter().flatten().next() {
         return Err(Denial::new(Why::LimitsNotCurrent, "the newest limits", fault.as_str()));
     }
     let config = &ask.facts.config;
@@ -107,5 +108,9 @@ pub(super) fn limits_in_force<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denia
         let limit = format!("valid until {} ns", config.valid_until);
         return Err(Denial::new(Why::LimitsNotCurrent, limit, format!("{late} ns late")));
     }
-    Ok(Reading::is(format!("version {}", config.version), "the newest recorded, not run out"))
+    let want = match &config.limits_key {
+        Some(_) => "the newest recorded, not run out, signed",
+        None => "the newest recorded, not run out",
+    };
+    Ok(Reading::is(format!("version {}, {}", config.version, config.signed_words()), want))
 }

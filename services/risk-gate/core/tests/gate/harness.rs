@@ -29,6 +29,7 @@ pub(crate) fn config() -> RiskGateConfig {
         document: Arc::new(toml::from_str(DOCUMENT).unwrap()),
         version: 1,
         valid_until: Timestamp::MAX,
+        limits_key: None,
         raising_needs_two: false,
         permitted: Permitted { venues: BTreeSet::from([venue()]), ..Permitted::default() },
         order_qty_mins_max: 1_000_000_000.into(),

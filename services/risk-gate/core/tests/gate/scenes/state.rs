@@ -1,15 +1,18 @@
 //! G36 to G39 and G41.
 
 use super::{denied, gate};
+use crate::harness::{DOCUMENT, Gate};
+use remora_approval::Signer;
 use remora_domain::{
-    ControlScope, ControlState, DurationNs, OrderRequest, Qty, ReconciliationBreak,
-    RefusalReason as Why, Side, SystemStatus,
+    ControlAction, ControlCommand, ControlScope, ControlState, DurationNs, LimitsChange,
+    OrderRequest, Qty, ReconciliationBreak, RefusalReason as Why, Side, SystemStatus,
 };
-use remora_risk_gate_core::Control;
+use remora_risk_gate_core::{Control, LimitsError, LimitsOutcome, RiskGateSettings, SIGNATURE};
 use remora_testkit::{
-    cancelled, halt, key, qty, reduce, request, resume, router_ready, strategy, venue,
+    account, book, cancelled, halt, key, qty, reduce, request, resume, router_ready, strategy, usd,
+    venue,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn sell(id: &str, size: &str) -> OrderRequest {
     OrderRequest {
@@ -97,4 +100,75 @@ pub(super) fn limits_are_current() {
     gate.now = gate.now.saturating_add(DurationNs::from_ns(1));
     let no = denied(&mut gate, &request("a-2"), Control::G41, Why::LimitsNotCurrent);
     assert_eq!(no.value, "1 ns late");
+    limits_are_signed();
+}
+
+/// Where a key is wanted, limits and changes of them count with its signature only.
+fn limits_are_signed() {
+    let owner = Signer::from_bytes(&[3; 32]);
+    let mut settings: RiskGateSettings = toml::from_str(DOCUMENT).unwrap();
+    settings.ramp_ms = 0;
+    let key = Some(owner.verifying_key());
+    let checked = |settings: &RiskGateSettings| settings.validate(&account(), &usd(&[])).unwrap();
+    assert!(checked(&settings).wanting(key).is_err());
+    settings.limits_signature = settings.sign(&account(), &owner).map(|it| it.to_string());
+    let mut gate = Gate::ready(checked(&settings).wanting(key).unwrap());
+    let said = |gate: &Gate| {
+        let lines = gate.driver.machine.explain(gate.now);
+        lines.into_iter().find(|line| line.control == Control::G41).unwrap().value
+    };
+    assert_eq!(said(&gate), format!("version 1, signed by {}", owner.verifying_key().short()));
+    let tight = OrderRequest { qty: qty("0.6"), ..request("a-3") };
+    gate.book(book("BTC-USD", "99.5", "100.5"));
+    gate.approved(&tight);
+    let mut change = LimitsChange {
+        version: 2,
+        limits: BTreeMap::from([("order_notional_usd_max".to_owned(), "50".to_owned())]),
+    };
+    let of = |limits: &LimitsChange| ControlCommand {
+        action: ControlAction::ChangeLimits,
+        scope: ControlScope::Global,
+        actor: "ann".to_owned(),
+        reason: "a test".to_owned(),
+        limits: Some(limits.clone()),
+    };
+    let other = Signer::from_bytes(&[4; 32]);
+    let after = settings.changed(&change).unwrap();
+    for signer in [None, Some(&other)] {
+        if let Some(signature) = signer.and_then(|signer| after.sign(&account(), signer)) {
+            change.limits.insert(SIGNATURE.to_owned(), signature.to_string());
+        }
+        gate.command(of(&change));
+        let last = gate.driver.machine.status().limits_last;
+        assert!(matches!(last, Some((2, Err(LimitsError::Unsound { .. })))), "{last:?}");
+    }
+    gate.approved(&OrderRequest { cl_ord_id: request("a-4").cl_ord_id, ..tight.clone() });
+    let signature = after.sign(&account(), &owner).unwrap();
+    change.limits.insert(SIGNATURE.to_owned(), signature.to_string());
+    gate.command(of(&change));
+    let last = gate.driver.machine.status().limits_last;
+    assert_eq!(last, Some((2, Ok(LimitsOutcome::InForce))));
+    assert!(said(&gate).starts_with("version 2, signed by "));
+    gate.refused(
+        &OrderRequest { cl_ord_id: request("a-5").cl_ord_id, ..tight },
+        Why::NotionalAboveMax,
+    );
+    // The log holds all three; what is read back is held to the signature as well.
+    let mut next = gate.restarted(checked(&settings).wanting(key).unwrap(), 2);
+    next.caught_up();
+    assert_eq!(next.driver.machine.status().limits_version, 2);
+    assert!(said(&next).starts_with("version 2, signed by "));
+    // Under another key that change counts no more. What it had tightened must not come back silently.
+    settings.limits_signature = settings.sign(&account(), &other).map(|it| it.to_string());
+    let key = Some(other.verifying_key());
+    let mut foreign = gate.restarted(checked(&settings).wanting(key).unwrap(), 3);
+    foreign.caught_up();
+    assert_eq!(foreign.driver.machine.status().limits_version, 1);
+    assert_eq!(said(&foreign), "limits of version 2 were recorded, not signed as wanted");
+    let after = RiskGateSettings { version: 2, ..settings };
+    let signature = after.sign(&account(), &other).map(|it| it.to_string());
+    let after = RiskGateSettings { limits_signature: signature, ..after };
+    let mut stands = gate.restarted(checked(&after).wanting(key).unwrap(), 4);
+    stands.caught_up();
+    assert!(said(&stands).starts_with("version 2, signed by "));
 }
