@@ -4,6 +4,7 @@ use crate::cli::LiveArguments;
 use crate::output;
 use anyhow::{Context, Result, bail};
 use remora_domain::{SessionId, SettingProblem, Timestamp};
+use remora_risk_gate_core::{RiskGateConfig, RiskGateSettings};
 use remora_service_kit::config::{Config, ControlSettings, Effective, EffectiveRow, read_secret};
 use remora_sim::{Plan, Playback, RunFacts, RunSetting, Tally, VenuePlan, VenueSeat, World};
 use remora_venue_api::{Credentials, FeedSession, OrderEntry};
@@ -56,6 +57,16 @@ pub(crate) fn load(name: &str) -> Result<Loaded> {
     let plan = Plan::read(&mut config);
     let (plan, effective) = config.finish(plan)?;
     Ok(Loaded { plan, effective })
+}
+
+/// Reads the limits of a profile alone, as the gate does that they are meant for.
+pub(crate) fn limits(name: &str) -> Result<RiskGateConfig> {
+    let mut config = open(name)?;
+    let (facts, settings) = (config.profile(), config.section::<RiskGateSettings>("risk_gate"));
+    let limits = settings.zip(facts).and_then(|(settings, facts)| {
+        config.check("risk_gate", settings.validate(&facts.account, &facts.reporting))
+    });
+    Ok(config.finish(limits)?.0)
 }
 
 /// Reads the profile of a live run with the credentials it needs. Every problem of both is reported at once.

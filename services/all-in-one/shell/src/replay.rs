@@ -11,7 +11,7 @@ use remora_machine::ServiceCore;
 use remora_order_router_core::OrderRouterCore;
 use remora_pair_discovery_core::PairDiscoveryCore;
 use remora_persister_core::PersisterCore;
-use remora_risk_gate_core::RiskGateCore;
+use remora_risk_gate_core::{LimitsKey, RiskGateConfig, RiskGateCore};
 use remora_service_kit::config::Config;
 use remora_service_kit::flight::{Difference, Ending, FlightReader, ReplayReport, replay};
 use remora_sim::Plan;
@@ -64,7 +64,10 @@ fn replay_file(file: &Path, arguments: &ReplayArguments) -> Result<ReplayReport>
             let path = path.context("a risk gate's recording needs --gate-key FILE")?;
             let text = std::fs::read_to_string(path).context("read the gate's key")?;
             let signer = Signer::from_hex(&text)?;
-            finish(&mut reader, RiskGateCore::new(plan.gate, signer, sequencer))
+            // The gate had checked the signature of its profile; it checks those of changes as they come.
+            let limits_key = LimitsKey::of_settings(&header.settings).map(|key| key.0);
+            let gate = RiskGateConfig { limits_key, ..plan.gate };
+            finish(&mut reader, RiskGateCore::new(gate, signer, sequencer))
         }
         Service::OrderRouter => {
             let path = arguments.gate_public_key.as_deref();

@@ -1,18 +1,18 @@
 //! The risk-gate process: its core joined to the bus.
 //!
 //! In: the profile, the signing key from a file that only this process can read; requests, order events, market data,
-//! balances and commands; with `--lease`, who of several gates leads. Out: approvals, refusals, its state. Wiring only.
+//! balances and commands; with `--lease`, who of several gates leads; whose signature the limits must carry. Out: approvals, refusals, its state. Wiring only.
 //! Test: `remora-deployment` runs it.
 
 mod check;
 mod controls;
 
 use anyhow::{Context as _, Result};
-use remora_approval::Signer;
+use remora_approval::{Signer, VerifyingKey};
 use remora_bus::lease_subject;
-use remora_domain::{DurationNs, Sequencer, Service, Timestamp};
+use remora_domain::{DurationNs, Sequencer, Service, SettingProblem, Timestamp};
 use remora_machine::{LeaseTimes, TermOutput};
-use remora_risk_gate_core::{RiskGateCore, RiskGateSettings};
+use remora_risk_gate_core::{LimitsKey, RiskGateCore, RiskGateSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::{Effects, Plan};
 use remora_service_kit::{
@@ -21,7 +21,7 @@ use remora_service_kit::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -35,6 +35,10 @@ struct Arguments {
     /// The file with the signing key: 64 hexadecimal digits, made by `remora ctl init`.
     #[arg(long, env = "REMORA_GATE_KEY_FILE", value_name = "FILE")]
     key_file: PathBuf,
+    /// The file with the public key of the person who owns the limits, made by `remora risk keygen`: limits, and changes
+    /// of them, are then taken with its signature only. Without it they need none.
+    #[arg(long, env = "REMORA_GATE_LIMITS_KEY_FILE", value_name = "FILE")]
+    limits_key_file: Option<PathBuf>,
     /// Several gates of this account run: the one that holds the lease on the bus acts, the others stand by. Without it
     /// this is the only one.
     #[arg(long, env = "REMORA_GATE_LEASE")]
@@ -49,8 +53,10 @@ async fn run(args: Arguments) -> Result<()> {
     let mut config = Config::open(&args.service.config)?;
     let (process, facts) = (config.process(), config.profile());
     let settings = config.section::<RiskGateSettings>("risk_gate");
-    let core = settings.zip(facts).and_then(|(s, facts)| {
-        config.check("risk_gate", s.validate(&facts.account, &facts.reporting))
+    let limits_key = config.check("risk_gate", limits_key(args.limits_key_file.as_deref()));
+    let core = settings.zip(facts).zip(limits_key).and_then(|((s, facts), key)| {
+        let checked = s.validate(&facts.account, &facts.reporting);
+        config.check("risk_gate", checked.and_then(|limits| limits.wanting(key)))
     });
     let secret = read_secret("key_file", &args.key_file).map_err(|problem| vec![problem]);
     let secret = config.check("risk_gate", secret);
@@ -68,7 +74,10 @@ async fn run(args: Arguments) -> Result<()> {
         is_controllable: true,
         needs_market_data: true,
     };
-    let host = Host::start(process, &effective, about).await?;
+    let mut host = Host::start(process, &effective, about).await?;
+    if let Some(key) = core.limits_key {
+        host.note(&LimitsKey(key).to_string());
+    }
     let bus = if args.lease { host.connect_beside().await? } else { host.connect().await? };
     let Some(bus) = bus else {
         host.stop().await;
@@ -103,6 +112,19 @@ async fn run(args: Arguments) -> Result<()> {
         hold.release().await;
     }
     Ok(driven?)
+}
+
+/// Reads whose signature the limits must carry, where one is wanted.
+fn limits_key(path: Option<&Path>) -> Result<Option<VerifyingKey>, Vec<SettingProblem>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = read_secret("limits_key_file", path).map_err(|problem| vec![problem])?;
+    VerifyingKey::from_hex(text.expose()).map(Some).map_err(|error| {
+        vec![SettingProblem {
+            key: "limits_key_file".to_owned(),
+            value: path.display().to_string(),
+            allowed: format!("the public key that remora risk keygen made ({error})"),
+        }]
+    })
 }
 
 /// Asks for terms; tells the gate's condition.

@@ -3,7 +3,7 @@
 
 use crate::output;
 use anyhow::{Context, Result, bail};
-use remora_approval::Signer;
+use remora_approval::{Signer, VerifyingKey};
 use remora_bus::permissions::BusUser;
 use remora_venue_registry::ids;
 use std::fmt::Write as _;
@@ -19,17 +19,17 @@ const SECRET_MODE: u32 = 0o640;
 /// Creates every secret that is absent; what is there stays.
 pub(super) fn run(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("make folder {}", dir.display()))?;
-    gate_keys(dir)?;
+    key_pair(&dir.join("gate.key"), SECRET_MODE, &dir.join("gate.pub"))?;
     let mut passwords = String::from("# Passwords of the bus, one variable a user.\n");
     for user in users()? {
         let path = dir.join(format!("{}.password", user.name()));
-        make(&path, password)?;
+        make(&path, SECRET_MODE, password)?;
         writeln!(passwords, "{}: \"{}\"", user.password_variable(), read(&path)?)?;
     }
     replace(&dir.join("nats-passwords.conf"), &passwords)?;
-    make(&dir.join("postgres.password"), password)?;
+    make(&dir.join("postgres.password"), SECRET_MODE, password)?;
     let tokens = dir.join("control.tokens");
-    make(&tokens, || {
+    make(&tokens, SECRET_MODE, || {
         let roles = ["viewer", "operator", "admin"].into_iter();
         roles.map(|role| Ok(format!("{role} {role} {}\n", random_hex()?))).collect()
     })?;
@@ -45,25 +45,24 @@ pub(super) fn run(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the key pair. The public key follows from the other one, so it is made again where it is missing; the other
+/// Makes a key pair. The public key follows from the other one, so it is made again where it is missing; the other
 /// one follows from nothing, and a new one beside an old public key would be two halves of different pairs.
-fn gate_keys(dir: &Path) -> Result<()> {
-    let (key, public) = (dir.join("gate.key"), dir.join("gate.pub"));
+pub(super) fn key_pair(key: &Path, key_mode: u32, public: &Path) -> Result<VerifyingKey> {
     if public.exists() && !key.exists() {
         let (key, public) = (key.display(), public.display());
         bail!(
             "{public} is there and {key} is not: bring the key back, or remove both for a new pair"
         );
     }
-    make(&key, random_hex)?;
-    let signer = Signer::from_hex(&read(&key)?);
+    make(key, key_mode, random_hex)?;
+    let signer = Signer::from_hex(&read(key)?);
     let signer = signer.with_context(|| format!("use the key in {}", key.display()))?;
-    let derived = signer.verifying_key().to_string();
-    make(&public, || Ok(derived.clone()))?;
-    if read(&public)? != derived {
+    let derived = signer.verifying_key();
+    make(public, SECRET_MODE, || Ok(derived.to_string()))?;
+    if read(public)? != derived.to_string() {
         bail!("{} is not the public half of {}", public.display(), key.display());
     }
-    Ok(())
+    Ok(derived)
 }
 
 /// Gives the users of the shipped `deploy/nats/nats.conf`: the server refuses passwords which that does not name.
@@ -86,12 +85,12 @@ fn random_hex() -> Result<String> {
 }
 
 /// Makes a secret unless it is there, also when another run makes it at the same instant.
-fn make(path: &Path, secret: impl Fn() -> Result<String>) -> Result<()> {
+fn make(path: &Path, mode: u32, secret: impl Fn() -> Result<String>) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let dir = path.parent().with_context(|| format!("the folder of {}", path.display()))?;
-    let file = prepare(dir, &secret()?)?;
+    let dir = folder(path)?;
+    let file = prepare(dir, mode, &secret()?)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -101,15 +100,21 @@ fn make(path: &Path, secret: impl Fn() -> Result<String>) -> Result<()> {
 
 /// Writes what is made of other files, so that it may be made again.
 fn replace(path: &Path, text: &str) -> Result<()> {
-    let dir = path.parent().with_context(|| format!("the folder of {}", path.display()))?;
-    let written = prepare(dir, text).and_then(|file| Ok(file.persist(path)?));
+    let dir = folder(path)?;
+    let written = prepare(dir, SECRET_MODE, text).and_then(|file| Ok(file.persist(path)?));
     written.map(drop).with_context(|| format!("write {}", path.display()))
 }
 
+fn folder(path: &Path) -> Result<&Path> {
+    let dir = path.parent().with_context(|| format!("the folder of {}", path.display()))?;
+    // A bare name lies in the folder one stands in.
+    Ok(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
+}
+
 /// Writes a file that has no name of its own yet; it is on the disk before it gets one.
-fn prepare(dir: &Path, text: &str) -> Result<NamedTempFile> {
+fn prepare(dir: &Path, mode: u32, text: &str) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-").permissions(Permissions::from_mode(SECRET_MODE));
+    builder.prefix(".new-").permissions(Permissions::from_mode(mode));
     let file = builder.tempfile_in(dir);
     let mut file = file.with_context(|| format!("make a file in {}", dir.display()))?;
     file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all())?;

@@ -5,6 +5,7 @@ mod dead;
 mod init;
 mod kill;
 mod risk;
+mod sign;
 
 use crate::output;
 use anyhow::{Context, Result, bail};

@@ -1,6 +1,7 @@
 //! `remora risk explain`, `remora risk check`: what every control of the gate says, and what it would say to an order.
 
 use super::control::{Peer, kept_words};
+use super::sign::{self, KeygenArguments, Seal, SignArguments};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -19,6 +20,10 @@ pub(crate) enum RiskCommand {
     Set(SetArguments),
     /// Confirm a change that raises a limit and that another person asked for.
     Confirm(ConfirmArguments),
+    /// Make the key pair with which the owner of the limits signs them; what is there stays.
+    Keygen(KeygenArguments),
+    /// Sign the limits of a profile: prints the line that its `[risk_gate]` then needs.
+    Sign(SignArguments),
 }
 
 #[derive(Args)]
@@ -50,6 +55,8 @@ pub(crate) struct SetArguments {
     /// The version the change makes: one more than the one in force, which `remora ctl status --json` tells.
     #[arg(long, value_name = "NUMBER")]
     version: u64,
+    #[command(flatten)]
+    seal: Seal,
     #[command(flatten)]
     peer: Peer,
     /// Why; it is recorded.
@@ -88,6 +95,8 @@ pub(crate) async fn run(command: RiskCommand) -> Result<()> {
         RiskCommand::Check(arguments) => check(arguments).await,
         RiskCommand::Set(arguments) => set(arguments).await,
         RiskCommand::Confirm(arguments) => confirm(arguments).await,
+        RiskCommand::Keygen(arguments) => sign::keygen(&arguments),
+        RiskCommand::Sign(arguments) => sign::sign(&arguments),
     }
 }
 
@@ -131,10 +140,10 @@ async fn check(arguments: CheckArguments) -> Result<()> {
 }
 
 async fn set(arguments: SetArguments) -> Result<()> {
-    let SetArguments { limits, version, peer, reason, actor } = arguments;
+    let SetArguments { limits, version, seal, peer, reason, actor } = arguments;
+    let change = seal.sign(LimitsChange { version, limits: limits.into_iter().collect() })?;
     let (mut client, token) = peer.connect(Role::Operator).await?;
     let actor = actor.unwrap_or_else(|| token.name.clone());
-    let change = LimitsChange { version, limits: limits.into_iter().collect() };
     let answer = client.change_limits(&change, &reason, &actor).await;
     let (kept, needs_second) = answer.map_err(|error| peer.explain(error, &token))?;
     output::line(&if needs_second {
