@@ -214,7 +214,9 @@ mod tests {
                 };
                 table.iter().flat_map(with).collect()
             }
-            other => panic!("{other}: no limit is one"),
+            other @ (toml::Value::Float(_) | toml::Value::Datetime(_)) => {
+                panic!("{other}: no limit is one")
+            }
         }
     }
 

@@ -131,6 +131,7 @@ fn limits_are_signed() {
         actor: "ann".to_owned(),
         reason: "a test".to_owned(),
         limits: Some(limits.clone()),
+        account: None,
     };
     let other = Signer::from_bytes(&[4; 32]);
     let after = settings.changed(&change).unwrap();
