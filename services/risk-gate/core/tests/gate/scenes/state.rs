@@ -160,14 +160,15 @@ fn limits_are_signed() {
     assert_eq!(next.driver.machine.status().limits_version, 2);
     assert!(said(&next).starts_with("version 2, signed by "));
     // Under another key that change counts no more. What it had tightened must not come back silently.
-    settings.limits_signature = settings.sign(&account(), &other).map(|it| it.to_string());
-    let key = Some(other.verifying_key());
+    let heir = Signer::from_bytes(&[5; 32]);
+    settings.limits_signature = settings.sign(&account(), &heir).map(|it| it.to_string());
+    let key = Some(heir.verifying_key());
     let mut foreign = gate.restarted(checked(&settings).wanting(key).unwrap(), 3);
     foreign.caught_up();
     assert_eq!(foreign.driver.machine.status().limits_version, 1);
     assert_eq!(said(&foreign), "limits of version 2 were recorded, not signed as wanted");
     let after = RiskGateSettings { version: 2, ..settings };
-    let signature = after.sign(&account(), &other).map(|it| it.to_string());
+    let signature = after.sign(&account(), &heir).map(|it| it.to_string());
     let after = RiskGateSettings { limits_signature: signature, ..after };
     let mut stands = gate.restarted(checked(&after).wanting(key).unwrap(), 4);
     stands.caught_up();
