@@ -93,6 +93,18 @@ impl Verifier {
         self.epoch_newest
     }
 
+    /// Gives whom it trusts.
+    #[must_use]
+    pub const fn key(&self) -> VerifyingKey {
+        self.key
+    }
+
+    /// Gives every id used, in this run or an earlier one.
+    #[must_use]
+    pub const fn used(&self) -> &BTreeSet<ClOrdId> {
+        &self.used
+    }
+
     /// Learns from the log that an id was used in an earlier run.
     pub fn observe_used(&mut self, cl_ord_id: ClOrdId) {
         self.used.insert(cl_ord_id);
@@ -222,6 +234,30 @@ mod tests {
         let mut verifier = verifier();
         verifier.verify(Timestamp::EPOCH, &signer().sign(fields())).unwrap();
         assert_eq!(verifier.epoch_newest(), 3);
+    }
+
+    #[test]
+    fn an_id_of_the_log_is_used_and_an_order_tells_the_epoch_it_was_signed_in() {
+        let mut verifier = verifier();
+        assert!(!verifier.is_used(&id()));
+        let approved = verifier.verify(Timestamp::EPOCH, &signer().sign(fields())).unwrap();
+        assert_eq!(approved.epoch(), 3);
+        let other = ClOrdId::new("d1-9").unwrap();
+        assert!(verifier.is_used(&id()) && !verifier.is_used(&other));
+        verifier.observe_used(other.clone());
+        assert!(verifier.is_used(&other) && verifier.used().len() == 2);
+        let request = OrderRequest { cl_ord_id: other.clone(), ..fields().request };
+        let approval = signer().sign(ApprovalFields { request, ..fields() });
+        let reused = VerifyError::Reused { cl_ord_id: other };
+        assert_eq!(verifier.verify(Timestamp::EPOCH, &approval), Err(reused));
+    }
+
+    #[test]
+    fn a_key_is_told_apart_by_its_first_eight_digits() {
+        let key = signer().verifying_key();
+        assert_eq!(key.short().len(), 8);
+        assert!(key.to_string().starts_with(&key.short()));
+        assert_eq!(verifier().key(), key);
     }
 
     #[test]

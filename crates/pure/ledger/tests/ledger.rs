@@ -37,6 +37,24 @@ fn sell(id: &str, price: &str, size: &str) -> (Side, Fill) {
 }
 
 #[test]
+fn a_holding_tells_its_position_its_average_cost_and_how_many_fills_made_it() {
+    let fills = [buy("x-1", "100", "2"), buy("x-2", "106", "4")];
+    let (ledger, held) = (ledger_of(&fills), holding_of(&fills));
+    assert_eq!(ledger.position(&account(), &btc().key), position("6"));
+    assert_eq!(ledger.position(&account(), &instrument("ETH", "USD").key), position("0"));
+    assert_eq!((held.average_cost_est(), held.fills()), (Some(104.0), 2));
+    let contract = Instrument { multiplier: qty("10"), ..btc() };
+    let mut ledger = Ledger::new();
+    for (side, fill) in &fills {
+        ledger.book(&account(), &contract, *side, fill).unwrap();
+    }
+    let held = ledger.holding(&account(), &contract.key).unwrap();
+    assert_eq!(held.average_cost_est(), Some(104.0), "a contract of ten units");
+    let flat = holding_of(&[buy("x-1", "100", "2"), sell("x-2", "106", "2")]);
+    assert_eq!((flat.average_cost_est(), flat.fills()), (None, 2));
+}
+
+#[test]
 fn a_part_closed_takes_its_share_of_the_cost() {
     let held = holding_of(&[buy("1", "100", "2"), buy("2", "102", "1"), sell("3", "105", "1.5")]);
     assert_eq!(held.position(), position("1.5"));

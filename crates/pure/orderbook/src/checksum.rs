@@ -83,9 +83,7 @@ impl Checksum {
     /// Copies the whole field, whose length is known when this is compiled; what is not used of it is written over.
     fn append(&mut self, digits: &Digits, used: &mut usize) {
         let end = *used + LEVEL_DIGITS_MAX;
-        if self.text.len() < end {
-            self.text.resize(end, 0);
-        }
+        self.text.resize(self.text.len().max(end), 0);
         if let Some(place) = self.text.get_mut(*used..end) {
             place.copy_from_slice(&digits.text);
         }

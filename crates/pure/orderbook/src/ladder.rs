@@ -100,9 +100,7 @@ impl Ladder {
     /// Drops the worst levels beyond `depth`.
     pub(crate) fn cut(&mut self, depth: usize) {
         let excess = self.slots.len().saturating_sub(depth);
-        if excess > 0 {
-            self.slots.drain(..excess);
-        }
+        self.slots.drain(..excess);
     }
 }
 

@@ -70,7 +70,9 @@ mod tests {
             InstrumentId::of_pair("A", "B").unwrap(),
         );
         let mut check = SequenceCheck::new(key.clone());
+        assert_eq!(check.last(), None);
         assert_eq!(check.accept(7), Ok(Sequenced::Next));
+        assert_eq!(check.last(), Some(7));
         assert_eq!(check.accept(8), Ok(Sequenced::Next));
         assert_eq!(check.accept(8), Ok(Sequenced::Old));
         assert_eq!(check.accept(3), Ok(Sequenced::Old));

@@ -165,6 +165,7 @@ proptest! {
         messages in proptest::collection::vec(message(), 1..40),
     ) {
         let mut book = OrderBook::new(key(), depth);
+        prop_assert_eq!(book.depth(), depth);
         let mut sides: Option<Sides> = None;
         for message in messages {
             let good = if let Some(held) = sides {
