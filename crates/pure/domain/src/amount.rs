@@ -6,6 +6,7 @@
 //! the type holds.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -149,6 +150,20 @@ macro_rules! amount {
             type Err = AmountError;
             fn from_str(text: &str) -> Result<Self, AmountError> {
                 Self::parse(text)
+            }
+        }
+
+        /// Writes the 16 bytes of the decimal: all digits and the scale, as they are.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize().serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let decimal = Decimal::deserialize(<[u8; 16]>::deserialize(deserializer)?);
+                Self::from_decimal(decimal).map_err(serde::de::Error::custom)
             }
         }
     };

@@ -3,7 +3,7 @@
 use crate::{Amount, Asset, Bps};
 
 /// Is the fee of one fill: positive is a cost, negative a rebate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fee {
     /// The asset it was charged in.
     pub asset: Asset,

@@ -1,5 +1,6 @@
 //! Identifiers. Each is its own type; each bounds its text so that a hostile peer cannot grow it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,6 +57,19 @@ macro_rules! text_id {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
                 Self::new(text)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -203,7 +217,9 @@ impl InstrumentId {
 }
 
 /// Identifies one run of a producer; a new one at every start, fixed by the seed in a replay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct SessionId(u64);
 
 impl SessionId {
@@ -227,7 +243,7 @@ impl fmt::Display for SessionId {
 }
 
 /// Identifies one message: who, in which run, the how-manieth. Consumers deduplicate on it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MessageId {
     /// Who published.
     pub producer: ProducerId,
@@ -244,7 +260,7 @@ impl fmt::Display for MessageId {
 }
 
 /// Identifies an instrument across venues.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InstrumentKey {
     /// Where it trades.
     pub venue: VenueId,

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Says who published a message, in which run, what caused it, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Header {
     /// Who.
     pub producer: ProducerId,

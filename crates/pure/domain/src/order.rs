@@ -3,7 +3,9 @@
 use crate::{AccountId, ClOrdId, InstrumentKey, Price, Qty, SessionId, StrategyId, Timestamp};
 
 /// Is the side of an order or of a taker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Side {
     /// Pays quote, receives base.
     Buy,
@@ -41,7 +43,7 @@ pub enum TimeInForce {
 }
 
 /// Says whether a fill added or removed liquidity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Liquidity {
     /// Added.
     Maker,
@@ -50,7 +52,9 @@ pub enum Liquidity {
 }
 
 /// Says where an order stands (FIX 39, with our own states before the venue knows it).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum OrdStatus {
     /// Approved and durably intended; bytes may have left.
     InFlight,

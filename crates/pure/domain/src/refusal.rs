@@ -29,7 +29,9 @@ impl std::fmt::Display for ControlId {
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $control:literal, $text:literal;)*) => {
         /// Says why an order was refused by the gate. Each belongs to one control.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
         pub enum RefusalReason {
             $($(#[$doc])* $name,)*
         }

@@ -103,7 +103,7 @@ pub struct OrderEvent {
 }
 
 /// Is one execution of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fill {
     /// The venue's id of it; booked once per id.
     pub exec_id: ExecId,

@@ -9,7 +9,9 @@ const PREFIX: &str = "remora.v1.";
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal, durable = $durable:literal;)*) => {
         /// Says what a message is about; decides its subject and its delivery.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
         pub enum Kind { $($(#[$doc])* $name,)* }
 
         impl Kind {

@@ -1,13 +1,18 @@
 //! Instants and intervals in integer nanoseconds. Pure code receives time; it never asks for it.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Is an instant: nanoseconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Timestamp(i64);
 
 /// Is an interval in nanoseconds; may be negative when two instants are subtracted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct DurationNs(i64);
 
 impl Timestamp {

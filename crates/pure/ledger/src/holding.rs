@@ -22,7 +22,7 @@ pub struct Touch {
 }
 
 /// Is what fills have made of one instrument. Money is in its quote currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Holding {
     base: Asset,
     quote: Asset,
@@ -256,8 +256,7 @@ fn share(basis: Notional, part: Qty, whole: Qty) -> Result<Notional, AmountError
     let ratio = part.to_decimal().checked_div(whole.to_decimal()).ok_or_else(range)?;
     let removed = basis.checked_mul(ratio).ok_or_else(range)?;
     let decimals = basis.scale().max(COST_DECIMALS_MIN);
+    // Never more than the basis, which has no more decimals than it is rounded to.
     let removed = removed.round_dp_with_strategy(decimals, RoundingStrategy::MidpointNearestEven);
-    // Rounding a tiny basis must not turn its sign.
-    let removed = if removed.abs() > basis.abs() { basis } else { removed };
     Notional::from_decimal(if removed.is_zero() { Decimal::ZERO } else { removed })
 }

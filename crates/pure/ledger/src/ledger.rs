@@ -17,7 +17,7 @@ pub enum Booking {
 }
 
 /// Is what must be equal when an execution number is seen again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Economics {
     instrument: InstrumentKey,
     side: Side,
@@ -26,7 +26,7 @@ struct Economics {
 }
 
 /// Books executions, each once. Memory grows with the executions booked (about 150 bytes each).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Ledger {
     holdings: BTreeMap<AccountId, BTreeMap<InstrumentKey, Holding>>,
     booked: BTreeMap<(AccountId, VenueId), BTreeMap<ExecId, Economics>>,
