@@ -3,7 +3,7 @@
 use crate::config::{BusSettings, Effective, ProcessSettings, TelemetrySettings};
 use crate::drive::{
     ControlPort, DriveError, Effects, Given, HaltLatch, Identity, LocalEvent, Plan, Runner,
-    patiently,
+    SnapshotFile, patiently,
 };
 use crate::flight::{FlightRecorder, FlightSettings};
 use crate::http::{HttpError, HttpServer, StatusGuard};
@@ -289,6 +289,9 @@ impl Host {
             if let Some(latch) = self.latch() {
                 runner = runner.latch(latch);
             }
+        }
+        if let Some(folder) = &self.halt_folder {
+            runner = runner.snapshots(SnapshotFile::new(folder, self.identity.producer()));
         }
         if let Some(recorder) = recorder {
             runner = runner.recorder(recorder);

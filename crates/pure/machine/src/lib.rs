@@ -18,6 +18,7 @@ pub use liveness::{HEARTBEAT_INTERVAL, Liveness};
 pub use random::SplitMix64;
 pub use service::{
     LocalCodec, LocalCodecError, NoLocal, STOP_WAIT_MAX, ServiceCore, ServiceInput, ServiceOutput,
+    SnapshotError,
 };
 
 /// Is a deterministic state machine: equal calls in equal order give equal outputs.

@@ -55,6 +55,12 @@ impl Liveness {
         }
     }
 
+    /// Gives everybody heard so far, and when.
+    #[must_use]
+    pub const fn heard(&self) -> &BTreeMap<ProducerId, Timestamp> {
+        &self.heard
+    }
+
     /// Forgets a producer that nobody waits for any more.
     pub fn forget(&mut self, producer: &ProducerId) {
         self.heard.remove(producer);

@@ -53,6 +53,14 @@ pub struct LocalCodecError {
     pub problem: String,
 }
 
+/// Says why a snapshot was not taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("take over a snapshot: {problem}")]
+pub struct SnapshotError {
+    /// What is wrong with it, or with taking it over here.
+    pub problem: String,
+}
+
 /// Writes and reads the inputs and outputs that only one service has, for its flight recording.
 pub trait LocalCodec: Sized {
     /// Appends the bytes of the value.
@@ -81,6 +89,8 @@ impl LocalCodec for NoLocal {
 /// Is the core of a service: a machine over bus messages and the service's own effects.
 pub trait ServiceCore:
     Machine<Input = ServiceInput<Self::LocalInput>, Output = ServiceOutput<Self::LocalOutput>>
+    + Send
+    + 'static
 {
     /// Inputs only this service has.
     type LocalInput: LocalCodec + Clone + std::fmt::Debug + Send;
@@ -91,5 +101,30 @@ pub trait ServiceCore:
     /// lead to an end, whatever others do. One that leaves nothing behind may end at once.
     fn has_stopped(&self) -> bool {
         true
+    }
+
+    /// Gives a core that knows what this one has read of the logs before `CaughtUp`, and that only reads on: it is never
+    /// caught up. `None` for a core that keeps no snapshots.
+    fn follower(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// Writes down what the log of orders has made of a core that has only read so far: given to `restore`, it stands for
+    /// every message of that log up to here. `None` where there is nothing that could be relied on.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes over a snapshot of an earlier run, after all other logs and instead of the first part of the log of orders.
+    ///
+    /// # Errors
+    /// Refuses what was written by another version, or under other settings than are in force now; the core is then as it
+    /// was, and the whole log is to be read.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        let _ = snapshot;
+        Err(SnapshotError { problem: "this service keeps none".to_owned() })
     }
 }

@@ -61,6 +61,13 @@ pub enum FlightEvent {
     Stopping,
     /// An input only this service has (in its own encoding).
     Local(Bytes),
+    /// A snapshot was taken over instead of the first part of the log of orders; one that is long comes in pieces.
+    Snapshot {
+        /// The next piece of it.
+        piece: Bytes,
+        /// Whether it is complete with this one.
+        is_last: bool,
+    },
 }
 
 /// Is one input of a recorded core, with a digest of what came out.
@@ -131,6 +138,10 @@ impl FlightEntry {
             FlightEvent::CaughtUp => wire::flight_entry::Event::CaughtUp(true),
             FlightEvent::Stopping => wire::flight_entry::Event::Stopping(true),
             FlightEvent::Local(bytes) => wire::flight_entry::Event::Local(bytes.clone()),
+            FlightEvent::Snapshot { piece, is_last } => {
+                let (piece, is_last) = (piece.clone(), *is_last);
+                wire::flight_entry::Event::Snapshot(wire::FlightSnapshot { piece, is_last })
+            }
         };
         let wire = wire::FlightEntry {
             sequence: self.sequence,
@@ -154,6 +165,9 @@ impl FlightEntry {
             wire::flight_entry::Event::CaughtUp(_) => FlightEvent::CaughtUp,
             wire::flight_entry::Event::Stopping(_) => FlightEvent::Stopping,
             wire::flight_entry::Event::Local(bytes) => FlightEvent::Local(bytes),
+            wire::flight_entry::Event::Snapshot(it) => {
+                FlightEvent::Snapshot { piece: it.piece, is_last: it.is_last }
+            }
         };
         let outputs = wire.outputs.into_iter().map(FlightOutput::from_wire);
         Ok(Self {

@@ -27,6 +27,8 @@ fn a_flight_entry_survives_the_wire() {
         FlightEvent::Stopping,
         FlightEvent::Message(message.clone()),
         FlightEvent::Local(message.clone()),
+        FlightEvent::Snapshot { piece: message.clone(), is_last: false },
+        FlightEvent::Snapshot { piece: Bytes::new(), is_last: true },
     ];
     for (sequence, event) in (1..).zip(events) {
         let now = Timestamp::from_ns(8);

@@ -11,6 +11,7 @@ use remora_domain::{
     Amount, AmountError, Asset, Balances, ContractKind, ControlState, DurationNs, Fill, Instrument,
     InstrumentKey, Qty, Side, Timestamp,
 };
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Movements remembered with their time; at 100 fills a second more than the time in which an answer may be on its way.
@@ -28,20 +29,28 @@ struct Answer {
 }
 
 /// Is one asset moved by one fill.
-#[derive(Debug)]
-struct Move {
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Move {
     at: Timestamp,
     asset: Asset,
     by: Amount,
 }
 
 /// Is a fill of an instrument whose definition is not known yet.
-#[derive(Debug)]
-struct Undefined {
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Undefined {
     at: Timestamp,
     key: InstrumentKey,
     side: Side,
     fill: Fill,
+}
+
+/// Is what the fills of the log have made of the books.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Booked<'a> {
+    booked: Cow<'a, BTreeMap<Asset, Amount>>,
+    moves: Cow<'a, VecDeque<Move>>,
+    undefined: Cow<'a, [Undefined]>,
 }
 
 /// Holds what was booked, and what there was beyond it.
@@ -72,6 +81,10 @@ impl Books {
         }
     }
 
+    pub(crate) fn define_all_of(&mut self, other: &Self) {
+        self.instruments.clone_from(&other.instruments);
+    }
+
     /// Books a fill.
     pub(crate) fn fill(&mut self, at: Timestamp, key: &InstrumentKey, side: Side, fill: &Fill) {
         let Some(instrument) = self.instruments.get(key) else {
@@ -99,6 +112,24 @@ impl Books {
             self.moves.pop_front();
         }
         self.moves.push_back(Move { at, asset, by });
+    }
+
+    /// Gives what fills have made of the books; `None` where something could not be booked.
+    pub(crate) fn booked(&self) -> Option<Booked<'_>> {
+        self.fault.is_none().then(|| Booked {
+            booked: Cow::Borrowed(&self.booked),
+            moves: Cow::Borrowed(&self.moves),
+            undefined: Cow::Borrowed(&self.undefined),
+        })
+    }
+
+    /// Goes on where a snapshot ended; definitions that came after it are known already.
+    pub(crate) fn restore(&mut self, booked: Booked<'_>) {
+        self.booked = booked.booked.into_owned();
+        self.moves = booked.moves.into_owned();
+        for one in booked.undefined.into_owned() {
+            self.fill(one.at, &one.key, one.side, &one.fill);
+        }
     }
 
     /// Gives why balances cannot be compared now, if so.

@@ -14,7 +14,7 @@ use remora_domain::{
     AccountBreak, AccountId, Body, ClOrdId, DurationNs, Envelope, Header, InstrumentKey, MessageId,
     OrderEvent, Sequencer, Timestamp, VenueId,
 };
-use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput};
+use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput, SnapshotError};
 use remora_venue_api::VenueCommand;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -111,6 +111,11 @@ impl EarlyCancels {
 
     pub(crate) fn contains(&self, cl_ord_id: &ClOrdId) -> bool {
         self.ids.contains(cl_ord_id)
+    }
+
+    /// Gives them, oldest first.
+    pub(crate) const fn order(&self) -> &VecDeque<ClOrdId> {
+        &self.order
     }
 }
 
@@ -369,5 +374,17 @@ impl ServiceCore for OrderRouterCore {
 
     fn has_stopped(&self) -> bool {
         self.stop == Stop::Done
+    }
+
+    fn follower(&self) -> Option<Self> {
+        self.only_reading()
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.write_snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        self.read_snapshot(snapshot)
     }
 }

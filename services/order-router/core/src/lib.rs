@@ -30,6 +30,7 @@ mod orders;
 mod reconcile;
 mod reports;
 mod settings;
+mod snapshot;
 mod state;
 mod sweep;
 mod transition;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const TERMINAL_KEPT: usize = 50_000;
 
 /// Is one order of ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Order {
     pub(crate) cl_ord_id: ClOrdId,
     pub(crate) order_id: Option<OrderId>,
@@ -211,6 +211,23 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) fn get(&self, cl_ord_id: &ClOrdId) -> Option<&Order> {
         self.all.get(cl_ord_id)
+    }
+
+    /// Gives every order held, by id.
+    pub(crate) const fn all(&self) -> &BTreeMap<ClOrdId, Order> {
+        &self.all
+    }
+
+    /// Gives the ids of those that ended, oldest first.
+    pub(crate) const fn ended(&self) -> &VecDeque<ClOrdId> {
+        &self.ended
+    }
+
+    /// Goes on where a snapshot ended. Nothing was waited for then: no timer runs before the log is read.
+    pub(crate) fn of(all: BTreeMap<ClOrdId, Order>, ended: VecDeque<ClOrdId>) -> Self {
+        let is_live = |order: &&Order| !order.status.is_terminal();
+        let live = all.values().filter(is_live).map(|order| order.cl_ord_id.clone()).collect();
+        Self { all, live, ended, ..Self::default() }
     }
 
     /// Gives an order to be changed in anything but its status and timer.

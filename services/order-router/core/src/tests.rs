@@ -6,6 +6,7 @@ mod flow;
 mod property;
 mod recovery;
 mod refusals;
+mod snapshot;
 mod sweep;
 mod watch;
 

@@ -14,13 +14,13 @@ pub(crate) const BREAKER: &str = "risk-gate";
 
 /// Holds what operators and breakers halted or restricted. Order of the log decides; a resume lifts exactly its own
 /// scope.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Halts {
     scopes: BTreeMap<ControlScope, Held>,
     count: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     number: u64,
     why: String,
@@ -172,7 +172,7 @@ fn name(scope: &ControlScope) -> String {
 }
 
 /// Is the last word of a venue's router.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Router {
     told: Option<(Stamp, ControlState)>,
 }

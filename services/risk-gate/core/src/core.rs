@@ -14,14 +14,16 @@ use remora_domain::{
     AccountId, Body, ControlState, Envelope, Header, Instrument, InstrumentKey, Kind, LimitsChange,
     Notional, OrderRequest, RefusalReason, Sequencer, Side, Timestamp,
 };
-use remora_machine::{Machine, ServiceCore, ServiceInput, ServiceOutput, TermInput, TermOutput};
+use remora_machine::{
+    Machine, ServiceCore, ServiceInput, ServiceOutput, SnapshotError, TermInput, TermOutput,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) type Out = Vec<ServiceOutput<TermOutput>>;
 
 /// Decides whether each order may exist. One per account; the only holder of the signing key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RiskGateCore {
     pub(crate) facts: Facts,
     pub(crate) signer: Signer,
@@ -318,5 +320,17 @@ impl ServiceCore for RiskGateCore {
 
     fn has_stopped(&self) -> bool {
         self.facts.is_stopping && (self.leave_at.is_none() || !self.has_open())
+    }
+
+    fn follower(&self) -> Option<Self> {
+        (!self.is_caught_up).then(|| self.clone())
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.write_snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        self.read_snapshot(snapshot)
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Says which control said no, against which limit, with which value. Both carry their unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Denial {
     /// Why; it belongs to exactly one control.
     pub reason: RefusalReason,

@@ -19,7 +19,7 @@ use remora_machine::Liveness;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Is what is known of one pair.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Pair {
     pub(crate) instrument: Option<(Stamp, Instrument)>,
     pub(crate) book: Option<Book>,
@@ -41,14 +41,14 @@ pub(crate) struct Pair {
 }
 
 /// Is a price at which a holding is valued, and when it was known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Mark {
     pub(crate) price: Price,
     pub(crate) known_at: Timestamp,
 }
 
 /// Is an execution that waits for the definition of its instrument, or that can never be booked.
-#[derive(Debug)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Unbooked {
     pub(crate) stamp: Stamp,
     pub(crate) cl_ord_id: ClOrdId,
@@ -57,7 +57,7 @@ pub(crate) struct Unbooked {
 }
 
 /// Is the top of a book as far as orders are checked against it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Book {
     stamp: Stamp,
     /// When it was received, never later than when the gate got it: an instant ahead of us is not freshness.
@@ -159,7 +159,7 @@ impl Pair {
 }
 
 /// Is what is known of one venue.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Venue {
     pub(crate) status: Option<(Stamp, SystemStatus)>,
     pub(crate) fees: Option<(Stamp, FeeSchedule)>,
@@ -183,7 +183,7 @@ impl Venue {
 }
 
 /// Is everything known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) config: RiskGateConfig,
     pub(crate) epoch: u64,

@@ -6,7 +6,7 @@ use remora_domain::{DurationNs, Notional, OrderRequest, Price, Qty, Side, Timest
 use std::collections::VecDeque;
 
 /// Counts what happened on one UTC day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct DayCounts {
     day: i64,
     pub(crate) orders: u64,
@@ -54,7 +54,7 @@ impl DayCounts {
 }
 
 /// Remembers the orders of one pair that were approved within the longest window.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Repeats {
     approved: VecDeque<(Timestamp, Side, Price, Qty)>,
 }
@@ -79,7 +79,7 @@ impl Repeats {
 }
 
 /// Counts executions of one pair in a sliding window, and remembers when they were too many.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Executions {
     times: VecDeque<Timestamp>,
     /// When the limit was passed; only a person makes it none again.
@@ -108,6 +108,17 @@ impl Executions {
         self.times.len().saturating_sub(self.times.partition_point(is_old))
     }
 
+    pub(crate) const fn resumed_at(&self) -> Option<Timestamp> {
+        self.resumed_at
+    }
+
+    /// Leaves aside what a person's word has settled, where that was read first.
+    pub(crate) fn settle(&mut self, resumed_at: Timestamp) {
+        self.times.retain(|at| *at > resumed_at);
+        self.tripped_at.take_if(|at| *at <= resumed_at);
+        self.resumed_at = self.resumed_at.max(Some(resumed_at));
+    }
+
     /// Starts anew at a person's word.
     pub(crate) fn resume(&mut self, at: Timestamp) {
         self.times.clear();
@@ -118,7 +129,7 @@ impl Executions {
 
 /// Is what a venue still takes by our own count: a bucket that `messages` fill and the window empties (GCRA, ITU-T
 /// I.371: each message moves the theoretical time of the next by window / messages).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Budget {
     /// When the bucket is empty again, had nothing more come.
     empty_at: Option<Timestamp>,

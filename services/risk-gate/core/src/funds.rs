@@ -4,12 +4,15 @@ use crate::seen::Stamp;
 use remora_domain::{Amount, AmountError, Asset, Balances, Fill, Instrument, Qty, Side};
 use std::collections::BTreeMap;
 
+/// Is what one fill did to one asset, and where it stands in the log.
+pub(crate) type Moved = (Stamp, Asset, Amount);
+
 /// Holds the balances of one venue. The venue's own `held` is not used: own orders are reserved here from their
 /// approval on, which is earlier; orders of others bind funds only when the venue refuses.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Funds {
     told: Option<(Stamp, BTreeMap<Asset, Amount>)>,
-    since: Vec<(Stamp, Asset, Amount)>,
+    since: Vec<Moved>,
     moved: BTreeMap<Asset, Amount>,
 }
 
@@ -58,6 +61,24 @@ impl Funds {
             self.since.push((stamp.clone(), asset, amount));
         }
         Ok(())
+    }
+
+    /// Gives what fills have moved that the balances told do not hold.
+    pub(crate) fn moved_since(&self) -> &[Moved] {
+        &self.since
+    }
+
+    /// Goes on where a snapshot ended; balances that were told after it are known already.
+    ///
+    /// # Errors
+    /// Refuses amounts outside the exact range.
+    pub(crate) fn restore(&mut self, since: Vec<Moved>) -> Result<(), AmountError> {
+        self.since = since;
+        if let Some((told, _)) = &self.told {
+            self.since.retain(|(at, _, _)| at.is_after(told));
+        }
+        self.moved.clear();
+        self.since.iter().try_for_each(|(_, asset, by)| shift(&mut self.moved, asset, *by))
     }
 
     /// Gives what the account has of an asset; `None` when no balances were told. A complete list that does not

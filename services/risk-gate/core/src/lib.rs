@@ -48,6 +48,7 @@ mod recovery;
 mod seen;
 mod settings;
 mod signature;
+mod snapshot;
 mod status;
 mod term;
 mod validate;

@@ -82,7 +82,7 @@ impl Equity {
 }
 
 /// Counts closing executions of one pair that lost in a row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Streak {
     pub(crate) losses: u32,
     pub(crate) last_at: Option<Timestamp>,

@@ -6,7 +6,7 @@ use remora_domain::{
 use std::collections::BTreeMap;
 
 /// Says what is known of a client order id. Ids are never forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum IdState {
     /// Asked for and refused by a gate.
     Refused,
@@ -19,7 +19,7 @@ pub(crate) enum IdState {
 }
 
 /// Is what one order may still do to the position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Reservation {
     side: Side,
     price: Price,
@@ -30,7 +30,9 @@ pub(crate) struct Reservation {
 }
 
 /// Says how far an order has come, as far as its router told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(crate) enum Progress {
     /// Approved.
     Approved,
@@ -128,7 +130,7 @@ impl SideSum {
 }
 
 /// Holds the reservations of one pair, with their sums kept ready.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct PairOrders {
     open: BTreeMap<ClOrdId, Reservation>,
     sums: Sums,
@@ -147,6 +149,16 @@ impl Default for Sums {
 }
 
 impl PairOrders {
+    pub(crate) fn of(open: BTreeMap<ClOrdId, Reservation>) -> Self {
+        let mut orders = Self { open, ..Self::default() };
+        orders.sum_up();
+        orders
+    }
+
+    pub(crate) const fn open(&self) -> &BTreeMap<ClOrdId, Reservation> {
+        &self.open
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

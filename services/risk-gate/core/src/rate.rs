@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// Counts messages in a sliding window. Holds at most `count_max` instants: with that many in the window nothing
 /// new is allowed, however many more (cancels) there are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OrderRate {
     count_max: usize,
     window: DurationNs,
@@ -20,6 +20,16 @@ impl OrderRate {
     /// Follows other limits from now on; what was counted stays, as far as there is room.
     pub(crate) fn resize(&mut self, count_max: usize, window: DurationNs) {
         (self.count_max, self.window) = (count_max, window);
+        self.cut();
+    }
+
+    pub(crate) const fn times(&self) -> &VecDeque<Timestamp> {
+        &self.times
+    }
+
+    /// Goes on where a snapshot under the same limits ended.
+    pub(crate) fn restore(&mut self, times: VecDeque<Timestamp>) {
+        self.times = times;
         self.cut();
     }
 

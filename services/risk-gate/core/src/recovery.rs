@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Holds requests while this gate does not lead, and answers that were read before their requests.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Unanswered {
     requests: BTreeMap<u64, Arc<Envelope>>,
     numbers: BTreeMap<MessageId, u64>,
@@ -34,6 +34,26 @@ impl Unanswered {
             Some(number) => drop(self.requests.remove(&number)),
             None => drop(self.answered.insert(cause.clone())),
         }
+    }
+
+    /// Gives the requests without an answer, in the order of the log.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &Envelope> {
+        self.requests.values().map(|request| &**request)
+    }
+
+    /// Gives the requests whose answers were read before them.
+    pub(crate) const fn answers_early(&self) -> &BTreeSet<MessageId> {
+        &self.answered
+    }
+
+    /// Goes on where a snapshot ended.
+    pub(crate) fn restore(
+        &mut self,
+        requests: impl Iterator<Item = Arc<Envelope>>,
+        answered: BTreeSet<MessageId>,
+    ) {
+        *self = Self { answered, ..Self::default() };
+        requests.for_each(|request| self.add(request));
     }
 
     /// Begins a term: gives what is left, in the order of the log.

@@ -8,12 +8,12 @@ const WINDOW: usize = 1_024;
 
 /// Remembers message numbers by run and kind. Each kind of a run is one ordered log, so that of numbers below the
 /// window all have been delivered; they count as seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Seen {
     runs: BTreeMap<(ProducerId, SessionId, Kind), Run>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 struct Run {
     floor: u64,
     above: BTreeSet<u64>,
@@ -29,10 +29,21 @@ impl Seen {
         }
         is_new
     }
+
+    /// Gives what was seen of some kinds.
+    pub(crate) fn of_kinds(&self, kinds: &[Kind]) -> Self {
+        let of_kinds = self.runs.iter().filter(|((_, _, kind), _)| kinds.contains(kind));
+        Self { runs: of_kinds.map(|(key, run)| (key.clone(), run.clone())).collect() }
+    }
+
+    /// Goes on where a snapshot ended.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+    }
 }
 
 /// Is where a message stands among others of its sort.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Stamp {
     producer: ProducerId,
     session: SessionId,

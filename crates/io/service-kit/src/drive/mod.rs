@@ -11,6 +11,7 @@ mod latch;
 mod message;
 mod plan;
 mod runner;
+mod snapshot;
 
 pub use control::{ControlPort, Given};
 pub use history::HistoryError;
@@ -19,3 +20,4 @@ pub use latch::HaltLatch;
 pub use message::{MessageError, read_message};
 pub use plan::{Effects, Identity, LocalEvent, LogSubscription, NoEffects, Plan};
 pub use runner::{DriveError, Runner};
+pub use snapshot::SnapshotFile;

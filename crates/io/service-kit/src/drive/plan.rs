@@ -120,6 +120,12 @@ impl LogSubscription {
         Self { from: next.unwrap_or(self.from), ..self }
     }
 
+    /// Reads on at a message.
+    #[must_use]
+    pub(crate) fn at(self, sequence: u64) -> Self {
+        Self { from: ReadFrom::Sequence(sequence), ..self }
+    }
+
     /// Reads only these subjects.
     #[must_use]
     pub fn only(self, filters: Vec<String>) -> Self {

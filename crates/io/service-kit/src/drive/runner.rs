@@ -4,6 +4,7 @@ use super::control::Given;
 use super::history::{self, HistoryError, News};
 use super::latch::{HaltLatch, Records};
 use super::plan::{Effects, Identity, LocalEvent, LogSubscription, Plan};
+use super::snapshot::{SnapshotFile, Snapshots};
 use crate::flight::FlightRecorder;
 use crate::publish::{PublishError, Publisher, chain};
 use crate::trace::{Causes, TraceContext};
@@ -100,6 +101,7 @@ pub struct Runner<C: ServiceCore> {
     /// Whether a message about orders that cannot be read is a fault here.
     pub(super) guards_orders: bool,
     pub(super) records: Records,
+    pub(super) snapshots: Snapshots,
     pub(super) buried: u64,
     pub(super) dropped: u64,
     pub(super) ending: Option<(DriveError, Instant)>,
@@ -142,6 +144,7 @@ impl<C: ServiceCore> Runner<C> {
         Self {
             guards_orders: trades.iter().any(|service| service.name() == identity.service()),
             records: Records::new(health.clone()),
+            snapshots: Snapshots::none(),
             shell: Sequencer::new(identity.shell().clone(), identity.session()),
             identity,
             core,
@@ -212,6 +215,12 @@ impl<C: ServiceCore> Runner<C> {
     pub fn latch(mut self, latch: HaltLatch) -> Self {
         self.records.set_latch(latch);
         self
+    }
+
+    /// Keeps what the log of orders has made of the core, so that the next start need not read all of it.
+    #[must_use]
+    pub fn snapshots(self, file: SnapshotFile) -> Self {
+        Self { snapshots: Snapshots::of(file), ..self }
     }
 
     /// Records every input.
@@ -289,6 +298,7 @@ impl<C: ServiceCore> Runner<C> {
             };
             readers.push((log.stream, reader));
         }
+        self.follow();
         self.commands_before_news();
         self.is_caught_up = true;
         self.health.set_state(ServiceState::Active);
@@ -305,10 +315,13 @@ impl<C: ServiceCore> Runner<C> {
         log: &LogSubscription,
         enough: &Shutdown,
     ) -> Result<Option<(LogReader, Option<u64>)>, DriveError> {
-        let Some(mut reader) = history::open(&*self.bus, log, enough).await? else {
-            return Ok(None);
+        let (mut reader, mut last) = match self.restored(log, enough).await {
+            Some((reader, last)) => (reader, Some(last)),
+            None => match history::open(&*self.bus, log, enough).await? {
+                Some(reader) => (reader, None),
+                None => return Ok(None),
+            },
         };
-        let mut last = None;
         while !reader.is_caught_up() {
             let entry = tokio::select! {
                 biased;
@@ -318,6 +331,7 @@ impl<C: ServiceCore> Runner<C> {
             let stream = log.stream;
             let entry = entry.map_err(|cause| HistoryError { stream, cause })?;
             last = Some(entry.sequence);
+            self.snapshots.read(&entry);
             self.recall(entry);
         }
         Ok(Some((reader, last)))
@@ -360,7 +374,10 @@ impl<C: ServiceCore> Runner<C> {
                 self.apply(Event::Local { input, context });
             }
             news = sources.news.recv() => match news {
-                Ok(entry) => self.receive(entry.message),
+                Ok(entry) => {
+                    self.snapshots.hear(&entry);
+                    self.receive(entry.message);
+                }
                 Err(error) => self.end(DriveError::History(error)),
             },
             delivery = recv(&mut self.deliveries) => self.receive(delivery),

@@ -3,7 +3,9 @@
 use super::digest::{digest, encode, kept};
 use super::{Ending, FlightError, FlightReader};
 use remora_domain::Timestamp;
-use remora_machine::{LocalCodec, LocalCodecError, ServiceCore, ServiceInput, ServiceOutput};
+use remora_machine::{
+    LocalCodec, LocalCodecError, ServiceCore, ServiceInput, ServiceOutput, SnapshotError,
+};
 use remora_wire::WireError;
 use remora_wire::flight::{FlightEntry, FlightEvent, FlightOutput};
 use std::fmt::Debug;
@@ -72,6 +74,15 @@ pub enum ReplayError {
         #[source]
         cause: LocalCodecError,
     },
+    /// This version of the core does not take over the snapshot that the recorded one began with.
+    #[error("take over the snapshot of entry {sequence}")]
+    Snapshot {
+        /// The entry of its last piece.
+        sequence: u64,
+        /// Why not.
+        #[source]
+        cause: SnapshotError,
+    },
 }
 
 /// Feeds every entry to the core, which must be built as the header says, and stops at the first difference.
@@ -83,10 +94,10 @@ pub fn replay<C: ServiceCore>(
     core: &mut C,
 ) -> Result<ReplayReport, ReplayError> {
     let mut report = ReplayReport { entries: 0, first_difference: None, ending: None };
-    let mut out = Vec::new();
+    let (mut out, mut snapshot) = (Vec::new(), Vec::new());
     while let Some(entry) = reader.next_entry()? {
         report.entries = report.entries.saturating_add(1);
-        let input = feed(core, &entry, &mut out)?;
+        let input = feed(core, &entry, &mut snapshot, &mut out)?;
         let outputs = encode(&mut out);
         if digest(&outputs) != entry.outputs_digest {
             let is_known =
@@ -115,7 +126,11 @@ where
     I: LocalCodec + Debug,
     O: LocalCodec + Debug,
 {
-    let happened = input::<I>(entry)?.map_or_else(|| TICK.to_owned(), |input| format!("{input:?}"));
+    let happened = match happened::<I>(entry)? {
+        Happened::Tick => TICK.to_owned(),
+        Happened::Input(input) => format!("{input:?}"),
+        Happened::Snapshot { piece, is_last } => snapshot_words(piece, is_last),
+    };
     Ok(std::iter::once(happened).chain(words::<O>(&entry.outputs)).collect())
 }
 
@@ -137,11 +152,26 @@ fn words<L: LocalCodec + Debug>(outputs: &[FlightOutput]) -> Vec<String> {
     words.collect()
 }
 
-/// Reads what happened; `None` is a tick.
-fn input<L: LocalCodec>(entry: &FlightEntry) -> Result<Option<ServiceInput<L>>, ReplayError> {
+fn snapshot_words(piece: &[u8], is_last: bool) -> String {
+    let end = if is_last { "taken over" } else { "to be continued" };
+    format!("snapshot of the log of orders, {} bytes, {end}", piece.len())
+}
+
+/// Is what an entry tells, in the words of the core.
+enum Happened<'a, L> {
+    Tick,
+    Input(ServiceInput<L>),
+    Snapshot { piece: &'a [u8], is_last: bool },
+}
+
+/// Reads what happened.
+fn happened<L: LocalCodec>(entry: &FlightEntry) -> Result<Happened<'_, L>, ReplayError> {
     let sequence = entry.sequence;
     let input = match &entry.event {
-        FlightEvent::Tick => return Ok(None),
+        FlightEvent::Tick => return Ok(Happened::Tick),
+        FlightEvent::Snapshot { piece, is_last } => {
+            return Ok(Happened::Snapshot { piece, is_last: *is_last });
+        }
         FlightEvent::Message(bytes) => {
             let envelope = remora_wire::decode(bytes)
                 .map_err(|cause| ReplayError::Message { sequence, cause })?;
@@ -154,19 +184,33 @@ fn input<L: LocalCodec>(entry: &FlightEntry) -> Result<Option<ServiceInput<L>>, 
             ServiceInput::Local(local)
         }
     };
-    Ok(Some(input))
+    Ok(Happened::Input(input))
 }
 
 fn feed<C: ServiceCore>(
     core: &mut C,
     entry: &FlightEntry,
+    snapshot: &mut Vec<u8>,
     out: &mut Vec<ServiceOutput<C::LocalOutput>>,
 ) -> Result<String, ReplayError> {
-    let Some(input) = input(entry)? else {
-        core.tick(entry.now, out);
-        return Ok(TICK.to_owned());
-    };
-    let words = format!("{input:?}");
-    core.handle(entry.now, input, out);
-    Ok(words)
+    match happened(entry)? {
+        Happened::Tick => {
+            core.tick(entry.now, out);
+            Ok(TICK.to_owned())
+        }
+        Happened::Input(input) => {
+            let words = format!("{input:?}");
+            core.handle(entry.now, input, out);
+            Ok(words)
+        }
+        Happened::Snapshot { piece, is_last } => {
+            snapshot.extend_from_slice(piece);
+            if is_last {
+                let (sequence, whole) = (entry.sequence, std::mem::take(snapshot));
+                let refused = |cause| ReplayError::Snapshot { sequence, cause };
+                core.restore(&whole).map_err(refused)?;
+            }
+            Ok(snapshot_words(piece, is_last))
+        }
+    }
 }

@@ -14,7 +14,7 @@ use remora_domain::{
     SessionId, Subject, Timestamp,
 };
 use remora_machine::{
-    LocalCodec, LocalCodecError, Machine, ServiceCore, ServiceInput, ServiceOutput,
+    LocalCodec, LocalCodecError, Machine, ServiceCore, ServiceInput, ServiceOutput, SnapshotError,
 };
 use remora_service_kit::drive::{
     DriveError, Effects, Given, Identity, LocalEvent, LogSubscription, Plan, Runner,
@@ -60,6 +60,8 @@ pub(crate) struct TestCore {
     pub(crate) prefix: &'static str,
     sequencer: Sequencer,
     requests: u64,
+    /// Messages of the log of orders heard so far: what its snapshot holds.
+    orders: u64,
     last_request: Option<Header>,
     is_caught_up: bool,
 }
@@ -75,6 +77,7 @@ impl TestCore {
             prefix: "r",
             sequencer: Sequencer::new(producer, SessionId::new(session)),
             requests: 0,
+            orders: 0,
             last_request: None,
             is_caught_up: false,
         }
@@ -101,7 +104,9 @@ impl TestCore {
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "this core cares for three kinds")]
     fn message(&mut self, now: Timestamp, envelope: &Envelope, out: &mut Vec<Output>) {
-        self.seen.push(Subject::of(envelope).kind.as_str().to_owned());
+        let kind = Subject::of(envelope).kind.as_str();
+        self.seen.push(kind.to_owned());
+        self.orders += u64::from(kind.starts_with("order."));
         match &envelope.body {
             Body::ControlCommand(command) => {
                 self.seen.push(format!("{:?}: {}", command.action, command.reason));
@@ -182,6 +187,23 @@ impl ServiceCore for TestCore {
 
     fn has_stopped(&self) -> bool {
         !self.lingers
+    }
+
+    fn follower(&self) -> Option<Self> {
+        let mut follower = Self::new(self.sequencer.producer().as_str(), 0);
+        follower.orders = self.orders;
+        Some(follower)
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        Some(self.orders.to_le_bytes().to_vec())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        let refused = |_| SnapshotError { problem: "not eight bytes".to_owned() };
+        self.orders = u64::from_le_bytes(snapshot.try_into().map_err(refused)?);
+        self.seen.push(format!("snapshot of {}", self.orders));
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use remora_domain::{
     Body, CancelReason, ControlScope, ExecType, OrdStatus, OrderEvent, OrderEventReason,
     OrderRequest, Service, ServiceState, Timestamp, VenueReport,
 };
-use remora_machine::ServiceInput;
+use remora_machine::{ServiceCore as _, ServiceInput};
 use remora_testkit::{
     Producer, at_ms, balances, cancel, contract::check, control_state, fill, halt, qty, request,
     sending,
@@ -35,6 +35,8 @@ impl Log {
     /// Ends the log at 10,000 ms; the venue lists `open`. Gives what the start and the answers led to.
     fn start(mut self, open: Vec<remora_domain::OpenOrder>) -> (Rig, super::Said) {
         let rig = &mut self.rig;
+        let read = &rig.driver.machine;
+        assert_eq!(read.follower().unwrap().snapshot(), read.snapshot());
         assert!(rig.report(10_000, VenueReport::Session { is_up: true }).is_silent());
         let said = rig.input(10_000, ServiceInput::CaughtUp);
         assert_eq!((said.queries, said.account_queries), (1, 1));

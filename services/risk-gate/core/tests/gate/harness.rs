@@ -3,9 +3,11 @@
 use remora_domain::{
     AccountFees, Balances, Body, BookTop, ControlCommand, ControlState, DurationNs, Envelope,
     Instrument, InstrumentKey, OrderApproval, OrderEvent, OrderRefusal, OrderRequest, Price, Qty,
-    RefusalReason, Sequencer, Service, SessionId, SystemStatus, Ticker, Timestamp,
+    RefusalReason, Sequencer, Service, SessionId, Subject, SystemStatus, Ticker, Timestamp,
 };
-use remora_machine::{ServiceInput, ServiceOutput, TermInput, TermOutput};
+use remora_machine::{
+    Machine as _, ServiceCore as _, ServiceInput, ServiceOutput, TermInput, TermOutput,
+};
 use remora_risk_gate_core::{PairExposure, Permitted, RiskGateConfig, RiskGateCore};
 use remora_testkit::{
     Driver, Producer, account, at_ms, balances, book, bps, fees, heartbeat, instrument, key,
@@ -146,7 +148,7 @@ impl Gate {
     /// Starts another run of the gate on the log of this one, recovery not yet ended.
     pub(crate) fn restarted(&self, config: RiskGateConfig, session: u64) -> Self {
         let mut next = Self {
-            driver: Driver::new(core(config, session)),
+            driver: Driver::new(core(config.clone(), session)),
             ingestor: self.ingestor.clone(),
             decision: self.decision.clone(),
             router: self.router.clone(),
@@ -157,7 +159,34 @@ impl Gate {
         for envelope in &self.log {
             assert!(next.say(Arc::clone(envelope)).is_empty(), "spoke before recovery ended");
         }
+        next.check_snapshots(&config);
         next
+    }
+
+    /// Holds a gate that takes over a snapshot against this one, which has read all of its log. The snapshot may end
+    /// anywhere; other logs are read to their end before.
+    fn check_snapshots(&self, config: &RiskGateConfig) {
+        let gate = &self.driver.machine;
+        let whole = gate.snapshot().unwrap();
+        for end in [self.log.len() / 3, self.log.len() / 2, self.log.len()] {
+            let fresh = || core(config.clone(), u64::MAX);
+            let (mut reads, mut takes_over) = (fresh(), fresh());
+            let tell = |gate: &mut RiskGateCore, envelope: &Arc<Envelope>| {
+                let input = ServiceInput::Message(Arc::clone(envelope));
+                gate.handle(self.now, input, &mut Vec::new());
+            };
+            let is_of_orders =
+                |it: &&Arc<Envelope>| Subject::of(it).kind.as_str().starts_with("order.");
+            self.log[..end].iter().for_each(|it| tell(&mut reads, it));
+            self.log.iter().filter(|it| !is_of_orders(it)).for_each(|it| tell(&mut takes_over, it));
+            if takes_over.restore(&reads.snapshot().unwrap()).is_err() {
+                continue; // the limits were changed in between
+            }
+            let rest = self.log[end..].iter();
+            rest.filter(is_of_orders).for_each(|it| tell(&mut takes_over, it));
+            assert!(takes_over.snapshot().unwrap() == whole, "a snapshot of {end} entries differs");
+            assert_eq!(takes_over.exposure(), gate.exposure());
+        }
     }
 
     pub(crate) fn say(&mut self, envelope: Arc<Envelope>) -> Vec<Arc<Envelope>> {
