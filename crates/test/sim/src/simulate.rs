@@ -36,6 +36,7 @@ mod market;
 mod process;
 mod road;
 mod seat;
+mod snapshots;
 mod trace;
 mod upset;
 mod verdict;
@@ -133,6 +134,7 @@ impl Simulation {
                 approvals,
                 sent,
                 executions: world.exchange.executions.len(),
+                snapshots: world.snapshots.taken_over,
             },
             breaches: world.checks.breaches,
         })

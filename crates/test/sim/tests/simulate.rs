@@ -27,6 +27,7 @@ fn every_promise_is_kept_while_everything_goes_wrong() {
         assert!(run.counts.faults.len() > 10 && run.counts.sent > 10, "{}", run.counts);
         all.add(&run.counts);
     }
+    assert!(all.snapshots > 50, "{all}");
     let never: Vec<_> =
         FaultKind::ALL.iter().filter(|kind| !all.faults.contains_key(kind)).collect();
     assert!(never.is_empty(), "{never:?} never happened: {all}");

@@ -44,6 +44,9 @@ pub(super) enum Said {
 pub(super) trait Actor {
     fn take(&mut self, now: Timestamp, input: Input, said: &mut Vec<Said>);
     fn next_deadline(&self) -> Option<Timestamp>;
+    fn snapshot(&self) -> Option<Vec<u8>>;
+    /// Tells whether the core took a snapshot over.
+    fn restore(&mut self, snapshot: &[u8]) -> bool;
     fn gate(&self) -> Option<&RiskGateCore> {
         None
     }
@@ -110,6 +113,14 @@ impl<C: Bridge> Actor for Seated<C> {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         self.core.next_deadline()
+    }
+
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        self.core.snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> bool {
+        self.core.restore(snapshot).is_ok()
     }
 
     fn gate(&self) -> Option<&RiskGateCore> {

@@ -234,7 +234,19 @@ impl World {
 
     /// Takes from a log what a service reads, and notes that it was read. What this very run has said is left out.
     fn entries(&mut self, by: Seat, stream: Stream, from: usize) -> Vec<Arc<Envelope>> {
+        self.entries_until(by, stream, from, usize::MAX)
+    }
+
+    /// Takes entries as `entries` does, up to `end` at most.
+    pub(super) fn entries_until(
+        &mut self,
+        by: Seat,
+        stream: Stream,
+        from: usize,
+        end: usize,
+    ) -> Vec<Arc<Envelope>> {
         let log = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
+        let log = log.get(..end).unwrap_or(log);
         let Some(process) = self.processes.get_mut(&by) else { return Vec::new() };
         process.read.insert(stream, log.len());
         let is_own = |message: &Envelope| {
@@ -283,6 +295,10 @@ impl World {
         let readings = Readings::of(service.service(), &account, of_venue.then_some(&venue));
         for stream in ORDER {
             let Some(log) = readings.logs.iter().find(|log| log.stream == stream) else { continue };
+            if stream == Stream::Orders {
+                self.read_orders(service);
+                continue;
+            }
             let mut entries = self.entries(service, stream, 0);
             if log.from == ReadFrom::LastPerSubject {
                 entries = newest(entries);

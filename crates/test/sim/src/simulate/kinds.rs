@@ -251,6 +251,8 @@ pub struct Counts {
     pub sent: usize,
     /// Executions at the exchange.
     pub executions: usize,
+    /// Starts that took over a snapshot of the log of orders.
+    pub snapshots: u64,
 }
 
 impl Counts {
@@ -265,16 +267,17 @@ impl Counts {
         self.approvals = self.approvals.saturating_add(other.approvals);
         self.sent = self.sent.saturating_add(other.sent);
         self.executions = self.executions.saturating_add(other.executions);
+        self.snapshots = self.snapshots.saturating_add(other.snapshots);
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { faults, messages, requests, approvals, sent, executions } = self;
+        let Self { faults, messages, requests, approvals, sent, executions, snapshots } = self;
         write!(
             f,
             "{messages} messages, {requests} requests, {approvals} approvals, {sent} orders sent, \
-             {executions} executions; faults:"
+             {executions} executions, {snapshots} starts from a snapshot; faults:"
         )?;
         let of = |kind: &FaultKind| faults.get(kind).copied().unwrap_or(0);
         FaultKind::ALL.iter().try_for_each(|kind| write!(f, " {} {}", kind.name(), of(kind)))

@@ -20,6 +20,7 @@ use super::market::{MarketError, definitions};
 use super::process::Process;
 use super::road::{FeedRoad, PrivateRoad};
 use super::seat::Seat;
+use super::snapshots::Snapshots;
 use super::trace::Trace;
 use crate::plan::{Plan, VenuePlan};
 use remora_approval::{Signer, Verifier};
@@ -69,6 +70,7 @@ pub(super) struct World {
     pub(super) weather: Weather,
     pub(super) processes: BTreeMap<Seat, Process>,
     pub(super) streams: BTreeMap<Stream, Vec<(Subject, Arc<Envelope>)>>,
+    pub(super) snapshots: Snapshots,
     pub(super) exchange: Exchange,
     pub(super) road: PrivateRoad,
     pub(super) feed: FeedRoad,
@@ -120,6 +122,7 @@ impl World {
             weather,
             processes: Seat::ALL.iter().map(|of| (*of, Process::new(*of, START))).collect(),
             streams: BTreeMap::new(),
+            snapshots: Snapshots::default(),
             exchange,
             road: PrivateRoad::default(),
             feed: FeedRoad::default(),
