@@ -104,7 +104,8 @@ pub trait ServiceCore:
     }
 
     /// Gives a core that knows what this one has read of the logs before `CaughtUp`, and that only reads on: it is never
-    /// caught up. `None` for a core that keeps no snapshots.
+    /// caught up, and takes what this one says from then on for what another run says. `None` for a core that keeps no
+    /// snapshots.
     fn follower(&self) -> Option<Self>
     where
         Self: Sized,

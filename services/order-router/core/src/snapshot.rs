@@ -8,7 +8,7 @@ use crate::books::Booked;
 use crate::core::OrderRouterCore;
 use crate::orders::{Order, Orders};
 use remora_approval::Verifier;
-use remora_domain::{Body, ClOrdId, Envelope, ProducerId, Timestamp};
+use remora_domain::{Body, ClOrdId, Envelope, ProducerId, Sequencer, SessionId, Timestamp};
 use remora_machine::SnapshotError;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -45,7 +45,9 @@ impl OrderRouterCore {
             return None;
         }
         let verifier = Verifier::new(self.verifier.key());
-        let mut follower = Self::new(self.config.clone(), verifier, self.sequencer.clone());
+        // Under a run of its own: what this one says is news to it.
+        let sequencer = Sequencer::new(self.sequencer.producer().clone(), SessionId::default());
+        let mut follower = Self::new(self.config.clone(), verifier, sequencer);
         follower.books.define_all_of(&self.books);
         follower.read_snapshot(&self.write_snapshot()?).ok()?;
         Some(follower)

@@ -12,7 +12,7 @@ use crate::status::{Exposure, GateStatus, PairExposure, Trigger};
 use remora_approval::Signer;
 use remora_domain::{
     AccountId, Body, ControlState, Envelope, Header, Instrument, InstrumentKey, Kind, LimitsChange,
-    Notional, OrderRequest, RefusalReason, Sequencer, Side, Timestamp,
+    Notional, OrderRequest, RefusalReason, Sequencer, SessionId, Side, Timestamp,
 };
 use remora_machine::{
     Machine, ServiceCore, ServiceInput, ServiceOutput, SnapshotError, TermInput, TermOutput,
@@ -88,6 +88,12 @@ impl RiskGateCore {
     #[must_use]
     pub const fn is_superseded(&self) -> bool {
         self.is_superseded
+    }
+
+    /// Tells whether it leads, so that it may approve.
+    #[must_use]
+    pub fn leads(&self, now: Timestamp) -> bool {
+        self.acts(now)
     }
 
     /// Tells what a change of the limits would do, without making it.
@@ -323,7 +329,9 @@ impl ServiceCore for RiskGateCore {
     }
 
     fn follower(&self) -> Option<Self> {
-        (!self.is_caught_up).then(|| self.clone())
+        // Under a run of its own: what this one says is news to it.
+        let sequencer = Sequencer::new(self.sequencer.producer().clone(), SessionId::default());
+        (!self.is_caught_up).then(|| Self { sequencer, ..self.clone() })
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use remora_approval::{Signer, VerifyingKey};
 use remora_bus::lease_subject;
 use remora_domain::{DurationNs, Sequencer, Service, SettingProblem, Timestamp};
-use remora_machine::{LeaseTimes, TermOutput};
+use remora_machine::{LeaseTimes, TermInput, TermOutput};
 use remora_risk_gate_core::{LimitsKey, RiskGateCore, RiskGateSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::{Effects, Plan};
@@ -164,6 +164,11 @@ impl Effects<RiskGateCore> for Facts {
         _: &TraceContext,
     ) -> Result<(), &'static str> {
         self.terms.perform(output)
+    }
+
+    fn waits_for_logs(&self, now: Timestamp, core: &RiskGateCore, input: &TermInput) -> bool {
+        // Without a lease there is nobody who could have spoken meanwhile.
+        self.ends.is_some() && matches!(input, TermInput::Leads { .. }) && !core.leads(now)
     }
 
     fn applied(&mut self, core: &RiskGateCore, _: bool) {

@@ -5,6 +5,7 @@
 //! in the order they were given; nothing here waits for anybody.
 
 mod apply;
+mod barrier;
 mod control;
 mod history;
 mod latch;

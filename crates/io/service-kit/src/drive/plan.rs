@@ -251,6 +251,14 @@ pub trait Effects<C: ServiceCore>: Send {
         false
     }
 
+    /// Tells whether a local input may only be given once every log has been read to its present end: what follows from it
+    /// must know all that others have said before. Where that takes too long the input is dropped; whoever gives such inputs
+    /// repeats them.
+    fn waits_for_logs(&self, now: Timestamp, core: &C, input: &C::LocalInput) -> bool {
+        let _ = (now, core, input);
+        false
+    }
+
     /// Looks at the core after it has taken something; `is_local` says that it was a local input, which come in the
     /// order in which they were sent.
     fn applied(&mut self, core: &C, is_local: bool) {

@@ -10,10 +10,10 @@ use crate::publish::{PublishError, Publisher, chain};
 use crate::trace::{Causes, TraceContext};
 use crate::{Clock, Health, Shutdown};
 use bytes::Bytes;
-use remora_bus::{Bus, BusError, BusHealth, InMessage, LogReader, Subscription};
+use remora_bus::{Bus, BusError, BusHealth, InMessage, LogEntry, LogReader, Stream, Subscription};
 use remora_domain::{Envelope, Kind, Sequencer, Service, ServiceState, Timestamp};
 use remora_machine::{ServiceCore, ServiceOutput};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -102,6 +102,8 @@ pub struct Runner<C: ServiceCore> {
     pub(super) guards_orders: bool,
     pub(super) records: Records,
     pub(super) snapshots: Snapshots,
+    /// How far each log was read, and how it is read on.
+    pub(super) logs: BTreeMap<Stream, (u64, LogSubscription)>,
     pub(super) buried: u64,
     pub(super) dropped: u64,
     pub(super) ending: Option<(DriveError, Instant)>,
@@ -145,6 +147,7 @@ impl<C: ServiceCore> Runner<C> {
             guards_orders: trades.iter().any(|service| service.name() == identity.service()),
             records: Records::new(health.clone()),
             snapshots: Snapshots::none(),
+            logs: BTreeMap::new(),
             shell: Sequencer::new(identity.shell().clone(), identity.session()),
             identity,
             core,
@@ -334,6 +337,8 @@ impl<C: ServiceCore> Runner<C> {
             self.snapshots.read(&entry);
             self.recall(entry);
         }
+        let before = self.logs.get(&log.stream).map_or(0, |(read, _)| *read);
+        self.logs.insert(log.stream, (last.unwrap_or(before), log.clone()));
         Ok(Some((reader, last)))
     }
 
@@ -367,17 +372,10 @@ impl<C: ServiceCore> Runner<C> {
             () = self.clock.sleep_until(deadline) => self.tick(),
             given = recv(&mut self.commands) => self.given(given),
             local = recv(&mut self.locals) => {
-                let LocalEvent { input, context } = local;
-                if self.effects.is_market_data(&input) {
-                    self.health.heard(self.clock.now());
-                }
-                self.apply(Event::Local { input, context });
+                self.local(local, &mut sources.news).await;
             }
             news = sources.news.recv() => match news {
-                Ok(entry) => {
-                    self.snapshots.hear(&entry);
-                    self.receive(entry.message);
-                }
+                Ok(entry) => self.news(entry),
                 Err(error) => self.end(DriveError::History(error)),
             },
             delivery = recv(&mut self.deliveries) => self.receive(delivery),
@@ -390,6 +388,16 @@ impl<C: ServiceCore> Runner<C> {
             },
         }
         true
+    }
+
+    /// Takes news of a log.
+    pub(super) fn news(&mut self, entry: LogEntry) {
+        self.snapshots.hear(&entry);
+        let stream = Stream::of_subject(&entry.message.subject);
+        if let Some((read, _)) = stream.and_then(|stream| self.logs.get_mut(&stream)) {
+            *read = entry.sequence;
+        }
+        self.receive(entry.message);
     }
 
     /// Gives the core a due deadline; one that it does not move would turn the loop for ever.

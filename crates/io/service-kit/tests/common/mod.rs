@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 
 /// Gives the core an order to fault.
 pub(crate) const POKE_FAULT: u64 = 666;
+/// Reaches the core only after everything that is in the logs.
+pub(crate) const POKE_AFTER_LOGS: u64 = 900;
 /// Gives the core an order to answer the last request it saw.
 pub(crate) const POKE_ANSWER: u64 = 7;
 
@@ -156,6 +158,7 @@ impl Machine for TestCore {
             }
             ServiceInput::Stopping => {}
             ServiceInput::Local(Number(POKE_FAULT)) => out.push(ServiceOutput::Fault("poked")),
+            ServiceInput::Local(Number(POKE_AFTER_LOGS)) => self.seen.push("after-logs".to_owned()),
             ServiceInput::Local(Number(POKE_ANSWER)) => {
                 let header = self.last_request.clone().unwrap();
                 let body = Body::OrderEvent(accepted(&request("r-1")));
@@ -218,6 +221,10 @@ impl Effects<TestCore> for Tell {
         _: &TraceContext,
     ) -> Result<(), &'static str> {
         self.0.send(number).map_err(|_| "the test is gone")
+    }
+
+    fn waits_for_logs(&self, _: Timestamp, _: &TestCore, Number(number): &Number) -> bool {
+        *number == POKE_AFTER_LOGS
     }
 
     fn details(&mut self, core: &TestCore) -> serde_json::Value {

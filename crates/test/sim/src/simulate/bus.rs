@@ -232,6 +232,16 @@ impl World {
         }
     }
 
+    /// Gives a process what is new in every log, as whoever takes over reads before it acts.
+    pub(super) fn read_up(&mut self, by: Seat) {
+        for stream in ORDER {
+            let from = process_read(self, by, stream);
+            for message in self.entries(by, stream, from) {
+                self.give(by, Input::Message(message));
+            }
+        }
+    }
+
     /// Takes from a log what a service reads, and notes that it was read. What this very run has said is left out.
     fn entries(&mut self, by: Seat, stream: Stream, from: usize) -> Vec<Arc<Envelope>> {
         self.entries_until(by, stream, from, usize::MAX)

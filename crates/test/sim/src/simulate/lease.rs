@@ -201,7 +201,12 @@ impl World {
     fn tell_term(&mut self, seat: Seat, epoch: u64, left: DurationNs) {
         let now = self.now;
         let Some(process) = self.processes.get_mut(&seat) else { return };
-        let until = process.clock.read(now).saturating_add(left);
+        let own = process.clock.read(now);
+        let until = own.saturating_add(left);
+        let gate = process.actor.as_ref().and_then(|actor| actor.gate());
+        if gate.is_some_and(|gate| !gate.leads(own)) {
+            self.read_up(seat);
+        }
         self.give(seat, Input::Local(LocalIn::Term(TermInput::Leads { epoch, until })));
     }
 

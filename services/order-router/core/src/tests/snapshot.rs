@@ -1,12 +1,12 @@
 //! A start from a snapshot: the router knows what the log had told an earlier one.
 
 use super::{Rig, config, core, core_of, fee_tier, good, open};
-use crate::{OrderRouterConfig, OrderRouterCore};
+use crate::{OrderRouterConfig, OrderRouterCore, RouterInput, RouterOutput};
 use remora_domain::{
     Body, CancelReason, DurationNs, Envelope, Header, OrderEventReason, OrderRequest, Qty, Side,
     VenueReport,
 };
-use remora_machine::{Machine as _, ServiceCore as _, ServiceInput};
+use remora_machine::{Machine as _, ServiceCore as _, ServiceInput, ServiceOutput};
 use remora_testkit::{
     Producer, accepted, at_ms, balances, cancel, filled, instrument, qty, request, sending,
 };
@@ -93,6 +93,39 @@ fn a_router_that_took_over_a_snapshot_goes_on_with_every_order_of_it() {
     assert_eq!(said.events[0].reason, OrderEventReason::UserRequested, "cancelled before it came");
     let said = rig.advance(16_000);
     assert!(said.cancels.contains(&first.cl_ord_id), "nobody who asked for it lives: {said:?}");
+}
+
+#[test]
+fn a_follower_takes_in_what_the_router_beside_it_says() {
+    let mut rig = Rig::new();
+    let mut follower = rig.driver.machine.follower().unwrap();
+    rig = Rig::ready_with(rig.driver);
+    let order = request("r-1");
+    let approval = rig.gate.wrap(at_ms(1_000), Body::OrderApproval(good(&order)));
+    let (id, mut log) = (order.cl_ord_id.clone(), vec![Arc::clone(&approval)]);
+    let mut hear = |ms, input| {
+        for output in rig.driver.feed(at_ms(ms), input) {
+            match output {
+                ServiceOutput::Publish(said) => log.push(said),
+                ServiceOutput::Local(RouterOutput::StoreIntent(intent)) => log.push(intent),
+                ServiceOutput::Local(RouterOutput::Venue(_)) => {}
+                ServiceOutput::Fault(text) => panic!("{text}"),
+            }
+        }
+    };
+    let local = |input| ServiceInput::Local(input);
+    hear(1_000, ServiceInput::Message(approval));
+    hear(1_001, local(RouterInput::Stored { cl_ord_id: id }));
+    hear(1_002, local(RouterInput::Venue(super::accepted(&order, 1_002))));
+    let fill = remora_testkit::fill("x-1", "100", "0.4", "0");
+    hear(1_003, local(RouterInput::Venue(super::filled(&order, fill, "0.4", 1_003))));
+    assert_eq!(log.len(), 4, "{log:?}");
+    let mut next = core(2);
+    for one in [&mut follower, &mut next] {
+        tell(one, &log);
+    }
+    assert_eq!(follower.snapshot(), next.snapshot());
+    assert!(follower.live_orders() == 1 && follower.verifier.is_used(&order.cl_ord_id));
 }
 
 #[test]

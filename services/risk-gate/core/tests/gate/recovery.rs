@@ -5,7 +5,7 @@ use remora_domain::{
     Body, CancelReason, ControlScope, Envelope, OrderRequest, Qty, RefusalReason as Why, Service,
     ServiceState, Subject, Timestamp,
 };
-use remora_machine::{Machine, ServiceInput, ServiceOutput, TermInput};
+use remora_machine::{Machine, ServiceCore as _, ServiceInput, ServiceOutput, TermInput};
 use remora_testkit::{
     Producer, accepted, at_ms, book, cancel, cancelled, contract, control_state, filled, halt, key,
     position, qty, request, resume, router_ready, sending, venue,
@@ -64,6 +64,31 @@ fn a_halt_outlives_a_restart_and_a_resume_lifts_its_own_scope() {
     next.command(resume(ControlScope::Venue(venue())));
     next.approved(&small("b-2"));
     next.refused(&OrderRequest { instrument: key("ETH-USD"), ..small("b-3") }, Why::Halted);
+}
+
+#[test]
+fn a_follower_takes_in_what_the_gate_beside_it_says() {
+    let mut gate = Gate::bare(config());
+    gate.market();
+    gate.funds();
+    let mut follower = gate.driver.machine.follower().unwrap();
+    let read = gate.log.len();
+    gate.caught_up();
+    gate.control_state(router_ready(1));
+    gate.approved(&small("a-1"));
+    gate.approved(&small("a-2"));
+    gate.event(sending(&small("a-1")));
+    gate.event(filled(&small("a-1"), "x-1", Qty::ZERO, qty("0.1")));
+    gate.refused(&OrderRequest { qty: qty("100"), ..small("a-3") }, Why::NotionalAboveMax);
+    for envelope in &gate.log[read..] {
+        let input = ServiceInput::Message(Arc::clone(envelope));
+        let mut out = Vec::new();
+        follower.handle(gate.now, input, &mut out);
+        assert!(out.is_empty(), "{out:?}");
+    }
+    let next = gate.restarted(config(), 2);
+    assert_eq!(follower.snapshot(), next.driver.machine.snapshot());
+    assert_eq!(follower.exposure(), gate.driver.machine.exposure());
 }
 
 #[test]
