@@ -19,7 +19,7 @@ mod tokens;
 pub use client::ControlClient;
 pub use error::{CallProblem, CommandError, FieldError, RpcError};
 pub use server::{
-    CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Question, Readiness,
+    CONTROL_SERVICE, ControlHandler, ControlServer, ListenSettings, Question, Readiness, Route,
     TlsIdentity,
 };
 pub use status::{DependencyStatus, Recorded, ServiceStatus};

@@ -5,7 +5,8 @@ use crate::proto::{self, control_server};
 use crate::status::{self, Recorded, ServiceStatus};
 use crate::tokens::{Role, Tokens};
 use remora_domain::{
-    AccountId, ControlAction, ControlCommand, ControlScope, IdError, LimitsChange, VenueId,
+    AccountId, ControlAction, ControlCommand, ControlScope, IdError, LimitsChange, NamedAccount,
+    VenueId,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,12 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 32;
 pub trait ControlHandler: Send + Sync + 'static {
     /// Tells the condition of the service, from memory.
     fn status(&self) -> ServiceStatus;
+
+    /// Tells what the service routes; `None` where it is no router. Known before anything else is: taking back a whole
+    /// account waits for no log.
+    fn route(&self) -> Option<Route> {
+        None
+    }
 
     /// Hands a command to the core; returns once it is known how the command is kept, not once it is done.
     ///
@@ -62,11 +69,31 @@ pub enum Question {
         /// Who says so.
         actor: String,
     },
-    /// Would every order of this account be taken back? The answer is empty.
-    CancelAccount {
-        /// The account, as the person typed it.
-        account: AccountId,
-    },
+}
+
+/// Is whose orders a router gives to which venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The account, by its name in the profile.
+    pub account: AccountId,
+    /// The venue.
+    pub venue: VenueId,
+}
+
+impl Route {
+    /// Tells whether a person who names this account, and a venue or none, means this router.
+    fn consider(&self, account: &AccountId, venue: Option<&VenueId>) -> Result<(), String> {
+        if *account != self.account {
+            let account = account.as_str();
+            return Err(format!(
+                "this router does not route for account {account:?}: nothing is done"
+            ));
+        }
+        match venue.filter(|venue| **venue != self.venue) {
+            None => Ok(()),
+            Some(other) => Err(format!("this router does not route to {other}: nothing is done")),
+        }
+    }
 }
 
 /// Is a certificate chain with its key, both PEM.
@@ -202,7 +229,7 @@ impl ControlServer {
 struct Asked {
     action: ControlAction,
     limits: Option<LimitsChange>,
-    account: Option<AccountId>,
+    account: Option<NamedAccount>,
 }
 
 impl Asked {
@@ -322,9 +349,17 @@ impl control_server::Control for Control {
         let invalid = |error: IdError| Status::invalid_argument(error.to_string());
         let account = AccountId::new(&account).map_err(invalid)?;
         let venue = venue.as_deref().map(VenueId::new).transpose().map_err(invalid)?;
-        // Asked before it is recorded: where the name is not that of the account, nothing is done.
-        let question = Question::CancelAccount { account: account.clone() };
-        self.handler.question(question).await.map_err(refused)?;
+        let route = self.handler.route().ok_or_else(|| {
+            let service = self.handler.status().service;
+            Status::invalid_argument(format!(
+                "{service} takes nothing back from a venue: ask an order router"
+            ))
+        })?;
+        // Looked at before it is recorded: where the name is not that of the account, nothing is done.
+        route.consider(&account, venue.as_ref()).map_err(Status::invalid_argument)?;
+        // The halt is as wide as was asked for. Orders are taken back by this router alone: the others hear of the command
+        // when their venues may have been confirmed empty already, and people have placed orders since.
+        let account = NamedAccount { id: account, venue: Some(route.venue) };
         let scope = venue.map_or(ControlScope::Global, ControlScope::Venue);
         let scope = Some(status::scope_to_wire(&scope));
         let asked = Asked { account: Some(account), ..Asked::plain(ControlAction::CancelAccount) };

@@ -6,12 +6,12 @@
 )]
 
 use remora_domain::{
-    AccountId, ControlAction, ControlCommand, ControlScope, DurationNs, LimitsChange, ServiceState,
-    VenueId,
+    AccountId, ControlAction, ControlCommand, ControlScope, DurationNs, LimitsChange, NamedAccount,
+    ServiceState, VenueId,
 };
 use remora_rpc::{
     CONTROL_SERVICE, CommandError, ControlClient, ControlHandler, ControlServer, DependencyStatus,
-    ListenSettings, Question, Recorded, Role, RpcError, ServiceStatus, TlsIdentity, Tokens,
+    ListenSettings, Question, Recorded, Role, Route, RpcError, ServiceStatus, TlsIdentity, Tokens,
 };
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,7 @@ const OPERATOR: &str = "operator-0123456789";
 struct Gate {
     commands: Mutex<Vec<ControlCommand>>,
     is_deaf: bool,
+    route: Option<Route>,
 }
 
 #[tonic::async_trait]
@@ -46,6 +47,10 @@ impl ControlHandler for Gate {
         }
     }
 
+    fn route(&self) -> Option<Route> {
+        self.route.clone()
+    }
+
     async fn command(&self, command: ControlCommand) -> Result<Recorded, CommandError> {
         if self.is_deaf {
             return Err(CommandError::Unavailable { problem: "queue full" });
@@ -65,12 +70,6 @@ impl ControlHandler for Gate {
                 Ok("{}".to_owned())
             }
             Question::Confirm { .. } => Err(CommandError::Refused { problem: "same".to_owned() }),
-            Question::CancelAccount { account } if account.as_str() == "main" => {
-                Ok("{}".to_owned())
-            }
-            Question::CancelAccount { .. } => {
-                Err(CommandError::Refused { problem: "another account".to_owned() })
-            }
         }
     }
 }
@@ -173,28 +172,45 @@ async fn a_change_of_limits_is_asked_about_before_it_is_recorded() {
 
 #[tokio::test]
 async fn the_whole_account_is_cancelled_by_an_operator_who_names_it_and_by_nobody_else() {
-    let gate = Arc::new(Gate::default());
-    let (server, uri) = start(&gate).await;
     let [main, other] = ["main", "other"].map(|name| AccountId::new(name).unwrap());
+    let [venue, elsewhere] = ["kraken-spot", "elsewhere"].map(|name| VenueId::new(name).unwrap());
+    let route = Some(Route { account: main.clone(), venue: venue.clone() });
+    let gate = Arc::new(Gate { route, ..Gate::default() });
+    let (server, uri) = start(&gate).await;
     let mut viewer = ControlClient::connect(&uri, VIEWER, None).await.unwrap();
     let refused = viewer.cancel_account(&main, None, "why", "ann").await.unwrap_err();
     assert_eq!(code(&refused), Some(tonic::Code::PermissionDenied));
     let mut desk = ControlClient::connect(&uri, OPERATOR, None).await.unwrap();
-    let refused = desk.cancel_account(&other, None, "why", "ann").await.unwrap_err();
-    assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    for (account, venue) in [(&other, None), (&main, Some(&elsewhere))] {
+        let refused = desk.cancel_account(account, venue, "why", "ann").await.unwrap_err();
+        assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    }
     assert!(gate.commands.lock().unwrap().is_empty(), "what is refused is not recorded");
 
-    let venue = VenueId::new("kraken-spot").unwrap();
     let kept = desk.cancel_account(&main, Some(&venue), "why", "ann").await.unwrap();
     assert_eq!(kept, Some(Recorded::OnDisk));
     desk.cancel_account(&main, None, "why", "ann").await.unwrap();
     let commands = gate.commands.lock().unwrap().clone();
     let scopes: Vec<ControlScope> = commands.iter().map(|one| one.scope.clone()).collect();
-    assert_eq!(scopes, [ControlScope::Venue(venue), ControlScope::Global]);
+    assert_eq!(scopes, [ControlScope::Venue(venue.clone()), ControlScope::Global]);
+    // However wide the halt is, the orders of no other router's venue are taken back.
+    let named = Some(NamedAccount { id: main, venue: Some(venue) });
     for command in &commands {
         assert_eq!(command.action, ControlAction::CancelAccount);
-        assert_eq!((&command.account, &*command.actor), (&Some(main.clone()), "ann (token desk)"));
+        assert_eq!((&command.account, &*command.actor), (&named, "ann (token desk)"));
     }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_is_no_router_takes_no_account_back() {
+    let gate = Arc::new(Gate::default());
+    let (server, uri) = start(&gate).await;
+    let mut desk = ControlClient::connect(&uri, OPERATOR, None).await.unwrap();
+    let main = AccountId::new("main").unwrap();
+    let refused = desk.cancel_account(&main, None, "why", "ann").await.unwrap_err();
+    assert_eq!(code(&refused), Some(tonic::Code::InvalidArgument));
+    assert!(gate.commands.lock().unwrap().is_empty());
     server.stop().await.unwrap();
 }
 

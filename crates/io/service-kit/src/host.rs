@@ -16,7 +16,7 @@ use remora_bus::{
 };
 use remora_domain::{IdError, ProducerId, SessionId};
 use remora_machine::ServiceCore;
-use remora_rpc::{ControlServer, Readiness, RpcError};
+use remora_rpc::{ControlServer, Readiness, Route, RpcError};
 use remora_wire::flight::FlightHeader;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub enum HostError {
 }
 
 /// Says what a process is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct About<'a> {
     /// Service name, such as `risk-gate`.
     pub service: &'a str,
@@ -69,6 +69,8 @@ pub struct About<'a> {
     pub version: &'a str,
     /// Whether operators may halt and resume it directly.
     pub is_controllable: bool,
+    /// What it routes, where it is an order router.
+    pub route: Option<Route>,
     /// Whether it is of no use without fresh market data.
     pub needs_market_data: bool,
 }
@@ -125,7 +127,8 @@ impl Host {
         effective: &Effective,
         about: About<'_>,
     ) -> Result<Self, HostError> {
-        let About { service, user, producer, version, is_controllable, needs_market_data } = about;
+        let About { service, user, producer, version, is_controllable, route, needs_market_data } =
+            about;
         let clock = Clock::new();
         // Nanoseconds of the start are unique among the runs of one producer, and fixed in its recording.
         let run = u64::try_from(clock.now().as_ns()).unwrap_or_default();
@@ -162,7 +165,7 @@ impl Host {
         let status = StatusGuard { tokens: tokens.clone(), is_plaintext_allowed };
         let http = HttpServer::start(http_listen, health.clone(), metrics, status).await?;
         let (port, commands) = if is_controllable {
-            let (port, commands) = ControlPort::new(service, health.clone());
+            let (port, commands) = ControlPort::new(service, health.clone(), route);
             (port, Some(commands))
         } else {
             (ControlPort::status_only(service, health.clone()), None)

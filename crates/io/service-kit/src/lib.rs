@@ -23,7 +23,8 @@
 //!     }
 //!     let (name, version) = (Service::RiskGate.name(), env!("CARGO_PKG_VERSION"));
 //!     let (is_controllable, needs_market_data) = (true, true);
-//!     let about = About { service: name, user: name, producer: name, version, is_controllable, needs_market_data };
+//!     let route = None;
+//!     let about = About { service: name, user: name, producer: name, version, is_controllable, route, needs_market_data };
 //!     let host = Host::start(process, &effective, about).await?;
 //!     let Some(bus) = host.connect().await? else { host.stop().await; return Ok(()) };
 //!     let id = host.identity();
@@ -58,7 +59,7 @@ pub use http::{HttpError, HttpServer, StatusGuard};
 pub use lease::{Ask, LeaseHold, LeaseKeeper, TERMS_WAITING_MAX, Terms};
 pub use main_fn::{ServiceArgs, run_main};
 pub use publish::{PublishError, Publisher};
-pub use remora_rpc::Question;
+pub use remora_rpc::{Question, Route};
 pub use secret::Secret;
 pub use shutdown::Shutdown;
 pub use telemetry::{Telemetry, TelemetryError};

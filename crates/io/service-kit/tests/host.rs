@@ -51,6 +51,7 @@ async fn a_service_whose_recordings_cannot_be_written_starts_and_says_so() {
         producer: "core",
         version: "0.1.0",
         is_controllable: true,
+        route: None,
         needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await.unwrap();
@@ -87,6 +88,7 @@ async fn an_operator_halts_a_process_and_its_recording_replays_from_itself() {
         producer: "core",
         version,
         is_controllable: true,
+        route: None,
         needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await.unwrap();

@@ -60,8 +60,18 @@ pub struct ControlCommand {
     pub reason: String,
     /// Which limits, for commands about limits.
     pub limits: Option<LimitsChange>,
-    /// Which account loses every order, for `CancelAccount`: one of another name is not touched.
-    pub account: Option<AccountId>,
+    /// Which account loses every order, for `CancelAccount`.
+    pub account: Option<NamedAccount>,
+}
+
+/// Is the account that loses every order, as a person named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedAccount {
+    /// Its name: one of another name is not touched.
+    pub id: AccountId,
+    /// Only here are orders taken back, however wide the halt is: the venue of the router that the command was given to.
+    /// `None` is every venue of the scope.
+    pub venue: Option<VenueId>,
 }
 
 /// Is a change of the gate's limits: the document it makes differs from the one in force in these keys.

@@ -29,7 +29,7 @@ pub use account::{AccountBreak, AccountFees, Balance, Balances, BreakKind, Posit
 pub use amount::{Amount, AmountError, Bps, Lots, Notional, Position, Price, Qty, Rate, Ticks};
 pub use control::{
     ControlAction, ControlCommand, ControlScope, ControlState, EquityMarks, Heartbeat,
-    LimitsChange, ReconciliationBreak, ServiceState,
+    LimitsChange, NamedAccount, ReconciliationBreak, ServiceState,
 };
 pub use decision::{DecisionReason, DecisionRecord, QuoteTarget};
 pub use fee::{Fee, FeeSchedule};

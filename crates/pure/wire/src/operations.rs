@@ -6,7 +6,8 @@ use crate::generated::operations;
 use operations::control_scope::Scope;
 use remora_domain::{
     Amount, Asset, ControlAction, ControlCommand, ControlScope, ControlState, DurationNs,
-    EquityMarks, Heartbeat, LimitsChange, ReconciliationBreak, ServiceState, Timestamp,
+    EquityMarks, Heartbeat, LimitsChange, NamedAccount, ReconciliationBreak, ServiceState,
+    Timestamp,
 };
 
 enum_map!(action_to, action_from, ControlAction, operations::ControlAction, {
@@ -46,7 +47,8 @@ pub(crate) fn command_to(m: &ControlCommand) -> operations::ControlCommand {
         actor: m.actor.clone(),
         reason: m.reason.clone(),
         limits: m.limits.as_ref().map(limits_to),
-        account: m.account.as_ref().map(ToString::to_string),
+        account: m.account.as_ref().map(|account| account.id.to_string()),
+        account_venue: m.account.as_ref().and_then(|it| it.venue.as_ref()).map(ToString::to_string),
     }
 }
 
@@ -71,13 +73,18 @@ fn limits_from(m: operations::LimitsChange) -> Result<LimitsChange, WireError> {
 
 pub(crate) fn command_from(m: operations::ControlCommand) -> Result<ControlCommand, WireError> {
     let field = "control_command.scope";
+    let venue = m.account_venue.as_deref();
+    let venue = venue.map(|venue| id("control_command.account_venue", venue)).transpose()?;
+    let named = |name| {
+        id("control_command.account", name).map(|id| NamedAccount { id, venue: venue.clone() })
+    };
     Ok(ControlCommand {
         action: action_from("control_command.action", m.action)?,
         scope: scope_from(field, need(field, m.scope)?)?,
         actor: text("control_command.actor", m.actor)?,
         reason: text("control_command.reason", m.reason)?,
         limits: m.limits.map(limits_from).transpose()?,
-        account: m.account.as_deref().map(|it| id("control_command.account", it)).transpose()?,
+        account: m.account.as_deref().map(named).transpose()?,
     })
 }
 

@@ -14,11 +14,11 @@ use remora_domain::{
     Envelope, EquityMarks, ExecId, ExecType, Fee, FeeSchedule, FeedCounters, FeedStatus, Fill,
     Funding, Header, Heartbeat, HourPattern, Instrument, InstrumentId, InstrumentKey,
     InstrumentStatus, InvalidBook, Lead, Level, LimitsChange, Liquidity, MarketStatus, MarketTrade,
-    MessageId, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent, OrderEventReason,
-    OrderId, OrderRefusal, OrderRequest, PairInsight, PairReason, PairScore, PatternTarget,
-    Position, PositionSnapshot, Price, ProducerId, Qty, QuoteTarget, ReconciliationBreak,
-    RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus, Ticker, TimeInForce,
-    Timestamp, Universe, VenueId,
+    MessageId, NamedAccount, Notional, OrdStatus, OrderApproval, OrderCancel, OrderEvent,
+    OrderEventReason, OrderId, OrderRefusal, OrderRequest, PairInsight, PairReason, PairScore,
+    PatternTarget, Position, PositionSnapshot, Price, ProducerId, Qty, QuoteTarget,
+    ReconciliationBreak, RefusalReason, ServiceState, SessionId, Side, StrategyId, SystemStatus,
+    Ticker, TimeInForce, Timestamp, Universe, VenueId,
 };
 use remora_wire::{WireError, decode, encode};
 use std::collections::BTreeMap;
@@ -395,14 +395,16 @@ fn a_change_of_limits_survives_the_wire() {
 
 #[test]
 fn which_account_loses_every_order_survives_the_wire() {
-    survives(Body::ControlCommand(ControlCommand {
-        action: ControlAction::CancelAccount,
-        scope: ControlScope::Global,
-        actor: "ops".to_owned(),
-        reason: "drill".to_owned(),
-        limits: None,
-        account: Some(account()),
-    }));
+    for venue in [None, Some(VenueId::new("kraken-spot").unwrap())] {
+        survives(Body::ControlCommand(ControlCommand {
+            action: ControlAction::CancelAccount,
+            scope: ControlScope::Global,
+            actor: "ops".to_owned(),
+            reason: "drill".to_owned(),
+            limits: None,
+            account: Some(NamedAccount { id: account(), venue }),
+        }));
+    }
 }
 
 #[test]

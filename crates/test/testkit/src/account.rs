@@ -3,7 +3,7 @@
 use crate::{account, amount, asset, bps, venue};
 use remora_domain::{
     AccountFees, Amount, Balance, Balances, ControlAction, ControlCommand, ControlScope,
-    ControlState, FeeSchedule, Heartbeat, Service, ServiceState,
+    ControlState, FeeSchedule, Heartbeat, NamedAccount, Service, ServiceState,
 };
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub fn halt(scope: ControlScope) -> ControlCommand {
 #[must_use]
 pub fn cancel_account() -> ControlCommand {
     let command = command(ControlAction::CancelAccount, ControlScope::Global);
-    ControlCommand { account: Some(account()), ..command }
+    ControlCommand { account: Some(NamedAccount { id: account(), venue: None }), ..command }
 }
 
 /// Makes the command that resumes a scope.

@@ -70,6 +70,7 @@ async fn run(args: Arguments) -> Result<()> {
         producer: &producer,
         version: VERSION,
         is_controllable: false,
+        route: None,
         needs_market_data: true,
     };
     let mut host = Host::start(process, &effective, about).await?;

@@ -43,4 +43,4 @@ pub use crate::core::OrderRouterCore;
 pub use counters::RouterCounters;
 pub use local::{RouterInput, RouterOutput};
 pub use settings::{OrderRouterConfig, OrderRouterSettings, TradingMode};
-pub use sweep::{AccountCancel, AnotherAccount};
+pub use sweep::AccountCancel;

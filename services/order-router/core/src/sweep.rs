@@ -3,13 +3,12 @@
 //! In: the command of an operator who named the account. Out: the request to the venue, again with growing patience, and
 //! questions for what is open. It is over once the venue has listed none at all, in a list asked for after the command,
 //! or when somebody resumes. It leaves while the session is down, too: orders of others may be what keeps it down.
-//! Must never happen: an old command, read again after a start, that takes what a person has placed since.
+//! Must never happen: an old command, read again after a start, that takes what a person has placed since; nor one that was
+//! given to another router.
 
 use crate::RouterOutput;
 use crate::core::{OrderRouterCore, Out};
-use remora_domain::{
-    AccountId, ControlAction, ControlCommand, ControlScope, DurationNs, Header, Timestamp,
-};
+use remora_domain::{ControlAction, ControlCommand, ControlScope, DurationNs, Header, Timestamp};
 use remora_machine::ServiceOutput;
 use remora_venue_api::VenueCommand;
 
@@ -27,25 +26,6 @@ pub struct AccountCancel {
     /// After how long the venue listed none.
     pub emptied_after: Option<DurationNs>,
 }
-
-/// Says that a person named another account than the one this router routes for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnotherAccount {
-    /// What was named.
-    pub named: AccountId,
-}
-
-impl std::fmt::Display for AnotherAccount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "this router does not route for account {:?}: nothing is done",
-            self.named.as_str()
-        )
-    }
-}
-
-impl std::error::Error for AnotherAccount {}
 
 /// Is the taking back of the whole account.
 #[derive(Debug, Default)]
@@ -70,21 +50,23 @@ impl OrderRouterCore {
         self.sweep.told
     }
 
-    /// Tells whether a person who names this account may have all of its orders taken back.
-    ///
-    /// # Errors
-    /// Refuses every other account.
-    pub fn consider_account_cancel(&self, named: &AccountId) -> Result<(), AnotherAccount> {
-        match *named == self.config.account {
-            true => Ok(()),
-            false => Err(AnotherAccount { named: named.clone() }),
-        }
-    }
-
     /// Tells whether a command names our account.
     pub(crate) fn is_named(&self, command: &ControlCommand) -> bool {
-        let account = command.account.as_ref();
-        account.is_some_and(|account| self.consider_account_cancel(account).is_ok())
+        command.account.as_ref().is_some_and(|account| account.id == self.config.account)
+    }
+
+    /// Tells whether a command is about all that this router routes. One that was given to another router takes nothing
+    /// back here: it only halts.
+    fn is_whole(&self, command: &ControlCommand) -> bool {
+        let ours = &self.config.venue;
+        let only_at = command.account.as_ref().and_then(|account| account.venue.as_ref());
+        let is_here = only_at.is_none_or(|venue| venue == ours);
+        is_here
+            && match &command.scope {
+                ControlScope::Global => true,
+                ControlScope::Venue(venue) => venue == ours,
+                ControlScope::Instrument(_) | ControlScope::Strategy(_) => false,
+            }
     }
 
     /// Begins with a fresh command; whoever resumes wants orders again, and ends it.
@@ -94,11 +76,7 @@ impl OrderRouterCore {
         header: &Header,
         command: &ControlCommand,
     ) {
-        let is_whole = match &command.scope {
-            ControlScope::Global => true,
-            ControlScope::Venue(venue) => *venue == self.config.venue,
-            ControlScope::Instrument(_) | ControlScope::Strategy(_) => false,
-        };
+        let is_whole = self.is_whole(command);
         let is_fresh = now.since(header.publish_time) <= COMMAND_AGE_MAX;
         match command.action {
             ControlAction::CancelAccount if is_whole && is_fresh => {

@@ -90,14 +90,10 @@ impl Effects<OrderRouterCore> for RouterEffects {
     fn answer(
         &mut self,
         _: Timestamp,
-        core: &OrderRouterCore,
+        _: &OrderRouterCore,
         question: &Question,
     ) -> Result<Value, String> {
         match question {
-            Question::CancelAccount { account } => {
-                let word = core.consider_account_cancel(account);
-                word.map(|()| json!({})).map_err(|error| error.to_string())
-            }
             Question::Order(_) | Question::Limits(_) | Question::Confirm { .. } => {
                 Err("an order router knows no limits: ask the gate".to_owned())
             }

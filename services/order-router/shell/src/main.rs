@@ -17,7 +17,7 @@ use remora_domain::{Kind, Sequencer, Service};
 use remora_order_router_core::{OrderRouterCore, OrderRouterSettings};
 use remora_service_kit::config::{Config, read_secret};
 use remora_service_kit::drive::Plan;
-use remora_service_kit::{About, Host, Inputs, Publisher, ServiceArgs, run_main};
+use remora_service_kit::{About, Host, Inputs, Publisher, Route, ServiceArgs, run_main};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,12 +62,14 @@ async fn run(args: Arguments) -> Result<()> {
     }
     let key = VerifyingKey::from_hex(key.expose()).context("read the gate's public key")?;
     let name = format!("{}-{}", Service::OrderRouter.name(), core.venue);
+    let route = Route { account: core.account.clone(), venue: core.venue.clone() };
     let about = About {
         service: Service::OrderRouter.name(),
         user: &name,
         producer: &name,
         version: VERSION,
         is_controllable: true,
+        route: Some(route),
         needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await?;

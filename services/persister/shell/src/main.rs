@@ -57,6 +57,7 @@ async fn run(args: ServiceArgs) -> Result<()> {
         producer: name,
         version: VERSION,
         is_controllable: false,
+        route: None,
         needs_market_data: false,
     };
     let host = Host::start(process, &effective, about).await?;

@@ -47,9 +47,6 @@ pub(crate) fn answer(
             let word = core.consider_confirmation(now, *version, actor);
             word.map(|()| json!({})).map_err(|error| error.to_string())
         }
-        Question::CancelAccount { .. } => {
-            Err("the gate takes nothing back from a venue: ask an order router".to_owned())
-        }
     }
 }
 

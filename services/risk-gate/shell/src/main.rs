@@ -72,6 +72,7 @@ async fn run(args: Arguments) -> Result<()> {
         producer: name,
         version: VERSION,
         is_controllable: true,
+        route: None,
         needs_market_data: true,
     };
     let mut host = Host::start(process, &effective, about).await?;

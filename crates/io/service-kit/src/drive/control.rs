@@ -2,7 +2,7 @@
 
 use crate::Health;
 use remora_domain::ControlCommand;
-use remora_rpc::{CommandError, ControlHandler, Question, Recorded, ServiceStatus};
+use remora_rpc::{CommandError, ControlHandler, Question, Recorded, Route, ServiceStatus};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,20 +42,25 @@ pub struct ControlPort {
     health: Health,
     service: String,
     commands: Option<mpsc::Sender<Given>>,
+    route: Option<Route>,
 }
 
 impl ControlPort {
-    /// Makes the port of a service that can be halted, and the queue its loop reads.
+    /// Makes the port of a service that can be halted, and the queue its loop reads. A router tells what it routes.
     #[must_use]
-    pub fn new(service: &str, health: Health) -> (Self, mpsc::Receiver<Given>) {
+    pub fn new(
+        service: &str,
+        health: Health,
+        route: Option<Route>,
+    ) -> (Self, mpsc::Receiver<Given>) {
         let (sender, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
-        (Self { health, service: service.to_owned(), commands: Some(sender) }, receiver)
+        (Self { health, service: service.to_owned(), commands: Some(sender), route }, receiver)
     }
 
     /// Makes the port of a service that can only be looked at.
     #[must_use]
     pub fn status_only(service: &str, health: Health) -> Self {
-        Self { health, service: service.to_owned(), commands: None }
+        Self { health, service: service.to_owned(), commands: None, route: None }
     }
 }
 
@@ -63,6 +68,10 @@ impl ControlPort {
 impl ControlHandler for ControlPort {
     fn status(&self) -> ServiceStatus {
         self.health.status()
+    }
+
+    fn route(&self) -> Option<Route> {
+        self.route.clone()
     }
 
     async fn command(&self, command: ControlCommand) -> Result<Recorded, CommandError> {

@@ -2,8 +2,8 @@
 
 use super::{Rig, cancelled, open};
 use remora_domain::{
-    AccountId, Body, ControlCommand, ControlScope, DurationNs, OpenOrder, ServiceState, VenueId,
-    VenueReport,
+    AccountId, Body, ControlCommand, ControlScope, DurationNs, NamedAccount, OpenOrder,
+    ServiceState, VenueId, VenueReport,
 };
 use remora_machine::ServiceInput;
 use remora_testkit::{Producer, account, at_ms, cancel_account, halt, request, resume};
@@ -56,10 +56,7 @@ fn a_halt_leaves_what_is_not_ours_alone() {
 fn who_names_another_account_or_none_does_nothing() {
     let mut rig = Rig::ready();
     let other = AccountId::new("other").unwrap();
-    let core = &rig.driver.machine;
-    assert_eq!(core.consider_account_cancel(&account()), Ok(()));
-    let refused = core.consider_account_cancel(&other).unwrap_err().to_string();
-    assert_eq!(refused, "this router does not route for account \"other\": nothing is done");
+    let other = NamedAccount { id: other, venue: None };
     for account in [Some(other), None] {
         let command = ControlCommand { account, ..cancel_account() };
         assert!(rig.gate_says(2_000, Body::ControlCommand(command)).is_silent());
@@ -75,6 +72,18 @@ fn at_another_venue_the_account_is_left_alone() {
     let command = ControlCommand { scope, ..cancel_account() };
     let said = rig.gate_says(2_000, Body::ControlCommand(command));
     assert_eq!((said.account_cancels, rig.driver.machine.is_halted()), (0, false));
+}
+
+#[test]
+fn a_command_that_was_given_to_another_router_halts_and_takes_nothing_back() {
+    for (at, wanted) in [("elsewhere", 0), ("sim-spot", 1)] {
+        let mut rig = Rig::ready();
+        let at = Some(VenueId::new(at).unwrap());
+        let account = Some(NamedAccount { id: account(), venue: at });
+        let command = ControlCommand { account, ..cancel_account() };
+        let said = rig.gate_says(2_000, Body::ControlCommand(command));
+        assert_eq!((said.account_cancels, rig.driver.machine.is_halted()), (wanted, true));
+    }
 }
 
 #[test]
