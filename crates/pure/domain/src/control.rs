@@ -1,8 +1,8 @@
 //! Halt, resume, state and heartbeats.
 
 use crate::{
-    AccountId, Amount, Asset, DurationNs, Instrument, InstrumentKey, Notional, StrategyId,
-    Timestamp, VenueId,
+    AccountId, Amount, Asset, DurationNs, Instrument, InstrumentKey, MessageId, Notional,
+    StrategyId, Timestamp, VenueId,
 };
 use std::collections::BTreeMap;
 
@@ -126,6 +126,9 @@ pub struct ControlState {
     pub beyond_fills: BTreeMap<Asset, Amount>,
     /// Gate: what losses of the day and falls from the peak are measured from.
     pub equity: Option<EquityMarks>,
+    /// Routers: the newest command to take back a whole account that is over here, so that the next run does not carry it
+    /// out once more.
+    pub account_cancelled: Option<MessageId>,
 }
 
 /// Is a difference between what the venue says and what we booked.

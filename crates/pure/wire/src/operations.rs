@@ -1,7 +1,9 @@
 //! Control and signs of life.
 
 use crate::WireError;
-use crate::amounts::{amount, dec, enum_map, id, key_from, key_to, need, text};
+use crate::amounts::{
+    amount, dec, enum_map, id, key_from, key_to, message_id_from, message_id_to, need, text,
+};
 use crate::generated::operations;
 use operations::control_scope::Scope;
 use remora_domain::{
@@ -103,6 +105,7 @@ pub(crate) fn control_state_to(m: &ControlState) -> operations::ControlState {
         breaks: m.breaks.iter().map(break_to).collect(),
         equity: m.equity.as_ref().map(equity_to),
         beyond_fills: m.beyond_fills.iter().map(beyond_to).collect(),
+        account_cancelled: m.account_cancelled.as_ref().map(message_id_to),
     }
 }
 
@@ -150,6 +153,7 @@ fn equity_from(m: operations::EquityMarks) -> Result<EquityMarks, WireError> {
 pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlState, WireError> {
     let venue = m.venue.as_deref().map(|venue| id("control_state.venue", venue)).transpose()?;
     let scope = |scope| scope_from("control_state.halted", scope);
+    let command_id = |id| message_id_from("control_state.account_cancelled", id);
     Ok(ControlState {
         service: text("control_state.service", m.service)?,
         account: id("control_state.account", &m.account)?,
@@ -164,6 +168,7 @@ pub(crate) fn control_state_from(m: operations::ControlState) -> Result<ControlS
         breaks: m.breaks.into_iter().map(break_from).collect::<Result<_, _>>()?,
         equity: m.equity.map(equity_from).transpose()?,
         beyond_fills: m.beyond_fills.into_iter().map(beyond_from).collect::<Result<_, _>>()?,
+        account_cancelled: m.account_cancelled.as_ref().map(command_id).transpose()?,
     })
 }
 

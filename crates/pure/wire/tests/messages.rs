@@ -278,6 +278,7 @@ fn others() -> Vec<Body> {
             breaks: Vec::new(),
             equity: None,
             beyond_fills: BTreeMap::new(),
+            account_cancelled: None,
         }),
         Body::Heartbeat(Heartbeat {
             service: "decision".to_owned(),
@@ -395,16 +396,15 @@ fn a_change_of_limits_survives_the_wire() {
 
 #[test]
 fn which_account_loses_every_order_survives_the_wire() {
-    for venue in [None, Some(VenueId::new("kraken-spot").unwrap())] {
-        survives(Body::ControlCommand(ControlCommand {
-            action: ControlAction::CancelAccount,
-            scope: ControlScope::Global,
-            actor: "ops".to_owned(),
-            reason: "drill".to_owned(),
-            limits: None,
-            account: Some(NamedAccount { id: account(), venue }),
-        }));
-    }
+    let venue = Some(VenueId::new("kraken-spot").unwrap());
+    survives(Body::ControlCommand(ControlCommand {
+        action: ControlAction::CancelAccount,
+        scope: ControlScope::Global,
+        actor: "ops".to_owned(),
+        reason: "drill".to_owned(),
+        limits: None,
+        account: Some(NamedAccount { id: account(), venue }),
+    }));
 }
 
 #[test]
@@ -445,6 +445,7 @@ fn restrictions_guards_breaks_and_equity_survive_the_wire() {
                 Asset::new("USD").unwrap(),
                 Amount::parse("-1.50").unwrap(),
             )]),
+            account_cancelled: is_guarded.map(|_| samples()[0].header.message_id()),
         }));
     }
 }

@@ -79,6 +79,7 @@ pub fn control_state(service: Service, state: ServiceState, epoch: u64) -> Contr
         breaks: Vec::new(),
         equity: None,
         beyond_fills: BTreeMap::new(),
+        account_cancelled: None,
     }
 }
 

@@ -139,7 +139,7 @@ impl OrderRouterCore {
         self.link.has_compared_once = true;
         self.check_ready(now, out);
         self.count_taken_back(now, ended_but_listed, out);
-        self.count_swept(now, asked_at, orders.len());
+        self.count_swept(now, asked_at, orders.len(), out);
     }
 
     /// Lets orders flow once everything is compared.

@@ -122,6 +122,7 @@ impl OrderRouterCore {
             && state.venue.as_ref() == Some(&self.config.venue)
         {
             self.remember_beyond(state);
+            self.remember_sweep(state);
         }
         if state.service == Service::RiskGate.name() {
             self.hear_life(now, header, out);
@@ -167,6 +168,7 @@ impl OrderRouterCore {
             breaks: self.breaks.told(),
             equity: None,
             beyond_fills: self.books.beyond(),
+            account_cancelled: self.sweep.over.clone(),
         };
         if self.published.state.as_ref() != Some(&state) {
             self.published.state = Some(state.clone());

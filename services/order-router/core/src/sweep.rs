@@ -8,13 +8,19 @@
 
 use crate::RouterOutput;
 use crate::core::{OrderRouterCore, Out};
-use remora_domain::{ControlAction, ControlCommand, ControlScope, DurationNs, Header, Timestamp};
+use remora_domain::{
+    ControlAction, ControlCommand, ControlScope, ControlState, DurationNs, Header, MessageId,
+    Timestamp,
+};
 use remora_machine::ServiceOutput;
 use remora_venue_api::VenueCommand;
 
 /// A command that is older only halts: longer than a process takes to start again, shorter than a person takes to look at
 /// the venue and to place orders there.
 const COMMAND_AGE_MAX: DurationNs = DurationNs::from_s(60);
+
+/// Clocks of two machines differ by less. A command of a time further ahead has no known age: it only halts.
+const CLOCK_AHEAD_MAX: DurationNs = DurationNs::from_s(5);
 
 /// Is how the last taking back of the whole account went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +38,14 @@ pub struct AccountCancel {
 pub(crate) struct Sweep {
     told: AccountCancel,
     under_way: Option<UnderWay>,
+    /// The newest command that is over, of this run or of an earlier one; the log tells what a resumption ended.
+    pub(crate) over: Option<MessageId>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct UnderWay {
+    /// Which command is carried out.
+    command: MessageId,
     begun_at: Timestamp,
     /// When to ask the venue again.
     again_at: Timestamp,
@@ -77,12 +87,20 @@ impl OrderRouterCore {
         command: &ControlCommand,
     ) {
         let is_whole = self.is_whole(command);
-        let is_fresh = now.since(header.publish_time) <= COMMAND_AGE_MAX;
+        let age = now.since(header.publish_time);
+        let is_fresh = (CLOCK_AHEAD_MAX.saturating_mul(-1)..=COMMAND_AGE_MAX).contains(&age);
+        let command_id = header.message_id();
         match command.action {
+            // Those before it in the log are over with it.
+            ControlAction::CancelAccount if self.sweep.over.as_ref() == Some(&command_id) => {
+                self.sweep.under_way = None;
+            }
             ControlAction::CancelAccount if is_whole && is_fresh => {
                 let begun = self.sweep.told.begun.saturating_add(1);
                 self.sweep.told = AccountCancel { begun, ..AccountCancel::default() };
-                self.sweep.under_way = Some(UnderWay { begun_at: now, again_at: now, sent: 0 });
+                let (begun_at, again_at) = (now, now);
+                let under_way = UnderWay { command: command_id, begun_at, again_at, sent: 0 };
+                self.sweep.under_way = Some(under_way);
             }
             ControlAction::Resume | ControlAction::Reduce if is_whole => {
                 self.sweep.under_way = None;
@@ -96,9 +114,20 @@ impl OrderRouterCore {
         }
     }
 
+    /// Learns from what an earlier run said which command is over.
+    pub(crate) fn remember_sweep(&mut self, told: &ControlState) {
+        if self.link.is_caught_up || told.account_cancelled.is_none() {
+            return;
+        }
+        self.sweep.over.clone_from(&told.account_cancelled);
+        self.sweep
+            .under_way
+            .take_if(|under_way| Some(&under_way.command) == self.sweep.over.as_ref());
+    }
+
     /// Gives when the venue is asked again.
     pub(crate) fn next_sweep(&self) -> Option<Timestamp> {
-        let under_way = self.sweep.under_way.filter(|_| self.link.is_caught_up);
+        let under_way = self.sweep.under_way.as_ref().filter(|_| self.link.is_caught_up);
         under_way.map(|under_way| under_way.again_at)
     }
 
@@ -120,7 +149,13 @@ impl OrderRouterCore {
     }
 
     /// Counts what the venue has just listed. Only a list that was asked for after the command says that it is done.
-    pub(crate) fn count_swept(&mut self, now: Timestamp, asked_at: Timestamp, listed: usize) {
+    pub(crate) fn count_swept(
+        &mut self,
+        now: Timestamp,
+        asked_at: Timestamp,
+        listed: usize,
+        out: &mut Out,
+    ) {
         let Some(under_way) = &mut self.sweep.under_way else { return };
         if asked_at < under_way.begun_at || under_way.sent == 0 {
             return;
@@ -128,11 +163,19 @@ impl OrderRouterCore {
         self.sweep.told.orders_open = Some(u64::try_from(listed).unwrap_or(u64::MAX));
         if listed == 0 && self.link.orders_open == Some(0) {
             self.sweep.told.emptied_after = Some(now.since(under_way.begun_at));
-            self.sweep.under_way = None;
+            self.end_sweep(now, out);
             return;
         }
         // It answers: then it is asked as often as for orders of ours.
         let soon = now.saturating_add(self.config.submit_timeout);
         under_way.again_at = under_way.again_at.min(soon);
+    }
+
+    /// Ends it, and publishes that: a run that starts within a minute would carry the command out once more.
+    fn end_sweep(&mut self, now: Timestamp, out: &mut Out) {
+        if let Some(under_way) = self.sweep.under_way.take() {
+            self.sweep.over = Some(under_way.command);
+            self.publish_state(now, None, out);
+        }
     }
 }

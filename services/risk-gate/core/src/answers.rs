@@ -208,6 +208,7 @@ impl RiskGateCore {
             breaks: Vec::new(),
             equity: self.facts.equity.told,
             beyond_fills: BTreeMap::new(),
+            account_cancelled: None,
         };
         if self.told.as_ref() != Some(&state) {
             self.told = Some(state.clone());

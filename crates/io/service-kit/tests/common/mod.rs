@@ -100,6 +100,7 @@ impl TestCore {
             breaks: Vec::new(),
             equity: None,
             beyond_fills: std::collections::BTreeMap::new(),
+            account_cancelled: None,
         };
         self.sequencer.wrap(now, Body::ControlState(body))
     }

@@ -7,6 +7,7 @@ use remora_domain::{
 };
 use remora_machine::ServiceInput;
 use remora_testkit::{Producer, account, at_ms, cancel_account, halt, request, resume};
+use std::sync::Arc;
 
 fn told(rig: &Rig) -> (u64, Option<u64>, Option<DurationNs>) {
     let told = rig.driver.machine.account_cancel();
@@ -123,14 +124,54 @@ fn who_resumes_ends_it() {
 
 #[test]
 fn after_a_restart_a_fresh_command_goes_on_and_an_old_one_only_halts() {
-    for (caught_up_ms, wanted) in [(60_500, 1), (62_000, 0)] {
+    // The last by a clock that is behind that of whoever gave the command, by little and by much.
+    for (caught_up_ms, wanted) in [(70_500, 1), (72_000, 0), (6_000, 1), (5_999, 0)] {
         let mut rig = Rig::new();
         let mut operator = Producer::new("order-router-sim-spot-shell", 77);
-        let command = operator.wrap(at_ms(1_000), Body::ControlCommand(cancel_account()));
+        let command = operator.wrap(at_ms(11_000), Body::ControlCommand(cancel_account()));
         rig.input(caught_up_ms, ServiceInput::Message(command));
         rig.report(caught_up_ms, VenueReport::Session { is_up: true });
         let said = rig.input(caught_up_ms, ServiceInput::CaughtUp);
         assert_eq!(said.states[0].state, ServiceState::Halted);
         assert_eq!(rig.advance(caught_up_ms + 1).account_cancels, wanted);
+    }
+}
+
+#[test]
+fn what_an_earlier_run_has_carried_out_is_not_begun_again() {
+    let mut operator = Producer::new("order-router-sim-spot-shell", 77);
+    let mut command = |ms| operator.wrap(at_ms(ms), Body::ControlCommand(cancel_account()));
+    let (earlier, first, later) = (command(1_500), command(2_000), command(2_500));
+    let mut rig = Rig::ready();
+    rig.input(1_500, ServiceInput::Message(earlier.clone()));
+    rig.input(2_000, ServiceInput::Message(first.clone()));
+    rig.open_orders(2_005, vec![]);
+    let over = rig.open_orders(2_010, vec![]).states.pop().unwrap();
+    assert_eq!(over.account_cancelled, Some(first.header.message_id()));
+
+    let mut producer = Producer::new("order-router-sim-spot", 1);
+    let over = producer.wrap(at_ms(2_010), Body::ControlState(over));
+    for (log, wanted) in [
+        (vec![&earlier, &first, &over], 0),
+        // Each log has its own reader: the state may come first.
+        (vec![&over, &earlier, &first], 0),
+        (vec![&earlier, &first, &later, &over], 1),
+        (vec![&earlier, &first], 1),
+    ] {
+        let mut rig = Rig::new();
+        for message in log {
+            rig.input(3_000, ServiceInput::Message(Arc::clone(message)));
+        }
+        let said = rig.input(3_000, ServiceInput::CaughtUp);
+        assert_eq!(said.states[0].state, ServiceState::Halted);
+        if wanted == 0 {
+            let told = &said.states[0].account_cancelled;
+            assert_eq!(
+                *told,
+                Some(first.header.message_id()),
+                "the run after this one reads it too"
+            );
+        }
+        assert_eq!(rig.advance(3_001).account_cancels, wanted);
     }
 }
