@@ -213,6 +213,8 @@ pub enum VenueReport {
     OpenOrders {
         /// What is open.
         orders: Vec<OpenOrder>,
+        /// How many more are open that cannot be read, such as on a pair that is not listed; none of them is ours.
+        unread: u64,
         /// When it was asked, as the query said: the newest query of those that had been made when the question left for
         /// the venue, where one answer stands for several. What happened later may be missing.
         asked_at: Timestamp,

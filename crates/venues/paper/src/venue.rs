@@ -135,7 +135,9 @@ impl PaperVenue {
                 }
                 Arrival::QueryOpenOrders { asked_at } => {
                     let orders = self.open_orders();
-                    self.report(at, VenueReport::OpenOrders { orders, asked_at, venue_time: at });
+                    let (unread, venue_time) = (0, at);
+                    let list = VenueReport::OpenOrders { orders, unread, asked_at, venue_time };
+                    self.report(at, list);
                 }
                 Arrival::QueryAccount => {
                     self.is_account_asked = true;

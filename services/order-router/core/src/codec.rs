@@ -130,13 +130,13 @@ fn put_report(to: &mut Writer<'_>, report: &VenueReport) {
             to.tag(15);
             to.text(cl_ord_id);
         }
-        // 16 was the same without the instant it was asked at.
-        VenueReport::OpenOrders { orders, asked_at, venue_time } => {
-            to.tag(21);
+        // 16 was the same without the instant it was asked at, 21 without what could not be read.
+        VenueReport::OpenOrders { orders, unread, asked_at, venue_time } => {
+            to.tag(23);
             to.count(orders.len());
             orders.iter().for_each(|open| put_open(to, open));
-            to.number(asked_at.as_ns());
-            to.number(venue_time.as_ns());
+            to.number(i64::try_from(*unread).unwrap_or(i64::MAX));
+            [asked_at, venue_time].into_iter().for_each(|time| to.number(time.as_ns()));
         }
         VenueReport::Balances(balances) => {
             to.tag(17);
@@ -196,8 +196,9 @@ fn get_report(from: &mut Reader<'_>, tag: u8) -> Read<VenueReport> {
             venue_time: get_time(from)?,
         },
         15 => VenueReport::SubmitUnknown { cl_ord_id: from.text()? },
-        21 => VenueReport::OpenOrders {
+        21 | 23 => VenueReport::OpenOrders {
             orders: from.list(get_open)?,
+            unread: if tag == 21 { 0 } else { get_count(from)? },
             asked_at: get_time(from)?,
             venue_time: get_time(from)?,
         },
@@ -312,6 +313,11 @@ fn get_time(from: &mut Reader<'_>) -> Read<Timestamp> {
     from.number().map(Timestamp::from_ns)
 }
 
+fn get_count(from: &mut Reader<'_>) -> Read<u64> {
+    let number = from.number()?;
+    u64::try_from(number).map_err(|_| from.error(format!("count {number}, want 0 or more")))
+}
+
 /// All reasons; a reason's tag is its place, checked by a test against `tag_of`.
 const REASONS: [OrderEventReason; 15] = [
     OrderEventReason::None,
@@ -416,6 +422,25 @@ mod tests {
             input.encode(&mut bytes);
             assert_eq!(RouterInput::decode(&bytes).unwrap(), input);
         }
+    }
+
+    #[test]
+    fn a_list_of_open_orders_is_read_back_also_of_before_unreadable_ones_were_counted() {
+        let times = [Timestamp::from_ns(5), Timestamp::from_ns(7)];
+        let list = |unread| {
+            let [asked_at, venue_time] = times;
+            let orders = vec![];
+            RouterInput::Venue(VenueReport::OpenOrders { orders, unread, asked_at, venue_time })
+        };
+        let mut bytes = Vec::new();
+        list(3).encode(&mut bytes);
+        assert_eq!(RouterInput::decode(&bytes).unwrap(), list(3));
+        let mut before = Vec::new();
+        let mut to = Writer(&mut before);
+        to.tag(21);
+        to.count(0);
+        times.into_iter().for_each(|time| to.number(time.as_ns()));
+        assert_eq!(RouterInput::decode(&before).unwrap(), list(0));
     }
 
     #[test]

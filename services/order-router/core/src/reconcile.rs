@@ -89,12 +89,12 @@ impl OrderRouterCore {
         };
     }
 
-    /// Takes in the venue's complete list of open orders. By the instant it was asked at, not by the order of answers, is
+    /// Takes in the venue's complete list of open orders, and how many more it has that nobody could read. By the instant it was asked at, not by the order of answers, is
     /// known what it cannot know yet: a session may answer several queries at once.
     pub(crate) fn compare(
         &mut self,
         now: Timestamp,
-        orders: &[OpenOrder],
+        (orders, unread): (&[OpenOrder], u64),
         asked_at: Timestamp,
         venue_time: Timestamp,
         out: &mut Out,
@@ -139,7 +139,9 @@ impl OrderRouterCore {
         self.link.has_compared_once = true;
         self.check_ready(now, out);
         self.count_taken_back(now, ended_but_listed, out);
-        self.count_swept(now, asked_at, orders.len(), out);
+        // What cannot be read is not ours, so it counts where orders of others do.
+        let listed = u64::try_from(orders.len()).unwrap_or(u64::MAX).saturating_add(unread);
+        self.count_swept(now, asked_at, listed, out);
     }
 
     /// Lets orders flow once everything is compared.

@@ -99,8 +99,8 @@ impl OrderRouterCore {
                 self.hear(now, &id, Heard::CancelRejected, what, out);
             }
             VenueReport::SubmitUnknown { cl_ord_id } => self.silent(now, &cl_ord_id, out),
-            VenueReport::OpenOrders { orders, asked_at, venue_time } => {
-                self.compare(now, &orders, asked_at, venue_time, out);
+            VenueReport::OpenOrders { orders, unread, asked_at, venue_time } => {
+                self.compare(now, (&orders, unread), asked_at, venue_time, out);
             }
             VenueReport::Balances(balances) => self.balances(now, balances, out),
             VenueReport::Fees(schedule) => self.fees(now, schedule, out),

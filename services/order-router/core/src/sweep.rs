@@ -153,14 +153,14 @@ impl OrderRouterCore {
         &mut self,
         now: Timestamp,
         asked_at: Timestamp,
-        listed: usize,
+        listed: u64,
         out: &mut Out,
     ) {
         let Some(under_way) = &mut self.sweep.under_way else { return };
         if asked_at < under_way.begun_at || under_way.sent == 0 {
             return;
         }
-        self.sweep.told.orders_open = Some(u64::try_from(listed).unwrap_or(u64::MAX));
+        self.sweep.told.orders_open = Some(listed);
         if listed == 0 && self.link.orders_open == Some(0) {
             self.sweep.told.emptied_after = Some(now.since(under_way.begun_at));
             self.end_sweep(now, out);

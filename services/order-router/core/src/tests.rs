@@ -205,9 +205,15 @@ impl Rig {
     }
 
     pub(crate) fn open_orders(&mut self, ms: i64, orders: Vec<OpenOrder>) -> Said {
+        self.listed(ms, orders, 0)
+    }
+
+    /// Lists open orders, and so many more that cannot be read.
+    pub(crate) fn listed(&mut self, ms: i64, orders: Vec<OpenOrder>, unread: u64) -> Said {
         // Without a query it is an answer that nobody asked for.
         let asked_at = self.unanswered.pop_front().unwrap_or(at_ms(ms));
-        self.report(ms, VenueReport::OpenOrders { orders, asked_at, venue_time: at_ms(ms) })
+        let venue_time = at_ms(ms);
+        self.report(ms, VenueReport::OpenOrders { orders, unread, asked_at, venue_time })
     }
 
     /// Brings an order to the venue.

@@ -85,6 +85,13 @@ impl Names {
         self.pairs.get(key)
     }
 
+    /// Takes a pair away, like one that the venue lists only after its lists were read.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self, name: &str) {
+        let key = self.spellings.get(name);
+        self.pairs.retain(|known, _| Some(known) != key);
+    }
+
     /// Finds a pair by any spelling.
     pub(super) fn find(&self, name: &str) -> Option<&Pair> {
         self.pairs.get(self.spellings.get(name)?)

@@ -62,6 +62,8 @@ struct Round {
     /// The query of the router that its end answers.
     answers: Option<Timestamp>,
     listing: Vec<(Option<ClOrdId>, Listed)>,
+    /// How many more were listed that are not ours and could not be read.
+    unread: u64,
     queued: VecDeque<Ask>,
     sought: Option<Sought>,
     offset: u32,
@@ -177,6 +179,7 @@ impl KrakenTrading {
         let (queued, sought) = self.questions(asked_at, &listed);
         if let Some(round) = &mut self.settle.round {
             round.listing = listing;
+            round.unread = u64::try_from(read.strange).unwrap_or(u64::MAX);
             round.queued = queued;
             round.sought = sought;
         }
@@ -483,7 +486,9 @@ impl KrakenTrading {
         let rows = round.listing.iter();
         let orders: Vec<OpenOrder> =
             rows.filter_map(|(id, listed)| self.open_order(id.as_ref(), listed)).collect();
-        out.push(VenueOutput::Report(VenueReport::OpenOrders { orders, asked_at, venue_time }));
+        let unread = round.unread;
+        let list = VenueReport::OpenOrders { orders, unread, asked_at, venue_time };
+        out.push(VenueOutput::Report(list));
     }
 
     /// Gives what is to be told of an order that a list showed; `None` when it has ended since. Where another has taken its

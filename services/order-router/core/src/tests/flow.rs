@@ -197,7 +197,8 @@ fn many_answers_from_one_old_list_close_nothing() {
     rig.work(30_001, &request("r-1"));
     for ms in (40_000..80_000).step_by(1_000) {
         rig.advance(ms);
-        let old = VenueReport::OpenOrders { orders: vec![], asked_at, venue_time: at_ms(30_000) };
+        let (orders, venue_time) = (vec![], at_ms(30_000));
+        let old = VenueReport::OpenOrders { orders, unread: 0, asked_at, venue_time };
         assert_eq!(rig.report(ms, old).events, [], "at {ms} ms");
     }
     assert_eq!(rig.driver.machine.live_orders(), 1);

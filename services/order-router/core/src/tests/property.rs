@@ -173,7 +173,7 @@ proptest! {
             5 => RouterInput::Venue(VenueReport::Cancelled { cl_ord_id, reason, venue_time }),
             6 => RouterInput::Venue(VenueReport::CancelRejected { cl_ord_id, reason, venue_time }),
             7 => RouterInput::Venue(VenueReport::SubmitUnknown { cl_ord_id }),
-            8 => RouterInput::Venue(VenueReport::OpenOrders { orders: vec![open(&order, "0"), nameless], asked_at: order.deadline, venue_time }),
+            8 => RouterInput::Venue(VenueReport::OpenOrders { orders: vec![open(&order, "0"), nameless], unread: n.unsigned_abs() >> 1, asked_at: order.deadline, venue_time }),
             9 => RouterInput::Venue(VenueReport::Balances(balances(&[("USD", "-1.50"), ("XBT", "2")]))),
             10 => RouterInput::Venue(VenueReport::Guard { is_guarded: flag }),
             _ if flag => RouterInput::Venue(VenueReport::Session { is_up: n % 2 == 0 }),

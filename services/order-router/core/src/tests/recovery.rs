@@ -169,6 +169,7 @@ fn long_log() -> Vec<(Timestamp, Input)> {
     };
     let open_orders = |orders, asked, ms| VenueReport::OpenOrders {
         orders,
+        unread: 0,
         asked_at: at_ms(asked),
         venue_time: at_ms(ms),
     };

@@ -88,6 +88,18 @@ fn a_command_that_was_given_to_another_router_halts_and_takes_nothing_back() {
 }
 
 #[test]
+fn what_the_venue_lists_and_nobody_can_read_is_open_all_the_same() {
+    let mut rig = Rig::ready();
+    rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
+    rig.listed(2_010, vec![], 2);
+    assert_eq!(told(&rig), (1, Some(2), None));
+    assert_eq!(rig.driver.machine.taken_back().1, Some(0), "none of them is ours");
+    assert_eq!(rig.advance(4_020).account_cancels, 1);
+    rig.open_orders(4_030, vec![]);
+    assert_eq!(told(&rig), (1, Some(0), Some(DurationNs::from_ms(2_030))));
+}
+
+#[test]
 fn a_list_that_was_asked_for_before_the_command_confirms_nothing() {
     let mut rig = Rig::ready();
     assert_eq!(rig.advance(31_000).queries, 1);

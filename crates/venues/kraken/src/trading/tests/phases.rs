@@ -192,6 +192,23 @@ fn the_whole_account_is_taken_back_also_where_orders_of_another_client_block_our
 }
 
 #[test]
+fn open_orders_of_others_that_cannot_be_read_are_told() {
+    for mut world in both(52, |options| options.dead_man = DeadMan::Off) {
+        world.session.as_mut().unwrap().names.forget("XBTUSD");
+        world.other_client("AddOrder", OTHERS_ORDER);
+        world.router.query(world.now);
+        world.quiet(DurationNs::from_s(10));
+        assert_eq!((world.router.last_listing.len(), world.router.last_unread), (0, 1));
+        world.session_input(VenueInput::Command(VenueCommand::CancelAccount));
+        // The list must not overtake it.
+        world.quiet(DurationNs::from_s(2));
+        world.router.query(world.now);
+        world.quiet(DurationNs::from_s(10));
+        assert_eq!((world.router.last_listing.len(), world.router.last_unread), (0, 0));
+    }
+}
+
+#[test]
 fn taking_the_whole_account_back_may_get_lost_and_is_asked_for_again() {
     for mut world in both(51, |options| options.dead_man = DeadMan::Off) {
         for method in ["cancel_all", "CancelAll"] {

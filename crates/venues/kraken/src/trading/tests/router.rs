@@ -51,6 +51,8 @@ pub(crate) struct Router {
     query_at: Timestamp,
     pub(crate) listings: usize,
     pub(crate) last_listing: Vec<OpenOrder>,
+    /// How many more the last list had that could not be read.
+    pub(crate) last_unread: u64,
     pub(crate) balances: Option<Balances>,
     pub(crate) fees: Option<FeeSchedule>,
     pub(crate) commands: VecDeque<VenueCommand>,
@@ -75,6 +77,7 @@ impl Router {
             query_at: Timestamp::EPOCH,
             listings: 0,
             last_listing: Vec::new(),
+            last_unread: 0,
             balances: None,
             fees: None,
             commands: VecDeque::new(),
@@ -256,8 +259,9 @@ impl Router {
                 order.status = OrdStatus::SubmitUnknown;
                 self.store(&id, ExecType::SubmitUnknown, None);
             }
-            VenueReport::OpenOrders { orders, asked_at, .. } => {
+            VenueReport::OpenOrders { orders, unread, asked_at, .. } => {
                 assert!(self.asked_at >= Some(asked_at), "an answer nobody asked for");
+                self.last_unread = unread;
                 self.compare(now, (asked_at, orders), venue);
             }
             VenueReport::Balances(balances) => self.balances = Some(balances),
