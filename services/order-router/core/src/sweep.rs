@@ -2,7 +2,7 @@
 //!
 //! In: the command of an operator who named the account. Out: the request to the venue, again with growing patience, and
 //! questions for what is open. It is over once the venue has listed none at all, in a list asked for after the command,
-//! or when somebody resumes. It leaves while the session is down, too: orders of others may be what keeps it down.
+//! or when somebody resumes; it is given up when the venue has listed nothing for a minute. It leaves while the session is down, too: orders of others may be what keeps it down.
 //! Must never happen: an old command, read again after a start, that takes what a person has placed since; nor one that was
 //! given to another router.
 
@@ -31,6 +31,8 @@ pub struct AccountCancel {
     pub orders_open: Option<u64>,
     /// After how long the venue listed none.
     pub emptied_after: Option<DurationNs>,
+    /// Whether it was given up, because the venue listed nothing for too long: what is open then nobody knows.
+    pub is_given_up: bool,
 }
 
 /// Is the taking back of the whole account.
@@ -51,6 +53,15 @@ struct UnderWay {
     again_at: Timestamp,
     /// How often it was asked.
     sent: u32,
+    /// When the venue last listed what is open; before that, when it was begun.
+    listed_at: Timestamp,
+}
+
+impl UnderWay {
+    /// Gives when it is given up: by then a person looks at the venue, and places orders there.
+    const fn ends_at(&self) -> Timestamp {
+        self.listed_at.saturating_add(COMMAND_AGE_MAX)
+    }
 }
 
 impl OrderRouterCore {
@@ -98,9 +109,13 @@ impl OrderRouterCore {
             ControlAction::CancelAccount if is_whole && is_fresh => {
                 let begun = self.sweep.told.begun.saturating_add(1);
                 self.sweep.told = AccountCancel { begun, ..AccountCancel::default() };
-                let (begun_at, again_at) = (now, now);
-                let under_way = UnderWay { command: command_id, begun_at, again_at, sent: 0 };
-                self.sweep.under_way = Some(under_way);
+                self.sweep.under_way = Some(UnderWay {
+                    command: command_id,
+                    begun_at: now,
+                    again_at: now,
+                    sent: 0,
+                    listed_at: now,
+                });
             }
             ControlAction::Resume | ControlAction::Reduce if is_whole => {
                 self.sweep.under_way = None;
@@ -125,10 +140,10 @@ impl OrderRouterCore {
             .take_if(|under_way| Some(&under_way.command) == self.sweep.over.as_ref());
     }
 
-    /// Gives when the venue is asked again.
+    /// Gives when the venue is asked again, or no more.
     pub(crate) fn next_sweep(&self) -> Option<Timestamp> {
         let under_way = self.sweep.under_way.as_ref().filter(|_| self.link.is_caught_up);
-        under_way.map(|under_way| under_way.again_at)
+        under_way.map(|under_way| under_way.again_at.min(under_way.ends_at()))
     }
 
     /// Asks the venue to take back everything, when that is due, and then what is open.
@@ -137,6 +152,10 @@ impl OrderRouterCore {
             return;
         }
         let Some(under_way) = &mut self.sweep.under_way else { return };
+        if under_way.ends_at() <= now {
+            self.sweep.told.is_given_up = true;
+            return self.end_sweep(now, out);
+        }
         let patience = self.config.submit_timeout.saturating_mul(1_i64 << under_way.sent.min(16));
         under_way.again_at = now.saturating_add(patience.min(self.config.reconcile_interval));
         under_way.sent = under_way.sent.saturating_add(1);
@@ -160,6 +179,7 @@ impl OrderRouterCore {
         if asked_at < under_way.begun_at || under_way.sent == 0 {
             return;
         }
+        under_way.listed_at = now;
         self.sweep.told.orders_open = Some(listed);
         if listed == 0 && self.link.orders_open == Some(0) {
             self.sweep.told.emptied_after = Some(now.since(under_way.begun_at));

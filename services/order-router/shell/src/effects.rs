@@ -115,6 +115,7 @@ impl Effects<OrderRouterCore> for RouterEffects {
             "account_cancels": whole.begun,
             "account_orders_open": whole.orders_open,
             "account_emptied_after_ms": whole.emptied_after.map(DurationNs::as_ms),
+            "account_given_up": whole.is_given_up,
             "is_guarded": core.is_guarded(),
             "is_ready": core.is_ready(),
             "is_halted": core.is_halted(),

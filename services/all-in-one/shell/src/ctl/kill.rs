@@ -60,6 +60,7 @@ struct Emptying {
     begun: u64,
     open: Option<u64>,
     emptied_after_ms: Option<i64>,
+    is_given_up: bool,
 }
 
 impl Told {
@@ -124,6 +125,9 @@ async fn kill(arguments: &KillArguments, url: &str) -> Result<String> {
                      (seen here after {seen} ms); halt {kept}"
                 ));
             }
+            if now.of(is_whole).is_given_up {
+                bail!("{}: halted, but given up: the venue told no list of open orders", now.venue);
+            }
             open = (now.ours.open, now.all.open);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -170,11 +174,13 @@ async fn told(client: &mut ControlClient) -> Result<Told> {
         bail!("{} takes nothing back from a venue: ask an order router", status.service);
     };
     let emptied_after_ms = ms("emptied_after_ms");
-    let ours = Emptying { begun, open: number("orders_open"), emptied_after_ms };
+    let open = number("orders_open");
+    let ours = Emptying { begun, open, emptied_after_ms, is_given_up: false };
     let all = Emptying {
         begun: number("account_cancels").unwrap_or(0),
         open: number("account_orders_open"),
         emptied_after_ms: ms("account_emptied_after_ms"),
+        is_given_up: details.get("account_given_up").and_then(Value::as_bool).unwrap_or(false),
     };
     Ok(Told { venue: venue.to_owned(), ours, all })
 }

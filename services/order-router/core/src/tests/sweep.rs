@@ -125,6 +125,36 @@ fn it_leaves_while_the_session_is_down_and_is_confirmed_once_it_is_up() {
 }
 
 #[test]
+fn where_the_venue_lists_nothing_for_a_minute_it_is_given_up() {
+    let mut rig = Rig::ready();
+    rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
+    rig.open_orders(3_000, vec![foreign()]);
+    rig.report(4_000, VenueReport::Session { is_up: false });
+    assert!(rig.advance(62_999).account_cancels > 1);
+    assert!(!rig.driver.machine.account_cancel().is_given_up);
+    let said = rig.advance(63_000);
+    assert!(rig.driver.machine.account_cancel().is_given_up);
+    assert_eq!(told(&rig), (1, Some(1), None), "given up is not emptied");
+    let over = said.states.last().and_then(|state| state.account_cancelled.clone());
+    assert!(over.is_some(), "nor does the next run begin it again");
+    assert_eq!(rig.advance(600_000).account_cancels, 0);
+    rig.report(600_001, VenueReport::Session { is_up: true });
+    rig.open_orders(600_002, vec![]);
+    assert_eq!(told(&rig), (1, Some(1), None));
+}
+
+#[test]
+fn a_command_that_is_too_old_once_the_log_is_read_only_halts() {
+    let mut rig = Rig::new();
+    rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
+    rig.report(2_000, VenueReport::Session { is_up: true });
+    let said = rig.input(62_000, ServiceInput::CaughtUp);
+    assert_eq!(said.states[0].state, ServiceState::Halted);
+    assert_eq!(rig.advance(70_000).account_cancels, 0);
+    assert!(rig.driver.machine.account_cancel().is_given_up);
+}
+
+#[test]
 fn who_resumes_ends_it() {
     let mut rig = Rig::ready();
     rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
