@@ -18,6 +18,7 @@ use remora_domain::{IdError, ProducerId, SessionId};
 use remora_machine::ServiceCore;
 use remora_rpc::{ControlServer, Readiness, Route, RpcError};
 use remora_wire::flight::FlightHeader;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -164,6 +165,10 @@ impl Host {
         let metrics = Some(telemetry.metrics());
         let status = StatusGuard { tokens: tokens.clone(), is_plaintext_allowed };
         let http = HttpServer::start(http_listen, health.clone(), metrics, status).await?;
+        if let Some(route) = &route {
+            // Who takes orders back asks for this before anything else, also while the bus is away and no core runs.
+            health.set_details(json!({ "venue": route.venue.as_str() }));
+        }
         let (port, commands) = if is_controllable {
             let (port, commands) = ControlPort::new(service, health.clone(), route);
             (port, Some(commands))

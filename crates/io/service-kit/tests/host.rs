@@ -5,11 +5,12 @@ mod common;
 
 use common::{AwayBus, Log, Tell, TestCore, plan};
 use remora_bus::{Bus, Stream};
-use remora_domain::{Body, ControlScope, ServiceState};
-use remora_rpc::ControlClient;
+use remora_domain::{AccountId, Body, ControlScope, ServiceState};
+use remora_rpc::{ControlClient, Recorded, Route};
 use remora_service_kit::config::Config;
 use remora_service_kit::flight::{Ending, FlightReader, replay};
 use remora_service_kit::{About, Host, Inputs, Publisher};
+use remora_testkit::{account, venue};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -71,6 +72,34 @@ async fn a_service_whose_recordings_cannot_be_written_starts_and_says_so() {
     assert!(health.unready().is_empty(), "{:?}", health.unready());
     shutdown.request();
     driven.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_takes_an_account_back_that_it_routes_for_before_its_core_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::parse("demo.toml", &profile(folder.path()), []).unwrap();
+    let process = config.process();
+    let (_, _) = (config.profile(), config.section::<Gate>("risk_gate"));
+    let (process, effective) = config.finish(process).unwrap();
+    let about = About {
+        service: "test",
+        user: "test",
+        producer: "core",
+        version: "0.1.0",
+        is_controllable: true,
+        route: Some(Route { account: account(), venue: venue() }),
+        needs_market_data: false,
+    };
+    let host = Host::start(process, &effective, about).await.unwrap();
+    let details = host.health().status().details_json;
+    assert!(details.contains(r#""venue":"sim-spot""#), "{details}");
+    let uri = format!("http://{}", host.grpc_address());
+    let mut desk = ControlClient::connect(&uri, TOKEN, None).await.unwrap();
+    let kept = desk.cancel_account(&account(), None, "why", "ann").await.unwrap();
+    assert_eq!(kept, Some(Recorded::InMemory), "it waits for the core");
+    let other = AccountId::new("other").unwrap();
+    desk.cancel_account(&other, None, "why", "ann").await.unwrap_err();
+    host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,12 @@ use common::{AwayBus, Log, Number, Running, TestCore, out_message, plan};
 use remora_bus::{Bus, Stream};
 use remora_domain::{Body, ControlAction, ControlScope, Envelope, ProducerId, Timestamp};
 use remora_rpc::Recorded;
+use remora_service_kit::Clock;
 use remora_service_kit::drive::{Given, HaltLatch};
 use remora_testkit::{Producer, cancel_account, halt, resume};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Starts a service with a folder for halts.
@@ -35,7 +37,9 @@ async fn active(bus: &AwayBus, session: u64) {
 async fn give_halt(running: &Running) -> Recorded {
     let (told, kept) = oneshot::channel();
     let command = halt(ControlScope::Global);
-    running.commands.send(Given::Command { command, told: Some(told) }).await.unwrap();
+    let given_at = Instant::now();
+    let given = Given::Command { command, told: Some(told), given_at };
+    running.commands.send(given).await.unwrap();
     kept.await.unwrap()
 }
 
@@ -108,6 +112,21 @@ async fn what_took_a_whole_account_is_a_halt_after_a_kill_and_takes_nothing_more
     assert_eq!(actions(&[control.next().await]), [ControlAction::Halt]);
     let core = running.stop().await.unwrap();
     assert_eq!(core.seen.iter().filter(|seen| *seen == "Halt: a test").count(), 1);
+}
+
+#[tokio::test]
+async fn what_waited_for_the_loop_is_as_old_as_it_is() {
+    let (bus, folder) = (AwayBus::new(), tempfile::tempdir().unwrap());
+    let running = start(&bus, 1, folder.path());
+    active(&bus, 1).await;
+    let given_at = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
+    let given = Given::Command { command: cancel_account(), told: None, given_at };
+    running.commands.send(given).await.unwrap();
+    let mut control = Log::open(&bus, Stream::Control).await;
+    let published = control.next().await.header.publish_time;
+    let age = Clock::new().now().since(published).as_seconds_est();
+    assert!((9.0..60.0).contains(&age), "{age}");
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]

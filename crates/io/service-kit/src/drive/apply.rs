@@ -71,17 +71,17 @@ impl<C: ServiceCore> Runner<C> {
         self.apply(Event::Message { envelope, bytes, context });
     }
 
-    /// Takes a command an operator gave to this service directly: it works at once, and is told to everybody when the
+    /// Takes a command that was given to this service directly, then: it works at once, and is told to everybody when the
     /// bus can be reached.
     pub(super) fn command(
         &mut self,
+        given_at: Timestamp,
         command: ControlCommand,
         told: Option<oneshot::Sender<Recorded>>,
         replaces: Option<PathBuf>,
     ) {
-        let now = self.clock.now();
         let is_halt = command.action.is_halt();
-        let envelope = self.shell.wrap(now, Body::ControlCommand(command));
+        let envelope = self.shell.wrap(given_at, Body::ControlCommand(command));
         if self.tells_commands {
             let stored = self.publisher.publish_command(&envelope, is_halt);
             self.records.keep(is_halt.then_some(&envelope), stored, told, replaces);
@@ -94,13 +94,17 @@ impl<C: ServiceCore> Runner<C> {
     /// Gives the core an order to stop that comes from its own shell.
     pub(super) fn halt(&mut self, reason: &str) {
         let command = self.own_halt(reason);
-        self.command(command, None, None);
+        self.command(self.clock.now(), command, None, None);
     }
 
     /// Takes what an operator gave to this service directly.
     pub(super) fn given(&mut self, given: Given) {
         match given {
-            Given::Command { command, told } => self.command(command, told, None),
+            Given::Command { command, told, given_at } => {
+                let waited = i64::try_from(given_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
+                let waited = DurationNs::from_ns(-waited);
+                self.command(self.clock.now().saturating_add(waited), command, told, None);
+            }
             Given::Question { question, told } => {
                 let answer = self.effects.answer(self.clock.now(), &self.core, &question);
                 // Nobody may wait for it any more.
@@ -132,7 +136,7 @@ impl<C: ServiceCore> Runner<C> {
                 Some(_) | None => self.own_halt("a halt of an earlier run cannot be read"),
             };
             tracing::warn!(reason = command.reason, "halt of an earlier run still in force");
-            self.command(command, None, Some(file));
+            self.command(self.clock.now(), command, None, Some(file));
         }
         while let Some(given) = self.commands.as_mut().and_then(|queue| queue.try_recv().ok()) {
             self.given(given);

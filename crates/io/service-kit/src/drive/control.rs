@@ -3,7 +3,7 @@
 use crate::Health;
 use remora_domain::ControlCommand;
 use remora_rpc::{CommandError, ControlHandler, Question, Recorded, Route, ServiceStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands of operators that may wait for the loop; a person gives one at a time.
@@ -20,6 +20,8 @@ pub enum Given {
         command: ControlCommand,
         /// Hears how the command is kept.
         told: Option<oneshot::Sender<Recorded>>,
+        /// When it was given: a loop that still reads history takes it later, and it is as old as it is.
+        given_at: Instant,
     },
     /// Something to tell; it changes nothing and is not recorded.
     Question {
@@ -32,7 +34,7 @@ pub enum Given {
 
 impl From<ControlCommand> for Given {
     fn from(command: ControlCommand) -> Self {
-        Self::Command { command, told: None }
+        Self::Command { command, told: None, given_at: Instant::now() }
     }
 }
 
@@ -79,7 +81,7 @@ impl ControlHandler for ControlPort {
             return Err(CommandError::NotSupported { service: self.service.clone() });
         };
         let (told, kept) = oneshot::channel();
-        give(commands, Given::Command { command, told: Some(told) })?;
+        give(commands, Given::Command { command, told: Some(told), given_at: Instant::now() })?;
         // A loop that still reads history takes the command before it acts, but cannot say so yet.
         let kept = tokio::time::timeout(TOLD_WITHIN, kept).await;
         Ok(kept.ok().and_then(Result::ok).unwrap_or(Recorded::InMemory))

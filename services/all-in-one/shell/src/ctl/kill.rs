@@ -170,9 +170,11 @@ async fn told(client: &mut ControlClient) -> Result<Told> {
     let number = |key: &str| details.get(key).and_then(Value::as_u64);
     let ms = |key: &str| details.get(key).and_then(Value::as_i64);
     let venue = details.get("venue").and_then(Value::as_str);
-    let (Some(venue), Some(begun)) = (venue, number("take_backs")) else {
+    let Some(venue) = venue else {
         bail!("{} takes nothing back from a venue: ask an order router", status.service);
     };
+    // One that still reads its log has begun nothing; it takes the command before it does anything else.
+    let begun = number("take_backs").unwrap_or(0);
     let emptied_after_ms = ms("emptied_after_ms");
     let open = number("orders_open");
     let ours = Emptying { begun, open, emptied_after_ms, is_given_up: false };
