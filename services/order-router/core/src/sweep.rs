@@ -2,7 +2,7 @@
 //!
 //! In: the command of an operator who named the account. Out: the request to the venue, again with growing patience, and
 //! questions for what is open. It is over once the venue has listed none at all, in a list asked for after the command,
-//! or when somebody resumes; it is given up when the venue has listed nothing for a minute. It leaves while the session is down, too: orders of others may be what keeps it down.
+//! or when somebody resumes what it halted; it is given up when the venue has listed nothing for a minute. It leaves while the session is down, too: orders of others may be what keeps it down.
 //! Must never happen: an old command, read again after a start, that takes what a person has placed since; nor one that was
 //! given to another router.
 
@@ -48,6 +48,8 @@ pub(crate) struct Sweep {
 struct UnderWay {
     /// Which command is carried out.
     command: MessageId,
+    /// What it halted: who resumes that, and nobody else, wants orders again.
+    scope: ControlScope,
     begun_at: Timestamp,
     /// When to ask the venue again.
     again_at: Timestamp,
@@ -90,7 +92,7 @@ impl OrderRouterCore {
             }
     }
 
-    /// Begins with a fresh command; whoever resumes wants orders again, and ends it.
+    /// Begins with a fresh command; whoever resumes what it halted wants orders again, and ends it.
     pub(crate) fn begin_or_end_sweep(
         &mut self,
         now: Timestamp,
@@ -111,19 +113,19 @@ impl OrderRouterCore {
                 self.sweep.told = AccountCancel { begun, ..AccountCancel::default() };
                 self.sweep.under_way = Some(UnderWay {
                     command: command_id,
+                    scope: command.scope.clone(),
                     begun_at: now,
                     again_at: now,
                     sent: 0,
                     listed_at: now,
                 });
             }
-            ControlAction::Resume | ControlAction::Reduce if is_whole => {
-                self.sweep.under_way = None;
+            // As with halts: the resumption of another scope ends nothing.
+            ControlAction::Resume | ControlAction::Reduce => {
+                self.sweep.under_way.take_if(|under_way| under_way.scope == command.scope);
             }
             ControlAction::CancelAccount
             | ControlAction::Halt
-            | ControlAction::Resume
-            | ControlAction::Reduce
             | ControlAction::ChangeLimits
             | ControlAction::ConfirmLimits => {}
         }

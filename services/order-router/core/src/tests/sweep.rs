@@ -6,7 +6,7 @@ use remora_domain::{
     ServiceState, VenueId, VenueReport,
 };
 use remora_machine::ServiceInput;
-use remora_testkit::{Producer, account, at_ms, cancel_account, halt, request, resume};
+use remora_testkit::{Producer, account, at_ms, cancel_account, halt, request, resume, venue};
 use std::sync::Arc;
 
 fn told(rig: &Rig) -> (u64, Option<u64>, Option<DurationNs>) {
@@ -159,7 +159,12 @@ fn who_resumes_ends_it() {
     let mut rig = Rig::ready();
     rig.gate_says(2_000, Body::ControlCommand(cancel_account()));
     rig.open_orders(2_010, vec![foreign()]);
-    let said = rig.gate_says(2_020, Body::ControlCommand(resume(ControlScope::Global)));
+    for scope in [ControlScope::Venue(venue()), ControlScope::Instrument(request("x").instrument)] {
+        rig.gate_says(2_020, Body::ControlCommand(resume(scope)));
+        assert!(rig.driver.machine.is_halted(), "the halt of everything is still in force");
+    }
+    assert_eq!(rig.advance(4_020).account_cancels, 1, "and what came with it goes on");
+    let said = rig.gate_says(4_030, Body::ControlCommand(resume(ControlScope::Global)));
     assert_eq!(said.states[0].state, ServiceState::Active);
     assert_eq!(rig.advance(20_000).account_cancels, 0);
 }
