@@ -75,6 +75,9 @@ pub enum VenueCommand {
     /// leaves while no session is up, and may be said again. What becomes of our orders is reported as ever; that the
     /// others are gone shows in the next list.
     CancelAccount,
+    /// Forget the last [`Self::CancelAccount`] where it has not left yet: it is confirmed, given up, or somebody has resumed,
+    /// and people place orders.
+    ForgetCancelAccount,
     /// Ask which orders are open; answered by `VenueReport::OpenOrders`. One answer may stand for several queries.
     QueryOpenOrders {
         /// Now, by the router's clock; the answer repeats it.

@@ -113,7 +113,9 @@ pub struct KrakenTrading {
     budget: Budget,
     orders: Orders,
     cancels: VecDeque<(ClOrdId, Option<OrderId>)>,
-    /// Every order of the account is to be taken back.
+    /// Every order of the account is wanted back, as the router said last.
+    is_account_cancel_wanted: bool,
+    /// The request for that is to leave.
     is_account_cancel_due: bool,
     orders_paused_until: Timestamp,
     /// Calls that changed the venue since the last read.
@@ -156,6 +158,7 @@ impl KrakenTrading {
             budget: Budget::new(checked.tier),
             orders: Orders::default(),
             cancels: VecDeque::new(),
+            is_account_cancel_wanted: false,
             is_account_cancel_due: false,
             orders_paused_until: Timestamp::EPOCH,
             acts_in_row: 0,
@@ -195,7 +198,8 @@ impl KrakenTrading {
             VenueCommand::Cancel { cl_ord_id, order_id } => {
                 self.cancel(now, cl_ord_id, order_id, out);
             }
-            VenueCommand::CancelAccount => self.want_account_cancel(),
+            VenueCommand::CancelAccount => self.want_account_cancel(true),
+            VenueCommand::ForgetCancelAccount => self.want_account_cancel(false),
             // One that was asked before the session went down is asked again when it is up.
             VenueCommand::QueryOpenOrders { .. } if !self.is_up => {}
             VenueCommand::QueryOpenOrders { asked_at } => self.settle.owe(asked_at),

@@ -90,6 +90,8 @@ impl PaperVenue {
                 (self.config.cancel_latency, Arrival::Cancel(cl_ord_id))
             }
             VenueCommand::CancelAccount => (self.config.cancel_latency, Arrival::CancelAccount),
+            // What was asked for has left.
+            VenueCommand::ForgetCancelAccount => return,
             VenueCommand::QueryOpenOrders { asked_at } => {
                 (self.config.order_latency, Arrival::QueryOpenOrders { asked_at })
             }

@@ -62,6 +62,7 @@ impl LocalCodec for RouterOutput {
             }
             Self::Venue(VenueCommand::QueryAccount) => to.tag(5),
             Self::Venue(VenueCommand::CancelAccount) => to.tag(6),
+            Self::Venue(VenueCommand::ForgetCancelAccount) => to.tag(7),
         }
     }
 

@@ -94,7 +94,7 @@ impl OrderRouterCore {
             return;
         }
         self.halts.obey(&self.config.venue, command);
-        self.begin_or_end_sweep(now, header, command);
+        self.begin_or_end_sweep(now, header, command, out);
         if self.link.is_caught_up {
             self.keep_sweeping(now, out);
             self.take_back(now, out);

@@ -98,6 +98,7 @@ impl OrderRouterCore {
         now: Timestamp,
         header: &Header,
         command: &ControlCommand,
+        out: &mut Out,
     ) {
         let is_whole = self.is_whole(command);
         let age = now.since(header.publish_time);
@@ -122,7 +123,9 @@ impl OrderRouterCore {
             }
             // As with halts: the resumption of another scope ends nothing.
             ControlAction::Resume | ControlAction::Reduce => {
-                self.sweep.under_way.take_if(|under_way| under_way.scope == command.scope);
+                let ended = &mut self.sweep.under_way;
+                let ended = ended.take_if(|under_way| under_way.scope == command.scope);
+                ended.iter().for_each(|under_way| forget(under_way, out));
             }
             ControlAction::CancelAccount
             | ControlAction::Halt
@@ -196,8 +199,16 @@ impl OrderRouterCore {
     /// Ends it, and publishes that: a run that starts within a minute would carry the command out once more.
     fn end_sweep(&mut self, now: Timestamp, out: &mut Out) {
         if let Some(under_way) = self.sweep.under_way.take() {
+            forget(&under_way, out);
             self.sweep.over = Some(under_way.command);
             self.publish_state(now, None, out);
         }
+    }
+}
+
+/// Tells the venue's session that what may wait there is not wanted any more.
+fn forget(under_way: &UnderWay, out: &mut Out) {
+    if under_way.sent > 0 {
+        out.push(ServiceOutput::Local(RouterOutput::Venue(VenueCommand::ForgetCancelAccount)));
     }
 }

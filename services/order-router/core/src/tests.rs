@@ -37,6 +37,7 @@ pub(crate) struct Said {
     pub(crate) submits: Vec<ClOrdId>,
     pub(crate) cancels: Vec<ClOrdId>,
     pub(crate) account_cancels: usize,
+    pub(crate) account_cancels_forgotten: usize,
     pub(crate) queries: usize,
     pub(crate) asked_at: Option<Timestamp>,
     pub(crate) account_queries: usize,
@@ -53,6 +54,7 @@ impl Said {
             && self.submits.is_empty()
             && self.cancels.is_empty()
             && self.account_cancels == 0
+            && self.account_cancels_forgotten == 0
             && self.queries == 0
             && self.faults == 0
     }
@@ -74,6 +76,7 @@ impl Said {
                     }
                     VenueCommand::Cancel { cl_ord_id, .. } => said.cancels.push(cl_ord_id),
                     VenueCommand::CancelAccount => said.account_cancels += 1,
+                    VenueCommand::ForgetCancelAccount => said.account_cancels_forgotten += 1,
                     VenueCommand::QueryOpenOrders { asked_at } => {
                         said.queries += 1;
                         said.asked_at = Some(asked_at);

@@ -261,6 +261,7 @@ impl Traces {
             VenueCommand::Submit(order) => (&order.request().cl_ord_id, Some(order.request().qty)),
             VenueCommand::Cancel { cl_ord_id, order_id: _ } => (cl_ord_id, None),
             VenueCommand::CancelAccount
+            | VenueCommand::ForgetCancelAccount
             | VenueCommand::QueryOpenOrders { .. }
             | VenueCommand::QueryAccount => return,
         };

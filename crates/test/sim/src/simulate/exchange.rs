@@ -169,6 +169,7 @@ impl Exchange {
             }
             VenueCommand::Cancel { .. }
             | VenueCommand::CancelAccount
+            | VenueCommand::ForgetCancelAccount
             | VenueCommand::QueryOpenOrders { .. }
             | VenueCommand::QueryAccount => None,
         };

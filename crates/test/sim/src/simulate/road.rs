@@ -146,6 +146,8 @@ impl World {
                 is_cancel = true;
                 self.note("order-router takes back every order of the account".to_owned());
             }
+            // This session keeps nothing back: what was asked for has left, or is lost.
+            VenueCommand::ForgetCancelAccount => return,
             VenueCommand::QueryOpenOrders { .. } | VenueCommand::QueryAccount => {}
         }
         let is_query =

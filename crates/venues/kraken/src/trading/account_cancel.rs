@@ -2,7 +2,8 @@
 //!
 //! It goes before everything else that changes the venue, waits for no budget, and leaves while orders of others keep the
 //! session down. A list is asked for after it in any case: only that tells what it did. It is not repeated from here
-//! unless it provably did nothing: whoever asked for it looks at the list and asks again.
+//! unless it provably did nothing: whoever asked for it looks at the list and asks again. What waits here, for a call
+//! under way or another token, leaves no more once it is not wanted any more: people have placed orders since.
 //! Source: Kraken Spot REST reference, "Cancel All Orders"; WebSocket v2 reference, `cancel_all` (checked June 2026).
 
 use super::KrakenTrading;
@@ -17,9 +18,10 @@ use remora_domain::Timestamp;
 use remora_venue_api::ProblemKind;
 
 impl KrakenTrading {
-    pub(super) const fn want_account_cancel(&mut self) {
-        self.is_account_cancel_due =
-            matches!(self.phase, Phase::Running { .. } | Phase::Stopping { .. });
+    pub(super) const fn want_account_cancel(&mut self, is_wanted: bool) {
+        let is_open = matches!(self.phase, Phase::Running { .. } | Phase::Stopping { .. });
+        self.is_account_cancel_wanted = is_wanted && is_open;
+        self.is_account_cancel_due = self.is_account_cancel_wanted;
     }
 
     /// Sends it, unless a call with a smaller nonce is on its way.
@@ -56,7 +58,7 @@ impl KrakenTrading {
             (Outcome::Good(_), _) => None,
             // Nothing was done: the token is no good. Another way, or the next token, is.
             (Outcome::Refused(_), Some(Meaning::Session)) => {
-                self.is_account_cancel_due = true;
+                self.is_account_cancel_due = self.is_account_cancel_wanted;
                 None
             }
             (Outcome::Refused(text), _) => Some(format!("refused: {}", self.scrubbed(text))),

@@ -38,7 +38,7 @@ fn the_whole_account_is_asked_for_until_the_venue_lists_no_order_of_anybody() {
     assert_eq!(rig.driver.machine.counters().foreign_open, 1);
     assert_eq!(rig.driver.machine.taken_back().1, Some(0), "ours are gone");
     assert_eq!(rig.advance(6_040).account_cancels, 1);
-    rig.open_orders(6_050, vec![]);
+    assert_eq!(rig.open_orders(6_050, vec![]).account_cancels_forgotten, 1);
     assert_eq!(told(&rig), (1, Some(0), Some(DurationNs::from_ms(4_040))));
     assert_eq!(rig.advance(20_000).account_cancels, 0, "what is confirmed is not asked again");
 }
@@ -135,6 +135,7 @@ fn where_the_venue_lists_nothing_for_a_minute_it_is_given_up() {
     let said = rig.advance(63_000);
     assert!(rig.driver.machine.account_cancel().is_given_up);
     assert_eq!(told(&rig), (1, Some(1), None), "given up is not emptied");
+    assert_eq!(said.account_cancels_forgotten, 1);
     let over = said.states.last().and_then(|state| state.account_cancelled.clone());
     assert!(over.is_some(), "nor does the next run begin it again");
     assert_eq!(rig.advance(600_000).account_cancels, 0);
@@ -166,6 +167,7 @@ fn who_resumes_ends_it() {
     assert_eq!(rig.advance(4_020).account_cancels, 1, "and what came with it goes on");
     let said = rig.gate_says(4_030, Body::ControlCommand(resume(ControlScope::Global)));
     assert_eq!(said.states[0].state, ServiceState::Active);
+    assert_eq!(said.account_cancels_forgotten, 1, "one that waits in the session leaves no more");
     assert_eq!(rig.advance(20_000).account_cancels, 0);
 }
 

@@ -209,6 +209,23 @@ fn open_orders_of_others_that_cannot_be_read_are_told() {
 }
 
 #[test]
+fn taking_the_whole_account_back_leaves_no_more_once_it_is_not_wanted() {
+    for (is_forgotten, left) in [(false, 0), (true, 1)] {
+        let options = Options { is_rest_only: true, ..Options::of_seed(53) };
+        let mut world = World::ready(Options { dead_man: DeadMan::Off, ..options });
+        world.other_client("AddOrder", OTHERS_ORDER);
+        // It waits for a call that is under way.
+        world.session_input(VenueInput::Command(VenueCommand::QueryAccount));
+        world.session_input(VenueInput::Command(VenueCommand::CancelAccount));
+        if is_forgotten {
+            world.session_input(VenueInput::Command(VenueCommand::ForgetCancelAccount));
+        }
+        world.quiet(DurationNs::from_s(10));
+        assert_eq!(world.server.desk().open_orders(world.trader()).count(), left);
+    }
+}
+
+#[test]
 fn taking_the_whole_account_back_may_get_lost_and_is_asked_for_again() {
     for mut world in both(51, |options| options.dead_man = DeadMan::Off) {
         for method in ["cancel_all", "CancelAll"] {
