@@ -64,6 +64,16 @@ pub struct ControlCommand {
     pub account: Option<NamedAccount>,
 }
 
+impl ControlCommand {
+    /// Tells whether it is about what is done for an account: all are, but one that takes back the orders of another, or of
+    /// none that was named.
+    #[must_use]
+    pub fn concerns(&self, account: &AccountId) -> bool {
+        self.action != ControlAction::CancelAccount
+            || self.account.as_ref().is_some_and(|named| named.id == *account)
+    }
+}
+
 /// Is the account that loses every order, as a person named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedAccount {

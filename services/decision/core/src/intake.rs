@@ -89,7 +89,8 @@ impl DecisionCore {
                 )
             }
             Body::ControlCommand(command) => {
-                Concerned::all_if(self.facts.set_command(header, command))
+                let is_ours = command.concerns(&self.config.account);
+                Concerned::all_if(is_ours && self.facts.set_command(header, command))
             }
             Body::ControlState(state) => {
                 if state.account != self.config.account {

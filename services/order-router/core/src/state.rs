@@ -89,7 +89,7 @@ impl OrderRouterCore {
         if !self.commands_seen.insert(header.message_id()) {
             return;
         }
-        if command.action == ControlAction::CancelAccount && !self.is_named(command) {
+        if !command.concerns(&self.config.account) {
             add(&mut self.counters.not_ours);
             return;
         }

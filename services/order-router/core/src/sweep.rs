@@ -73,11 +73,6 @@ impl OrderRouterCore {
         self.sweep.told
     }
 
-    /// Tells whether a command names our account.
-    pub(crate) fn is_named(&self, command: &ControlCommand) -> bool {
-        command.account.as_ref().is_some_and(|account| account.id == self.config.account)
-    }
-
     /// Tells whether a command is about all that this router routes. One that was given to another router takes nothing
     /// back here: it only halts.
     fn is_whole(&self, command: &ControlCommand) -> bool {

@@ -84,6 +84,9 @@ impl RiskGateCore {
         command: &ControlCommand,
         out: &mut Out,
     ) {
+        if !command.concerns(&self.facts.config.account) {
+            return;
+        }
         match command.action {
             ControlAction::Halt
             | ControlAction::CancelAccount

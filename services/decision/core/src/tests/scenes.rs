@@ -404,6 +404,12 @@ fn a_halt_of_any_scope_that_covers_the_pair_takes_everything_back() {
 #[test]
 fn where_the_whole_account_is_cancelled_nothing_is_asked_for() {
     let (mut scene, _) = standing();
+    let other = remora_domain::NamedAccount { id: "other".parse().unwrap(), venue: None };
+    for account in [Some(other), None] {
+        let command = remora_domain::ControlCommand { account, ..remora_testkit::cancel_account() };
+        scene.tell(Body::ControlCommand(command));
+        assert_eq!(scene.cancels(), [], "another account is nothing to this one");
+    }
     scene.tell(Body::ControlCommand(remora_testkit::cancel_account()));
     assert_eq!(scene.cancels().len(), 2);
     scene.pass(300);

@@ -2,13 +2,14 @@
 
 use crate::harness::{Gate, answer_of, config, states};
 use remora_domain::{
-    Body, ControlScope, OrderRequest, Qty, RefusalReason as Why, ServiceState, Side,
+    Body, ControlCommand, ControlScope, NamedAccount, OrderRequest, Qty, RefusalReason as Why,
+    ServiceState, Side,
 };
 use remora_machine::{ServiceCore, ServiceInput};
 use remora_risk_gate_core::RiskGateConfig;
 use remora_testkit::{
-    Producer, approval, balances, book, cancelled, halt, instrument, key, published, qty, request,
-    router_ready, usd,
+    Producer, approval, balances, book, cancel_account, cancelled, halt, instrument, key,
+    published, qty, request, router_ready, usd,
 };
 
 fn eth(id: &str) -> OrderRequest {
@@ -27,6 +28,18 @@ fn a_router_may_be_silent_as_long_as_the_limit_and_no_longer() {
     assert_eq!(no.value, "order-router-sim-0 is silent");
     gate.router_lives();
     gate.approved(&request("a-3"));
+}
+
+#[test]
+fn taking_another_account_back_halts_nothing_here() {
+    let mut gate = Gate::ready(config());
+    let other = NamedAccount { id: "other".parse().unwrap(), venue: None };
+    for account in [Some(other), None] {
+        gate.command(ControlCommand { account, ..cancel_account() });
+    }
+    gate.approved(&request("a-1"));
+    gate.command(cancel_account());
+    gate.refused(&request("a-2"), Why::Halted);
 }
 
 #[test]
