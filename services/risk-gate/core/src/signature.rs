@@ -45,11 +45,15 @@ impl RiskGateSettings {
     fn bytes(&self, account: &AccountId) -> Option<Vec<u8>> {
         let mut table = self.to_table().ok()?;
         table.remove(SIGNATURE);
-        let mut out = Vec::with_capacity(4_096);
-        put_text(&mut out, account.as_str());
-        put_table(&mut out, &table);
-        Some(out)
+        Some(written(account, &table))
     }
+}
+
+fn written(account: &AccountId, table: &toml::Table) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4_096);
+    put_text(&mut out, account.as_str());
+    put_table(&mut out, table);
+    out
 }
 
 impl RiskGateConfig {
@@ -161,6 +165,18 @@ mod tests {
     use remora_testkit::{account, usd};
 
     const SOUND: &str = include_str!("../tests/gate/sound.toml");
+    /// Account, then the table: for each a letter of its kind, lengths and counts in 8 bytes.
+    const GOLDEN_BYTES: &str = "\
+        00000000000000057061706572740000000000000005000000000000000562617365737300000000\
+        000000020000000000000003425443000000000000000345544800000000000000166f726465725f\
+        6e6f74696f6e616c5f7573645f6d61786100000000000000053630302e3500000000000000057061\
+        69727374000000000000000100000000000000074254432d55534474000000000000000100000000\
+        000000046d6f64656e0000000000000006737472696374000000000000001172616973696e675f6e\
+        656564735f74776f6201000000000000000776657273696f6e690000000000000007";
+    /// Over the same, by the key of 32 bytes of 3.
+    const GOLDEN_SIGNATURE: &str = "\
+        843010af6a2645c63acdb4eb37fc492fb39f1d3f125227e009e92edb3a12db4b\
+        1d9cea3aaa41204131198cf6be9434b8c126f3f133a6eee1f12321db2cfe6d06";
 
     fn of(text: &str) -> RiskGateSettings {
         toml::from_str(text).unwrap()
@@ -178,6 +194,18 @@ mod tests {
         let signature = settings.sign(&account(), signer).unwrap().to_string();
         let settings = RiskGateSettings { limits_signature: Some(signature), ..settings };
         settings.validate(&account(), &usd(&[])).unwrap()
+    }
+
+    /// Signatures that people have made must go on to fit: whoever changes these bytes makes every signed profile, and every
+    /// signed change in a log, invalid. A small document of every kind of value stands for all, because limits are added.
+    #[test]
+    fn what_is_signed_is_written_as_it_always_was() {
+        let table = "version = 7\norder_notional_usd_max = \"600.50\"\nraising_needs_two = true\n\
+                     bases = [\"ETH\", \"BTC\"]\n[pairs.\"BTC-USD\"]\nmode = \"strict\"\n";
+        let bytes = written(&account(), &toml::from_str(table).unwrap());
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, GOLDEN_BYTES);
+        assert_eq!(owner().sign_limits(&bytes).to_string(), GOLDEN_SIGNATURE);
     }
 
     #[test]
