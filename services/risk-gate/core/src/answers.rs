@@ -128,10 +128,13 @@ impl RiskGateCore {
             let newer = format!("limits of version {version} were asked for, these are {in_force}");
             self.facts.limits_fault = Some(newer);
         }
-        if !self.is_caught_up && outcome.as_ref().is_err_and(LimitsError::is_signature) {
+        if outcome.as_ref().is_err_and(LimitsError::is_signature) {
             let unsigned =
                 format!("limits of version {version} were recorded, not signed as wanted");
-            self.facts.limits_unsigned = Some(unsigned);
+            match self.is_caught_up {
+                false => self.facts.limits_unsigned = Some(unsigned),
+                true => self.facts.limits_refused = Some(unsigned),
+            }
         }
         if outcome == Ok(LimitsOutcome::InForce) {
             self.facts.revalue_all(now);

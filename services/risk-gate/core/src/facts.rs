@@ -211,6 +211,8 @@ pub(crate) struct Facts {
     pub(crate) limits_fault: Option<String>,
     /// A change in the log that lacks the signature that is wanted now: it may have been in force under another key.
     pub(crate) limits_unsigned: Option<String>,
+    /// One that came without it while the gate worked: the next start reads it, and cannot know that it was never in force.
+    pub(crate) limits_refused: Option<String>,
     pub(crate) liveness: Liveness,
     pub(crate) is_stopping: bool,
 }
@@ -241,6 +243,7 @@ impl Facts {
             waiting: None,
             limits_fault: None,
             limits_unsigned: None,
+            limits_refused: None,
         }
     }
 

@@ -188,6 +188,7 @@ impl Facts {
     fn enforce(&mut self, made: RiskGateConfig) {
         self.waiting = None;
         self.limits_unsigned = None;
+        self.limits_refused = None;
         self.rate.resize(made.orders_per_window_max, made.order_window);
         self.cancels.resize(made.cancels_per_window_max.saturating_add(1), made.order_window);
         self.config = made;

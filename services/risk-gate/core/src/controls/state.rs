@@ -112,5 +112,13 @@ pub(super) fn limits_in_force<'a>(ask: &'a Ask<'a>) -> Result<Reading<'a>, Denia
         Some(_) => "the newest recorded, not run out, signed",
         None => "the newest recorded, not run out",
     };
-    Ok(Reading::is(format!("version {}, {}", config.version, config.signed_words()), want))
+    let value = format!("version {}, {}", config.version, config.signed_words());
+    let value = match &ask.facts.limits_refused {
+        None => value,
+        Some(refused) => format!(
+            "{value}; {refused}: refused, and the next start approves nothing until a signed \
+             profile of that version stands for it"
+        ),
+    };
+    Ok(Reading::is(value, want))
 }

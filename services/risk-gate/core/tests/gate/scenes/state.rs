@@ -142,6 +142,11 @@ fn limits_are_signed() {
         gate.command(of(&change));
         let last = gate.driver.machine.status().limits_last;
         assert!(matches!(last, Some((2, Err(LimitsError::Unsound { .. })))), "{last:?}");
+        // What the next start will do shows now, not only then.
+        assert!(said(&gate).starts_with("version 1, ") && said(&gate).contains("next start"));
+        let mut next = gate.restarted(checked(&settings).wanting(key).unwrap(), 2);
+        next.caught_up();
+        assert_eq!(said(&next), "limits of version 2 were recorded, not signed as wanted");
     }
     gate.approved(&OrderRequest { cl_ord_id: request("a-4").cl_ord_id, ..tight.clone() });
     let signature = after.sign(&account(), &owner).unwrap();
@@ -149,7 +154,7 @@ fn limits_are_signed() {
     gate.command(of(&change));
     let last = gate.driver.machine.status().limits_last;
     assert_eq!(last, Some((2, Ok(LimitsOutcome::InForce))));
-    assert!(said(&gate).starts_with("version 2, signed by "));
+    assert!(said(&gate).starts_with("version 2, signed by ") && !said(&gate).contains(';'));
     gate.refused(
         &OrderRequest { cl_ord_id: request("a-5").cl_ord_id, ..tight },
         Why::NotionalAboveMax,
