@@ -166,7 +166,7 @@ impl RowSet {
 mod tests {
     use super::*;
     use remora_domain::{Body, ControlScope};
-    use remora_testkit::{Producer, at_ms, halt, instrument, request};
+    use remora_testkit::{Producer, at_ms, cancel_account, halt, instrument, request};
 
     #[test]
     fn a_row_has_one_cell_of_the_right_kind_for_every_column() {
@@ -201,6 +201,28 @@ mod tests {
         huge.header.sequence = u64::MAX;
         let error = RowSet::of([&huge]).unwrap_err();
         assert!(matches!(error.cause, RowProblem::Range { column: "sequence", .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_command_is_kept_with_the_account_whose_every_order_it_takes_back() {
+        let mut command = cancel_account();
+        let mut row = |at: Option<&str>| {
+            let venue = at.map(|venue| venue.parse().unwrap());
+            command.account.as_mut().unwrap().venue = venue;
+            let body = Body::ControlCommand(command.clone());
+            let set = RowSet::of([&*Producer::new("shell", 2).wrap(at_ms(5), body)]).unwrap();
+            let (table, rows) = set.iter().next().unwrap();
+            let cell = |name| {
+                let place = table.columns().position(|column| column.name == name).unwrap();
+                rows[0][place].clone()
+            };
+            ["action", "account", "venue"].map(cell)
+        };
+        let text = |text: &str| Cell::Text(Some(text.to_owned()));
+        let [action, account] = ["cancel_account", remora_testkit::account().as_str()].map(text);
+        let here = [action.clone(), account.clone(), text("kraken-spot")];
+        assert_eq!(row(Some("kraken-spot")), here);
+        assert_eq!(row(None), [action, account, Cell::Text(None)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Cell, Column, ColumnKind, RowProblem, RowSet, Table, cell, words};
 use remora_domain::{
     AccountBreak, AccountFees, Balance, Balances, Bar, Body, ControlCommand, ControlState,
     DecisionRecord, Envelope, Fill, Header, HourPattern, Instrument, InstrumentKey, Lead,
-    OrderApproval, OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore,
+    NamedAccount, OrderApproval, OrderCancel, OrderEvent, OrderRefusal, OrderRequest, PairScore,
     PositionSnapshot, Universe,
 };
 use rust_decimal::Decimal;
@@ -286,7 +286,7 @@ table!(DECISION_RECORDS = "decision_records", decision_cells(m: &DecisionRecord)
     ask_offset_est: est_opt = m.ask_offset_est;
 });
 
-// A row holds either a command or a state.
+// A row holds either a command or a state. Account and venue of a command are those whose every order it takes back.
 table!(CONTROL_EVENTS = "control_events",
     control_cells(word: &str, command: Option<&ControlCommand>, state: Option<&ControlState>) {
     kind: text = word;
@@ -294,8 +294,9 @@ table!(CONTROL_EVENTS = "control_events",
     scope: text_opt = command.map(|m| words::scope(&m.scope));
     actor: text_opt = command.map(|m| &m.actor);
     service: text_opt = state.map(|m| &m.service);
-    account: text_opt = state.map(|m| &m.account);
-    venue: text_opt = state.and_then(|m| m.venue.as_ref());
+    account: text_opt = state.map(|m| &m.account).or(named(command).map(|named| &named.id));
+    venue: text_opt =
+        state.map_or(named(command).and_then(|named| named.venue.as_ref()), |m| m.venue.as_ref());
     state: text_opt = state.map(|m| words::service_state(m.state));
     epoch: count_opt = state.map(|m| m.epoch);
     halted: text_opt = state.map(halted);
@@ -378,6 +379,11 @@ pub(super) fn add_rows(set: &mut RowSet, message: &Envelope) -> Result<(), RowPr
 /// Writes 24 factors, midnight first, with commas.
 fn factors(factors: &[f64]) -> String {
     factors.iter().map(f64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Gives whose every order a command takes back, if it does.
+fn named(command: Option<&ControlCommand>) -> Option<&NamedAccount> {
+    command.and_then(|command| command.account.as_ref())
 }
 
 fn halted(state: &ControlState) -> String {
