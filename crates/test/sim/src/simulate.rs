@@ -37,6 +37,7 @@ mod process;
 mod road;
 mod seat;
 mod snapshots;
+mod taking;
 mod trace;
 mod upset;
 mod verdict;

@@ -175,6 +175,7 @@ impl World {
     /// Appends to a stream, and wakes those who read it.
     pub(super) fn append(&mut self, stream: Stream, message: Arc<Envelope>) {
         self.checks.stored(self.now, &message);
+        self.taking.stored(&message);
         self.road.heard_of(&message);
         let subject = Subject::of(&message);
         let kind = subject.kind;

@@ -42,6 +42,8 @@ pub enum Rule {
     SentOnlyWhileAllowed,
     /// After a halt of everything nothing of ours is open.
     HaltsEnd,
+    /// After a command to take back the whole account the exchange lists none at all, unless the session was away.
+    AccountIsTakenBack,
     /// After quiet our books are the exchange's.
     BooksAgree,
     /// After quiet no order is open at the exchange that we hold for ended, or do not know.

@@ -71,6 +71,10 @@ pub(super) enum Fault {
     Limits { pair: u64, total: u64 },
     /// Somebody who has got at the bus publishes the next approval with another price before the true one.
     Forgery,
+    /// An operator takes back the whole account, in which somebody else has an order, and resumes later.
+    CancelAccount { lasts: DurationNs },
+    /// Somebody else places an order in our account.
+    Stranger,
 }
 
 impl Fault {
@@ -106,7 +110,8 @@ impl Fault {
             Self::HaltPair { .. } => FaultKind::HaltPair,
             Self::Limits { .. } => FaultKind::Limits,
             Self::Forgery => FaultKind::Forgery,
-            Self::Open | Self::Resume(_) => return None,
+            Self::CancelAccount { .. } => FaultKind::CancelAccount,
+            Self::Open | Self::Resume(_) | Self::Stranger => return None,
         })
     }
 }

@@ -73,6 +73,8 @@ pub enum FaultKind {
     Limits,
     /// An altered approval is published.
     Forgery,
+    /// An operator takes back the whole account, in which somebody else has an order.
+    CancelAccount,
 }
 
 impl FaultKind {
@@ -111,6 +113,7 @@ impl FaultKind {
         Self::Reduce,
         Self::Limits,
         Self::Forgery,
+        Self::CancelAccount,
     ];
 
     /// Gives the name on the command line.
@@ -150,6 +153,7 @@ impl FaultKind {
             Self::Reduce => "reduce",
             Self::Limits => "limits",
             Self::Forgery => "forgery",
+            Self::CancelAccount => "cancel-account",
         }
     }
 

@@ -24,6 +24,9 @@ impl World {
             }
             self.count(FaultKind::WrongBalances);
         }
+        if let VenueReport::OpenOrders { orders, .. } = report {
+            orders.extend(self.taking.stranger().cloned());
+        }
         if let VenueReport::OpenOrders { orders, .. } = report
             && self.now < self.road.foreign_until
             && let Some(instrument) = self.listed.first().map(|one| one.key.clone())

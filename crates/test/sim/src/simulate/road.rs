@@ -5,6 +5,7 @@
 //! before it tells a list of open orders, and takes what the log says as told: as the real session does.
 
 use super::actor::{Input, LocalIn};
+use super::checks::Rule;
 use super::feed::CONN;
 use super::kinds::FaultKind;
 use super::seat::Seat;
@@ -100,6 +101,20 @@ impl World {
         self.tell_router(VenueReport::Session { is_up: true });
     }
 
+    /// Looks whether what was to be taken back is gone; anything that is in the router's way gives it more time.
+    pub(super) fn judge_taking(&mut self) {
+        let now = self.now;
+        let is_served = self
+            .process(Seat::OrderRouter)
+            .is_some_and(|one| one.is_caught_up && !one.is_paused(now) && !one.is_cut(now));
+        let road = &self.road;
+        let is_lossy = now < road.requests_lost_until.max(road.answers_lost_until);
+        let is_disturbed = !is_served || !road.is_alive || !road.is_up || is_lossy;
+        if let Some(detail) = self.taking.judge(now, is_disturbed) {
+            self.checks.breach(now, Rule::AccountIsTakenBack, None, detail);
+        }
+    }
+
     fn is_router_paused(&self) -> bool {
         self.process(Seat::OrderRouter).is_some_and(|process| process.is_paused(self.now))
     }
@@ -144,6 +159,9 @@ impl World {
             }
             VenueCommand::CancelAccount => {
                 is_cancel = true;
+                if let Some(detail) = self.taking.asked(self.now) {
+                    self.checks.breach(self.now, Rule::ForeignOrdersAreLeft, None, detail);
+                }
                 self.note("order-router takes back every order of the account".to_owned());
             }
             // This session keeps nothing back: what was asked for has left, or is lost.
@@ -173,6 +191,9 @@ impl World {
         // Bytes of a broken connection may have arrived before it broke.
         if conn != self.road.conn && self.is_drawn(LOST_PPM) {
             return self.note("a command is lost with its connection".to_owned());
+        }
+        if matches!(command, VenueCommand::CancelAccount) {
+            self.taking.taken();
         }
         self.exchange.command(self.now, command);
     }

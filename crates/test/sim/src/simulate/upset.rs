@@ -7,7 +7,7 @@ use super::seat::Seat;
 use super::world::{Event, World};
 use remora_domain::{
     Body, ControlAction, ControlCommand, ControlScope, DurationNs, Envelope, Header, LimitsChange,
-    Price, SessionId, SystemStatus, Timestamp,
+    NamedAccount, OpenOrder, OrderId, Price, Qty, SessionId, Side, SystemStatus, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,14 +75,38 @@ impl World {
             }
             Fault::WrongBalances { lasts } => self.road.balances_wrong_until = until(lasts),
             Fault::ForeignOrders { lasts } => self.road.foreign_until = until(lasts),
-            Fault::HaltPair { pair, lasts } => {
-                if let Some(one) = self.listed.get(pair) {
-                    self.halt(ControlScope::Instrument(one.key.clone()), lasts);
-                }
-            }
+            Fault::HaltPair { pair, lasts } => self.halt_pair(pair, lasts),
             Fault::Resume(scope) => self.command(ControlAction::Resume, scope, None),
             Fault::Limits { pair, total } => self.change_limits(pair, total),
             Fault::Forgery => self.forges = true,
+            Fault::CancelAccount { lasts } => self.cancel_account(lasts),
+            Fault::Stranger => self.place_for_another(),
+        }
+    }
+
+    /// Takes back the whole account, in which somebody else has an order, and places another one for him afterwards: that
+    /// one is left alone.
+    fn cancel_account(&mut self, lasts: DurationNs) {
+        self.place_for_another();
+        let account = Some(NamedAccount { id: self.plan.router.account.clone(), venue: None });
+        let (action, limits) = (ControlAction::CancelAccount, None);
+        self.say_command(ControlCommand {
+            account,
+            ..operators(action, ControlScope::Global, limits)
+        });
+        self.post(lasts, Event::Fault(Fault::Resume(ControlScope::Global)));
+        self.post(lasts.saturating_add(DurationNs::from_s(2)), Event::Fault(Fault::Stranger));
+    }
+
+    fn place_for_another(&mut self) {
+        if let Some(instrument) = self.listed.first().map(|one| one.key.clone())
+            && let (Ok(order_id), Ok(price), Ok(order_qty)) =
+                (OrderId::new("STRANGER-1"), Price::parse("1"), Qty::parse("1"))
+        {
+            let (cl_ord_id, side, cum_qty) = (None, Side::Buy, Qty::ZERO);
+            let order =
+                OpenOrder { cl_ord_id, order_id, instrument, side, price, order_qty, cum_qty };
+            self.taking.place(self.now, order);
         }
     }
 
@@ -218,6 +242,12 @@ impl World {
         self.halt(scope, lasts);
     }
 
+    fn halt_pair(&mut self, pair: usize, lasts: DurationNs) {
+        if let Some(one) = self.listed.get(pair) {
+            self.halt(ControlScope::Instrument(one.key.clone()), lasts);
+        }
+    }
+
     fn halt(&mut self, scope: ControlScope, lasts: DurationNs) {
         self.command(ControlAction::Halt, scope.clone(), None);
         self.post(lasts, Event::Fault(Fault::Resume(scope)));
@@ -243,14 +273,11 @@ impl World {
         scope: ControlScope,
         limits: Option<LimitsChange>,
     ) {
-        let body = Body::ControlCommand(ControlCommand {
-            action,
-            scope,
-            actor: "operator".to_owned(),
-            reason: "the simulation".to_owned(),
-            limits,
-            account: None,
-        });
+        self.say_command(operators(action, scope, limits));
+    }
+
+    fn say_command(&mut self, command: ControlCommand) {
+        let body = Body::ControlCommand(command);
         let message = Arc::new(self.operator.wrap(self.now, body));
         self.operator_at = self.operator_at.max(self.now.saturating_add(DurationNs::from_ms(2)));
         self.post_at(self.operator_at, Event::Tell(message));
@@ -325,4 +352,14 @@ impl World {
             self.command(ControlAction::Resume, scope, None);
         }
     }
+}
+
+/// Makes a command of an operator.
+fn operators(
+    action: ControlAction,
+    scope: ControlScope,
+    limits: Option<LimitsChange>,
+) -> ControlCommand {
+    let (actor, reason) = ("operator".to_owned(), "the simulation".to_owned());
+    ControlCommand { action, scope, actor, reason, limits, account: None }
 }

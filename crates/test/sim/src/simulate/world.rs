@@ -21,6 +21,7 @@ use super::process::Process;
 use super::road::{FeedRoad, PrivateRoad};
 use super::seat::Seat;
 use super::snapshots::Snapshots;
+use super::taking::{self, Taking};
 use super::trace::Trace;
 use crate::plan::{Plan, VenuePlan};
 use remora_approval::{Signer, Verifier};
@@ -79,6 +80,7 @@ pub(super) struct World {
     pub(super) operator_at: Timestamp,
     pub(super) limits_version: u64,
     pub(super) forges: bool,
+    pub(super) taking: Taking,
     pub(super) leases: Leases,
     pub(super) checks: Checks,
     pub(super) trace: Trace,
@@ -105,6 +107,7 @@ impl World {
         // Drawn apart, so that a shorter run begins like a longer one.
         let mut fates = SplitMix64::new(random.next_u64());
         let mut faults = schedule(&mut fates, faults_from, quiet_at, pairs);
+        faults.extend(taking::schedule(seed, faults_from, quiet_at));
         faults.retain(|(_, fault)| fault.kind().is_none_or(|kind| kinds.has(kind)));
         let leases = Leases::of(seed);
         leases.turn(seed, kinds, &mut faults);
@@ -131,6 +134,7 @@ impl World {
             operator_at: START,
             limits_version: plan.gate.version,
             forges: false,
+            taking: Taking::default(),
             checks: Checks::new(plan.gate.clone(), leases.is_on),
             leases,
             trace: Trace::new(),
@@ -189,6 +193,7 @@ impl World {
         }
         self.fetch_reports();
         self.checks.halted(self.now, &self.exchange.open);
+        self.judge_taking();
         true
     }
 
@@ -309,6 +314,9 @@ impl World {
         }
         if let Input::Message(message) = &input {
             self.checks.reads(service, message);
+            if service == Seat::OrderRouter {
+                self.taking.reads(now, process.clock.read(now), message);
+            }
         }
         let mut said = Vec::new();
         let own = process.take(now, input, &mut said);
@@ -355,6 +363,7 @@ impl World {
             }
             Seat::OrderRouter => {
                 self.checks.router_restarts();
+                self.taking.router_restarts();
                 let verifier = Verifier::new(signer.verifying_key());
                 seat_router(OrderRouterCore::new(plan.router.clone(), verifier, sequencer))
             }
