@@ -1,5 +1,4 @@
 //! Local inputs that wait for the logs: whoever takes over knows what was said before.
-#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
 mod common;
 
