@@ -105,8 +105,9 @@ pub struct ControlSettings {
     pub tls_certificate_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub tls_key_file: Option<PathBuf>,
-    /// The folder where halts are kept that NATS could not take yet, so that they outlive a restart. Default: the folder
-    /// for flight recordings; without either, such a halt is forgotten by a restart.
+    /// The folder where halts are kept that NATS could not take yet, so that they outlive a restart, and the snapshot of
+    /// the log of orders (`NAME.snapshot`). Default: the folder for flight recordings; without either, such a halt is
+    /// forgotten by a restart, and every start reads the whole log.
     pub halt_folder: Option<PathBuf>,
     /// How old the newest market data may be before a service that needs it is not ready, 1 to 86,400 s. Default 60.
     pub data_age_s_max: u32,
