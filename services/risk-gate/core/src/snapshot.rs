@@ -161,11 +161,32 @@ impl RiskGateCore {
         for (key, part) in snapshot.pairs {
             facts.restore_pair(&key, part);
         }
-        self.facts = facts;
+        self.take_facts(facts)?;
         self.epoch_highest = self.epoch_highest.max(snapshot.epoch_highest);
         self.seen.extend(snapshot.seen);
         self.unanswered.restore(requests.into_iter().map(Arc::new), snapshot.answered.into_owned());
         Ok(())
+    }
+}
+
+impl RiskGateCore {
+    /// Goes on with other facts, and books what waited for a definition that is known by now.
+    fn take_facts(&mut self, facts: Facts) -> Result<(), SnapshotError> {
+        let before = std::mem::replace(&mut self.facts, facts);
+        let waits = |(_, pair): &(&InstrumentKey, &Pair)| !pair.unbooked.is_empty();
+        let waiting: Vec<InstrumentKey> =
+            self.facts.traded_pairs().filter(waits).map(|(key, _)| key.clone()).collect();
+        let mut faults = Vec::new();
+        for key in waiting {
+            self.book_waiting(&key, &mut faults);
+            self.facts.revalue(&key);
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        // Reading the whole log tells of it.
+        self.facts = before;
+        Err(refused("an execution in it cannot be booked"))
     }
 }
 
@@ -234,6 +255,21 @@ mod tests {
         assert_eq!(follower.snapshot(), before.snapshot());
         assert_eq!(after.unanswered.requests().count(), 1);
         assert_eq!(after.facts.ids.len(), 2);
+    }
+
+    #[test]
+    fn a_fill_that_waited_for_a_definition_is_booked_where_that_is_known_by_now() {
+        let snapshot = read().snapshot().unwrap();
+        let mut after = core(limits());
+        let mut others = Producer::new("others", 2);
+        for base in ["BTC", "ETH"] {
+            let envelope = others.wrap(at_ms(1), Body::Instrument(instrument(base, "USD")));
+            after.handle(at_ms(1), ServiceInput::Message(envelope), &mut Vec::new());
+        }
+        after.restore(&snapshot).unwrap();
+        let position = after.facts.ledger.position(&account(), &key("ETH-USD"));
+        assert_eq!(position.to_string(), "0.1");
+        assert!(after.facts.pairs.values().all(|pair| pair.unbooked.is_empty()));
     }
 
     #[test]
