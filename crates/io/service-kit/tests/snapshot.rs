@@ -3,10 +3,11 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::flight::{first_part, header, settings};
-use common::{AwayBus, Log, Running, TestCore, plan, publish};
-use remora_bus::Stream;
-use remora_domain::{Body, ProducerId};
+use common::{AwayBus, Log, Running, TestCore, out_message, plan, publish};
+use remora_bus::{Bus as _, OutMessage, Stream};
+use remora_domain::{Body, ProducerId, Timestamp};
 use remora_service_kit::drive::SnapshotFile;
 use remora_service_kit::flight::{Ending, FlightReader, FlightRecorder, replay};
 use remora_testkit::{Producer, request};
@@ -145,6 +146,19 @@ async fn a_damaged_snapshot_is_left_aside() {
     kept.folder = tempfile::tempdir().unwrap();
     std::fs::write(kept.path(), sound).unwrap();
     assert_eq!(kept.orders_of(100).await, (vec![format!("snapshot of {ENTRIES}")], 0));
+}
+
+#[tokio::test]
+async fn no_snapshot_stands_for_an_entry_that_cannot_be_read() {
+    let mut kept = Kept::new();
+    kept.ask(ENTRIES).await;
+    let sound = out_message(&kept.other.wrap(Timestamp::EPOCH, Body::OrderRequest(request("o-x"))));
+    let unreadable = OutMessage { payload: Bytes::from_static(b"?"), ..sound };
+    kept.bus.bus.publish_durable(unreadable).await.unwrap();
+    let all = usize::try_from(ENTRIES).unwrap();
+    assert_eq!(kept.orders_of(1).await, (Vec::new(), all));
+    assert_eq!(kept.orders_of(2).await, (Vec::new(), all), "the whole log again");
+    assert!(!kept.path().exists());
 }
 
 #[tokio::test]

@@ -21,7 +21,6 @@ pub enum KeyError {
 
 /// Holds a signing key: the gate's, which exists only in the gate, or that of the person who owns its limits. Prints as
 /// `***`; wiped on drop.
-#[derive(Clone)]
 pub struct Signer {
     pub(crate) key: ed25519_dalek::SigningKey,
 }

@@ -89,8 +89,9 @@ impl OrderRouterCore {
         };
     }
 
-    /// Takes in the venue's complete list of open orders, and how many more it has that nobody could read. By the instant it was asked at, not by the order of answers, is
-    /// known what it cannot know yet: a session may answer several queries at once.
+    /// Takes in the venue's complete list of open orders, and how many more it has that nobody could read. By the instant
+    /// it was asked at, not by the order of answers, is known what it cannot know yet: a session may answer several
+    /// queries at once.
     pub(crate) fn compare(
         &mut self,
         now: Timestamp,

@@ -2,7 +2,8 @@
 //!
 //! In: the command of an operator who named the account. Out: the request to the venue, again with growing patience, and
 //! questions for what is open. It is over once the venue has listed none at all, in a list asked for after the command,
-//! or when somebody resumes what it halted; it is given up when the venue has listed nothing for a minute. It leaves while the session is down, too: orders of others may be what keeps it down.
+//! or when somebody resumes what it halted; it is given up when the venue has told no list for a minute. It leaves while
+//! the session is down, too: orders of others may be what keeps it down.
 //! Must never happen: an old command, read again after a start, that takes what a person has placed since; nor one that was
 //! given to another router.
 

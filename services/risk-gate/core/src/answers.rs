@@ -137,6 +137,7 @@ impl RiskGateCore {
             }
         }
         if outcome == Ok(LimitsOutcome::InForce) {
+            self.is_cut |= !self.facts.ids.is_empty();
             self.facts.revalue_all(now);
         }
         self.limits_last = Some((version, outcome));

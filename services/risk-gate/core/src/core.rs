@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(crate) type Out = Vec<ServiceOutput<TermOutput>>;
 
 /// Decides whether each order may exist. One per account; the only holder of the signing key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RiskGateCore {
     pub(crate) facts: Facts,
     pub(crate) signer: Signer,
@@ -48,6 +48,8 @@ pub struct RiskGateCore {
     /// The last refusal of each control.
     pub(crate) triggers: BTreeMap<Control, Trigger>,
     pub(crate) asked: Option<Asked>,
+    /// Whether limits were changed after orders had been counted: what windows hold was cut to the limits before.
+    pub(crate) is_cut: bool,
     /// What became of the last command about limits.
     pub(crate) limits_last: Option<(u64, Result<LimitsOutcome, LimitsError>)>,
 }
@@ -74,6 +76,7 @@ impl RiskGateCore {
             refusals: BTreeMap::new(),
             triggers: BTreeMap::new(),
             asked: None,
+            is_cut: false,
             limits_last: None,
         }
     }
@@ -258,7 +261,10 @@ impl RiskGateCore {
     /// Values a pair anew after anything of it changed.
     fn revalue(&mut self, now: Timestamp, key: &InstrumentKey) {
         self.facts.revalue(key);
-        self.facts.revalue_equity(now, key);
+        // History is no measure of a day or of a peak: what it comes to is valued at its end.
+        if self.is_caught_up {
+            self.facts.revalue_equity(now, key);
+        }
     }
 
     /// Tells whether we published the message in this run: its effect is in our state already.
@@ -329,9 +335,19 @@ impl ServiceCore for RiskGateCore {
     }
 
     fn follower(&self) -> Option<Self> {
-        // Under a run of its own: what this one says is news to it.
+        if self.is_caught_up {
+            return None;
+        }
+        // Under a run of its own: what this one says is news to it. It has nothing to sign, so it is given no key.
         let sequencer = Sequencer::new(self.sequencer.producer().clone(), SessionId::default());
-        (!self.is_caught_up).then(|| Self { sequencer, ..self.clone() })
+        let nobody = Signer::from_bytes(&[0; 32]);
+        Some(Self {
+            facts: self.facts.clone(),
+            seen: self.seen.clone(),
+            unanswered: self.unanswered.clone(),
+            epoch_highest: self.epoch_highest,
+            ..Self::new(self.facts.config.clone(), nobody, sequencer)
+        })
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {

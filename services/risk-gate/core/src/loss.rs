@@ -58,6 +58,10 @@ impl Equity {
 
     /// Starts anew from equity as it stands, at a person's word.
     pub(crate) fn rebase(&mut self, now: Timestamp) {
+        if self.pairs.is_empty() {
+            self.marks = None; // nothing is valued yet: the first value is where it starts
+            return;
+        }
         if let Ok(equity) = self.total() {
             self.marks = Some(EquityMarks { day: day_of(now), day_open: equity, peak: equity });
         }

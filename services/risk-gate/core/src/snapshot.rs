@@ -104,6 +104,9 @@ impl RiskGateCore {
     }
 
     pub(crate) fn write_snapshot(&self) -> Option<Vec<u8>> {
+        if self.is_cut {
+            return None; // the next start reads the log under the new limits
+        }
         let facts = &self.facts;
         let venues = facts.venues.iter().map(|(venue, of)| {
             let moved = Cow::Borrowed(of.funds.moved_since());
@@ -255,6 +258,27 @@ mod tests {
         assert_eq!(follower.snapshot(), before.snapshot());
         assert_eq!(after.unanswered.requests().count(), 1);
         assert_eq!(after.facts.ids.len(), 2);
+    }
+
+    #[test]
+    fn history_moves_neither_the_start_of_the_day_nor_the_peak() {
+        let told = |core: &RiskGateCore| core.facts.equity.marks;
+        let mut core = read();
+        assert_eq!(told(&core), None);
+        let mut others = Producer::new("others", 3);
+        let envelope = others.wrap(at_ms(9), Body::Instrument(instrument("ETH", "USD")));
+        core.handle(at_ms(9), ServiceInput::Message(envelope), &mut Vec::new());
+        assert_eq!(told(&core), None, "a fill that was booked only now");
+        core.handle(at_ms(10), ServiceInput::CaughtUp, &mut Vec::new());
+        assert!(told(&core).is_some());
+    }
+
+    #[test]
+    fn limits_that_change_after_orders_were_counted_end_the_snapshots() {
+        let mut core = read();
+        assert!(core.snapshot().is_some());
+        core.is_cut = true;
+        assert!(core.snapshot().is_none());
     }
 
     #[test]

@@ -169,7 +169,8 @@ impl Effects<RiskGateCore> for Facts {
 
     fn waits_for_logs(&self, now: Timestamp, core: &RiskGateCore, input: &TermInput) -> bool {
         // Without a lease there is nobody who could have spoken meanwhile.
-        self.ends.is_some() && matches!(input, TermInput::Leads { .. }) && !core.leads(now)
+        let begins = matches!(input, TermInput::Leads { until, .. } if now < *until);
+        self.ends.is_some() && begins && !core.leads(now)
     }
 
     fn applied(&mut self, core: &RiskGateCore, _: bool) {

@@ -39,6 +39,7 @@ impl<C: ServiceCore> Runner<C> {
                 self.receive(entry.message);
             }
             Err(error) => {
+                self.snapshots.spoil();
                 // A log cannot be mended: what a person has seen and resumed after halts nobody again.
                 let is_settled = self.resumed_at.is_some_and(|at| entry.stored_at < at);
                 self.bury(entry.message, &error, is_settled);
@@ -138,6 +139,11 @@ impl<C: ServiceCore> Runner<C> {
             tracing::warn!(reason = command.reason, "halt of an earlier run still in force");
             self.command(self.clock.now(), command, None, Some(file));
         }
+        self.apply_given();
+    }
+
+    /// Gives the core what operators have said by now, and what the shell itself has to say.
+    pub(super) fn apply_given(&mut self) {
         while let Some(given) = self.commands.as_mut().and_then(|queue| queue.try_recv().ok()) {
             self.given(given);
         }

@@ -3,15 +3,16 @@
 //! A local input comes before news, so that what is due is never held up. The beginning of a term is another matter: its
 //! predecessor may have approved orders, and a person may have halted everything, an instant before.
 
-use super::history::News;
+use super::history::{HistoryError, News};
 use super::plan::LocalEvent;
-use super::runner::{Event, Runner};
+use super::runner::{DriveError, Event, Runner};
 use crate::publish::chain;
-use remora_bus::{BusError, ReadFrom};
+use remora_bus::ReadFrom;
 use remora_machine::ServiceCore;
 use std::time::Duration;
 
-/// How long an input waits for the logs: less than a term lasts, so that it is repeated within one.
+/// How long an input waits for the logs: less than a term lasts. Whoever gives it repeats it, so that one that is dropped
+/// is followed by a newer one.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 impl<C: ServiceCore> Runner<C> {
@@ -26,29 +27,42 @@ impl<C: ServiceCore> Runner<C> {
             let outcome = tokio::time::timeout(WAIT_MAX, self.read_logs_up(news)).await;
             let problem = match outcome {
                 Ok(Ok(())) => None,
-                Ok(Err(problem)) => Some(problem),
+                // A log that fails here fails for good, and says so only once.
+                Ok(Err(error)) if !error.cause.is_transient() => {
+                    return self.end(DriveError::History(error));
+                }
+                Ok(Err(error)) => Some(chain(&error)),
                 Err(_) => Some("they are read too slowly".to_owned()),
             };
             if let Some(problem) = problem {
                 tracing::warn!(problem, "an input that waits for the logs is dropped");
                 return;
             }
+            // What halted meanwhile, said by a person or found in the logs, comes first too.
+            self.apply_given();
         }
         self.apply(Event::Local { input, context });
     }
 
     /// Reads every log up to the end it has now.
-    async fn read_logs_up(&mut self, news: &mut News) -> Result<(), String> {
-        let told = |error: BusError| chain(&error);
+    async fn read_logs_up(&mut self, news: &mut News) -> Result<(), HistoryError> {
         let mut ends = Vec::new();
         for (stream, (read, log)) in &self.logs {
+            let stream = *stream;
             let next = ReadFrom::Sequence(read.saturating_add(1));
-            let reader = self.bus.read_log(*stream, &log.filters, next).await.map_err(told)?;
-            ends.push((*stream, reader.end_at_open()));
+            let reader = self.bus.read_log(stream, &log.filters, next).await;
+            let reader = reader.map_err(|cause| HistoryError { stream, cause })?;
+            ends.push((stream, reader.end_at_open()));
         }
         for (stream, end) in ends {
             while self.logs.get(&stream).is_some_and(|(read, _)| *read < end) {
-                let entry = news.recv().await.map_err(|error| chain(&error))?;
+                let entry = match news.recv().await {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        self.end(DriveError::History(error));
+                        return Ok(());
+                    }
+                };
                 self.news(entry);
             }
         }

@@ -26,8 +26,8 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What every file begins with.
@@ -95,7 +95,7 @@ impl SnapshotFile {
             Ok(bytes) => {
                 let kept = unpack(&bytes);
                 if kept.is_none() {
-                    note_unused(&self.path, "it is damaged, or of another version");
+                    note_unused(&self.path, "it is damaged, or was written by another program");
                 }
                 kept
             }
@@ -127,8 +127,22 @@ fn note_unused(path: &Path, problem: &str) {
     metrics::counter!("remora_snapshots_unused_total").increment(1);
 }
 
+/// Gives the digest of the program that runs: another one may make something else of the same log.
+fn program() -> std::io::Result<[u8; 32]> {
+    static DIGEST: OnceLock<[u8; 32]> = OnceLock::new();
+    if let Some(digest) = DIGEST.get() {
+        return Ok(*digest);
+    }
+    // On Linux the file that was started, even where another one has taken its place since.
+    let file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut std::io::BufReader::with_capacity(1 << 16, file), &mut hasher)?;
+    Ok(*DIGEST.get_or_init(|| hasher.finalize().into()))
+}
+
 fn pack(kept: &Kept) -> std::io::Result<Vec<u8>> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&program()?)?;
     packed.write_all(&kept.place.sequence.to_le_bytes())?;
     packed.write_all(&kept.place.content)?;
     packed.write_all(&kept.state)?;
@@ -143,7 +157,11 @@ fn unpack(bytes: &[u8]) -> Option<Kept> {
     }
     let mut plain = Vec::new();
     GzDecoder::new(packed).take(BYTES_MAX).read_to_end(&mut plain).ok()?;
-    let (sequence, rest) = plain.split_first_chunk::<8>()?;
+    let (written_by, rest) = plain.split_first_chunk::<32>()?;
+    if program().ok()? != *written_by {
+        return None;
+    }
+    let (sequence, rest) = rest.split_first_chunk::<8>()?;
     let (content, state) = rest.split_first_chunk::<32>()?;
     let place = Place { sequence: u64::from_le_bytes(*sequence), content: *content };
     Some(Kept { place, state: state.to_vec() })
@@ -158,12 +176,14 @@ pub(super) struct Snapshots {
     restored: Option<Place>,
     /// Entries of the log of orders that no snapshot holds.
     since: u64,
+    /// Whether history holds something that cannot be read: a version that can must find it.
+    is_spoilt: bool,
     follower: Option<SyncSender<LogEntry>>,
 }
 
 impl Snapshots {
     pub(super) const fn none() -> Self {
-        Self { file: None, last: None, restored: None, since: 0, follower: None }
+        Self { file: None, last: None, restored: None, since: 0, is_spoilt: false, follower: None }
     }
 
     pub(super) fn of(file: SnapshotFile) -> Self {
@@ -176,6 +196,11 @@ impl Snapshots {
             self.last = Some(entry.clone());
             self.since = self.since.saturating_add(1);
         }
+    }
+
+    /// Notes that an entry of history cannot be read: no snapshot is written that would stand for it.
+    pub(super) const fn spoil(&mut self) {
+        self.is_spoilt = true;
     }
 
     /// Passes news on. Never waits: a follower that is too far behind is left, and the last snapshot stays.
@@ -250,9 +275,9 @@ impl<C: ServiceCore> Runner<C> {
 
     /// Starts the core that follows the logs from here on; to be called when history has been read.
     pub(super) fn follow(&mut self) {
-        let Snapshots { file, last, restored, since, .. } = &mut self.snapshots;
+        let Snapshots { file, last, restored, since, is_spoilt, .. } = &mut self.snapshots;
         let place = last.take().as_ref().map(Place::of).or(*restored);
-        let Some(file) = file.clone() else { return };
+        let Some(file) = file.clone().filter(|_| !*is_spoilt) else { return };
         let Some(core) = self.core.follower() else { return };
         let (sender, entries) = sync_channel(WAITING_MAX);
         let (clock, since) = (self.clock.clone(), *since);
